@@ -1,0 +1,1 @@
+"""Duri: courses that a university and a company teach, grade, rank and certify together."""
