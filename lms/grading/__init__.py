@@ -1,0 +1,1 @@
+"""Labs: releases, submissions, grading runs, grades and the gradebook."""

@@ -1,0 +1,1 @@
+"""The grading pipeline and its arithmetic; no database, no web."""
