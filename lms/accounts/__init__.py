@@ -1,0 +1,1 @@
+"""Users, organisations, memberships, sign-in and the audit log."""

@@ -1,0 +1,1 @@
+"""Credentials, their issuing and their verification."""

@@ -1,0 +1,1 @@
+"""Courses, lessons, cohorts, enrolments and progress."""

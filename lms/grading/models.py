@@ -1,0 +1,205 @@
+"""Tables of grading: labs, releases, submissions, grading runs, marks, grades."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from lms.courses.models import Course, CourseVersion, Enrolment
+from lms.db import Base, Document, Sha256, UtcDateTime, enum_column
+
+
+class ReleaseState(StrEnum):
+    """Where a lab's release is between being asked for and being open."""
+
+    QUEUED = "queued"
+    BUILDING = "building"
+    READY = "ready"
+    REFUSED = "refused"
+
+
+class RunState(StrEnum):
+    """Where a grading run is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"  # the grader itself failed for good; staff see why and can grade again
+
+
+class Lab(Base):
+    """A lab of a course, the same through all versions of the course."""
+
+    __tablename__ = "labs"
+    __table_args__ = (UniqueConstraint("course_id", "slug"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    course_id: Mapped[int] = mapped_column(ForeignKey("courses.id"))
+    slug: Mapped[str] = mapped_column(String(80))
+    current_release_id: Mapped[int | None] = mapped_column(
+        ForeignKey("lab_releases.id", use_alter=True, name="fk_labs_current_release")
+    )
+    """What students download now; empty until a release is ready in an open version."""
+
+    course: Mapped[Course] = relationship(lazy="joined")
+    current_release: Mapped["LabRelease | None"] = relationship(foreign_keys=[current_release_id])
+
+
+class LabRelease(Base):
+    """One immutable published version of a lab."""
+
+    __tablename__ = "lab_releases"
+    __table_args__ = (UniqueConstraint("lab_id", "digest"), UniqueConstraint("lab_id", "number"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    lab_id: Mapped[int] = mapped_column(ForeignKey("labs.id"))
+    version_id: Mapped[int] = mapped_column(ForeignKey("course_versions.id"))
+    """The course version that brought it first."""
+    number: Mapped[int]
+    digest: Mapped[str] = mapped_column(Sha256)
+    """SHA-256 over its files and its environment's lock."""
+    state: Mapped[ReleaseState] = mapped_column(enum_column(ReleaseState), default=ReleaseState.QUEUED)
+    settings: Mapped[dict[str, Any]] = mapped_column(Document)
+    """The parsed lab.yml."""
+    environment_name: Mapped[str] = mapped_column(String(80))
+    environment_sha256: Mapped[str] = mapped_column(Sha256)
+    manifest: Mapped[dict[str, Any] | None] = mapped_column(Document)
+    """`lms.grading.core.contracts.Manifest` as JSON."""
+    report: Mapped[dict[str, Any] | None] = mapped_column(Document)
+    """What the publication checks found: errors, warnings, scores of solution and template."""
+    maximum: Mapped[float] = mapped_column(default=0)
+    student_blob: Mapped[str | None] = mapped_column(Sha256)
+    source_blob: Mapped[str | None] = mapped_column(Sha256)
+    """Staff only."""
+    board_blob: Mapped[str | None] = mapped_column(Sha256)
+    """The hidden set of a board lab; never leaves the installation."""
+    board_seed: Mapped[int | None]
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    token: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ready_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    lab: Mapped[Lab] = relationship(foreign_keys=[lab_id], lazy="joined")
+    version: Mapped[CourseVersion] = relationship(foreign_keys=[version_id])
+
+
+class Submission(Base):
+    """One hand-in, immutable."""
+
+    __tablename__ = "submissions"
+    __table_args__ = (
+        UniqueConstraint("enrolment_id", "lab_id", "attempt"),
+        CheckConstraint("attempt >= 1", name="counted_from_one"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolments.id"), index=True)
+    lab_id: Mapped[int] = mapped_column(ForeignKey("labs.id"), index=True)
+    release_id: Mapped[int] = mapped_column(ForeignKey("lab_releases.id"))
+    attempt: Mapped[int | None]
+    """1, 2, 3; the unique key is the attempt limit. Empty for a file refused as late: kept, not counted."""
+    blob: Mapped[str] = mapped_column(Sha256)
+    """SHA-256 of the file as it came."""
+    filename: Mapped[str] = mapped_column(String(200))
+    size_bytes: Mapped[int]
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """When the request arrived; counts for the deadline."""
+    late: Mapped[bool] = mapped_column(default=False)
+    refused: Mapped[bool] = mapped_column(default=False)
+    """Came after the deadline of a lab that refuses late work; kept, not graded."""
+    notices: Mapped[list[dict[str, Any]]] = mapped_column(Document, default=list)
+    """What the structural check said at once."""
+
+    enrolment: Mapped[Enrolment] = relationship(lazy="joined")
+    lab: Mapped[Lab] = relationship(lazy="joined")
+    release: Mapped[LabRelease] = relationship(lazy="joined")
+
+
+class GradingRun(Base):
+    """One execution of the grader on a submission; the queue is these rows."""
+
+    __tablename__ = "grading_runs"
+    __table_args__ = (
+        Index("ix_grading_runs_queue", "state", "queued_at"),
+        UniqueConstraint("submission_id", "ordinal"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submissions.id"))
+    ordinal: Mapped[int]
+    """1, 2, 3 within the submission; grading again makes a new one."""
+    state: Mapped[RunState] = mapped_column(enum_column(RunState), default=RunState.QUEUED)
+    cause: Mapped[str] = mapped_column(String(40), default="submitted")
+    """submitted | regrade"""
+    requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    token: Mapped[int] = mapped_column(default=0)
+    """Fencing token: every claim raises it, and a result with an old one is not recorded."""
+    tries: Mapped[int] = mapped_column(default=0)
+    progress: Mapped[list[str]] = mapped_column(Document, default=list)
+    """`CellState` per cell of the student's notebook, as far as known."""
+    checks: Mapped[list[dict[str, Any]]] = mapped_column(Document, default=list)
+    """`CheckResult` of every graded cell."""
+    notices: Mapped[list[dict[str, Any]]] = mapped_column(Document, default=list)
+    executed_blob: Mapped[str | None] = mapped_column(Sha256)
+    """Staff only: holds hidden tests."""
+    feedback_blob: Mapped[str | None] = mapped_column(Sha256)
+    wall_seconds: Mapped[float | None]
+    peak_memory_bytes: Mapped[int | None]
+    assurance: Mapped[str] = mapped_column(String(40), default="shared-kernel")
+    isolation: Mapped[str] = mapped_column(String(200), default="")
+    environment_sha256: Mapped[str | None] = mapped_column(Sha256)
+    board: Mapped[dict[str, Any] | None] = mapped_column(Document)
+    """`BoardResult`, if the lab has a board."""
+    failure: Mapped[str] = mapped_column(String(500), default="")
+    """Why the grader itself failed; staff only."""
+
+    submission: Mapped[Submission] = relationship(lazy="joined")
+
+
+class ManualMark(Base):
+    """A person's points for one cell of one submission; the newest counts, all are kept."""
+
+    __tablename__ = "manual_marks"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submissions.id"), index=True)
+    grade_id: Mapped[str] = mapped_column(String(120))
+    score: Mapped[float]
+    comment: Mapped[str] = mapped_column(default="")
+    marked_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    marked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Grade(Base):
+    """The accepted score of one submission; a regrade replaces its figures and unsettles it."""
+
+    __tablename__ = "grades"
+    __table_args__ = (
+        UniqueConstraint("submission_id"),
+        Index("ix_grades_unsettled", "settled_at", "id"),
+        CheckConstraint("score >= 0 AND score <= maximum", name="within_maximum"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submissions.id"))
+    run_id: Mapped[int] = mapped_column(ForeignKey("grading_runs.id"))
+    enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolments.id"), index=True)
+    lab_id: Mapped[int] = mapped_column(ForeignKey("labs.id"), index=True)
+    score: Mapped[float]
+    maximum: Mapped[float]
+    provisional: Mapped[bool] = mapped_column(default=False)
+    """True while answers wait to be graded by hand; settling waits."""
+    graded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When its consequences were drawn (`lms.workflows.settle`)."""
+
+    submission: Mapped[Submission] = relationship(lazy="joined")
+    run: Mapped[GradingRun] = relationship(lazy="joined")
+    enrolment: Mapped[Enrolment] = relationship()
+    lab: Mapped[Lab] = relationship()

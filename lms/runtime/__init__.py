@@ -1,0 +1,1 @@
+"""Sandboxed kernels and jobs; no database, no web."""

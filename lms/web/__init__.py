@@ -1,0 +1,1 @@
+"""What every page shares: session, errors, guard, templates, languages; knows no domain."""
