@@ -59,7 +59,9 @@ class User(Base):
     """When the address was confirmed by its link; enrolling needs it."""
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    memberships: Mapped[list["Membership"]] = relationship(back_populates="user", lazy="selectin")
+    memberships: Mapped[list["Membership"]] = relationship(
+        back_populates="user", lazy="selectin", foreign_keys="Membership.user_id"
+    )
 
 
 class Organisation(Base):
@@ -151,7 +153,7 @@ class AuditEvent(Base):
     """1, 2, 3 without a gap; the one appending path draws it."""
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     actor_id: Mapped[int | None]
-    """An account id, never a name; empty for the installation itself. No foreign key: the log outlives accounts."""
+    """An account id, never a name; empty for the installation. No foreign key: the log outlives accounts."""
     action: Mapped[str] = mapped_column(String(60))
     subject: Mapped[str] = mapped_column(String(80))
     """`kind:id` of what was acted on."""

@@ -1,0 +1,111 @@
+"""The settings of one installation: frozen, read once, every one from the environment as `DURI_<NAME>`."""
+
+import os
+import secrets
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self, get_type_hints
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What an operator can set. Paths are absolute; `docs/reference/settings.md` lists all of them."""
+
+    instance: Path
+    """Folder of this installation: database, blobs, mail, secrets."""
+    database_url: str = ""
+    """SQLAlchemy URL; empty: SQLite in WAL mode at `instance/duri.db`."""
+    public_url: str = "http://127.0.0.1:8000"
+    """Address that people and certificates use; cookies are `Secure` when it begins with https."""
+    secret_key: str = ""
+    """Signs sessions and forms; empty: made once and kept in `instance/secret_key` (0600)."""
+    course_content: Path = ROOT / "course_content"
+    """Folder with one folder per course."""
+    environments: Path = ROOT / "environments"
+    """Folder with the hashed lock of each lab environment."""
+    environments_built: Path = ROOT / ".environments"
+    """Where the virtual environments made from those locks are kept."""
+    university_signer_url: str = ""
+    """Address of the university's signer; empty: certificates wait for it."""
+    university_signer_token: Path | None = None
+    """File with the token that the university's signer expects."""
+    company_signer_url: str = ""
+    """Address of the company's signer; empty: certificates wait for it."""
+    company_signer_token: Path | None = None
+    """File with the token that the company's signer expects."""
+    trust_file: Path | None = None
+    """Pinned parties and keys for `/verify`; empty: `instance/trust.json`."""
+    smtp_url: str = ""
+    """smtp://user:password@host:port (smtps for TLS); empty: mail goes to `instance/outbox`."""
+    mail_from: str = "Duri <no-reply@localhost>"
+    """Sender of mail."""
+    demo: bool = False
+    """Show the demo accounts and the outbox page; never on a public server."""
+    upload_limit_bytes: int = 50_000_000
+    """Largest upload taken."""
+    isolation: str = "full"
+    """Least isolation that grading accepts: full or reduced."""
+    lease_seconds: int = 30
+    """How long a worker that has gone silent keeps its job."""
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            ValueError: a variable cannot be read as its setting's type, or is unknown.
+        """
+        hints = get_type_hints(cls)
+        known = {f"DURI_{field.name.upper()}": field.name for field in fields(cls)}
+        unknown = sorted(name for name in os.environ if name.startswith("DURI_") and name not in known)
+        if unknown:
+            raise ValueError(f"unknown settings: {', '.join(unknown)}; see docs/reference/settings.md")
+        values: dict[str, Any] = {
+            name: _read(hints[name], os.environ[variable])
+            for variable, name in known.items()
+            if variable in os.environ
+        }
+        values.setdefault("instance", ROOT / "instance")
+        return cls(**values)
+
+    @property
+    def database(self) -> str:
+        """Return the URL of the database."""
+        return self.database_url or f"sqlite:///{self.instance / 'duri.db'}"
+
+    @property
+    def trust(self) -> Path:
+        """Return the path of the trust file."""
+        return self.trust_file or self.instance / "trust.json"
+
+    def session_key(self) -> str:
+        """Return the key that signs sessions, made on first use."""
+        if self.secret_key:
+            return self.secret_key
+        path = self.instance / "secret_key"
+        if not path.exists():
+            self.instance.mkdir(parents=True, exist_ok=True)
+            scratch = path.with_suffix(f".{secrets.token_hex(4)}")
+            scratch.touch(mode=0o600)
+            scratch.write_text(secrets.token_hex(32))
+            try:
+                os.link(scratch, path)  # the first of several processes wins
+            except FileExistsError:
+                pass
+            finally:
+                scratch.unlink()
+        return path.read_text().strip()
+
+
+def _read(kind: object, text: str) -> object:
+    if kind is bool:
+        if text.lower() not in {"0", "1", "true", "false", "yes", "no"}:
+            raise ValueError(f"{text!r} is neither yes nor no")
+        return text.lower() in {"1", "true", "yes"}
+    if kind is int:
+        return int(text)
+    if kind is str:
+        return text
+    return Path(text).resolve()
