@@ -1,1 +1,1 @@
-"""Credentials, their issuing and their verification."""
+"""Certificates that a university and a company sign together: issuing, status and verification."""

@@ -1,0 +1,120 @@
+"""RDF canonical form of JSON-LD in safe mode, with the contexts at hand and no network."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pyld.context_resolver import ContextResolver
+from pyld.jsonld import JsonLdError, JsonLdProcessor
+
+from lms.certs.core.problems import ProofProblem
+from lms.certs.core.strict_json import Document
+
+CREDENTIALS_V2 = "https://www.w3.org/ns/credentials/v2"
+OPEN_BADGES = "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"
+OPEN_BADGES_EXTENSIONS = "https://purl.imsglobal.org/spec/ob/v3p0/extensions.json"
+
+_FOLDER = Path(__file__).with_name("contexts")
+_PINNED = {
+    CREDENTIALS_V2: (
+        "credentials-v2.json",
+        "8a9f494a89ecc51db093e90e84713e07e84d6d9204364a9b3c7868b21751236f",
+    ),
+    OPEN_BADGES: (
+        "open-badges-3.0.3.json",
+        "ef2fa9c7846dce233cc166b43639027278be4ee44f00bb1d45c75de2dd0cd761",
+    ),
+    OPEN_BADGES_EXTENSIONS: (
+        "open-badges-extensions.json",
+        "2d013f981d1f4516081a6a04e55468ba2b071d4153b794f19a79715c45a89a5e",
+    ),
+}
+# Below this base every relative identifier ends up, so that it can be told from an absolute one.
+_SENTINEL = "https://relative.invalid/3f7c1d/"
+# The JSON-LD library keeps module-wide caches that threads may not share.
+_ONE_AT_A_TIME = threading.Lock()
+
+Contexts = Mapping[str, Document]
+
+
+@cache
+def pinned_contexts() -> Contexts:
+    """Return the contexts by address, each checked against its pinned hash."""
+    return {url: _read_pinned(name, digest) for url, (name, digest) in _PINNED.items()}
+
+
+def to_nquads(document: Document, contexts: Contexts | None = None) -> bytes:
+    """Return the canonical N-Quads of a document, refusing whatever the conversion would lose.
+
+    Other contexts than the pinned ones are for the vectors of standards only.
+
+    Raises:
+        ProofProblem: a term that no context defines, a relative identifier, or a document that is no JSON-LD.
+
+    Source: RDF Dataset Canonicalization 1.0 (URDNA2015); JSON-LD 1.1 "safe mode".
+    """
+    options = _options(pinned_contexts() if contexts is None else contexts)
+    try:
+        with _ONE_AT_A_TIME:
+            expanded = JsonLdProcessor(on_property_dropped=_refuse_dropped).expand(document, dict(options))
+            _refuse_relative(expanded)
+            nquads = JsonLdProcessor().normalize(
+                expanded,
+                {**options, "algorithm": "URDNA2015", "format": "application/n-quads"},
+            )
+    except (JsonLdError, RecursionError, TypeError, ValueError, AttributeError, KeyError):
+        raise ProofProblem("jsonld.broken") from None
+    return str(nquads).encode("utf-8")
+
+
+def _read_pinned(name: str, digest: str) -> Document:
+    content = (_FOLDER / name).read_bytes()
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ProofProblem("context.damaged", file=name)
+    context: Document = json.loads(content)
+    return context
+
+
+def _options(contexts: Contexts) -> dict[str, Any]:
+    loader = _loader(contexts)
+    return {
+        "base": _SENTINEL,
+        "documentLoader": loader,
+        "contextResolver": ContextResolver({}, loader),
+        "processingMode": "json-ld-1.1",
+    }
+
+
+def _loader(contexts: Contexts) -> Callable[[str, object], Document]:
+    def load(url: str, _options: object) -> Document:
+        if url not in contexts:
+            raise ProofProblem("context.unknown", url=url[:200])
+        return {
+            "contentType": "application/ld+json",
+            "contextUrl": None,
+            "documentUrl": url,
+            "document": contexts[url],
+        }
+
+    return load
+
+
+def _refuse_dropped(term: object) -> None:
+    raise ProofProblem("jsonld.undefined_term", term=str(term)[:80])
+
+
+def _refuse_relative(expanded: object) -> None:
+    waiting = [expanded]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting.extend(item.values())
+            waiting.extend(item)
+        elif isinstance(item, list):
+            waiting.extend(item)
+        elif isinstance(item, str) and item.startswith(_SENTINEL):
+            raise ProofProblem("jsonld.relative_id", id=item.removeprefix(_SENTINEL)[:80])

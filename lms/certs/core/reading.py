@@ -1,0 +1,130 @@
+"""From a document back to the claim it states, with no part left over."""
+
+import base64
+import binascii
+from typing import Any
+
+from lms.certs.core.document import (
+    ASSURANCE,
+    DEMO_CUSTODY,
+    Achievement,
+    Claim,
+    Evidence,
+    LabResult,
+    Party,
+    Skill,
+    StatusEntry,
+    build_credential,
+)
+from lms.certs.core.problems import CertificateProblem, DocumentProblem
+from lms.certs.core.strict_json import Document, canonical, without_proof
+from lms.certs.core.times import read_time
+
+_MOST_ITEMS = 200
+_MULTIHASH_BYTES = 34
+
+
+def read_claim(document: Document) -> Claim:
+    """Read the claim of a credential; building that claim again gives exactly this document.
+
+    Raises:
+        DocumentProblem: anything missing, added, renamed, doubled or of another type.
+    """
+    unsecured = without_proof(document)
+    try:
+        claim = _claim(unsecured)
+        same = canonical(build_credential(claim)) == canonical(unsecured)
+    except DocumentProblem:
+        raise
+    except (CertificateProblem, KeyError, IndexError, TypeError, ValueError, AttributeError):
+        raise DocumentProblem("document.shape") from None
+    if not same:
+        raise DocumentProblem("document.shape")
+    return claim
+
+
+def _claim(document: Document) -> Claim:
+    subject = document["credentialSubject"]
+    name, email = subject["identifier"]
+    whole, *labs = _results(subject)
+    until = document.get("validUntil")
+    return Claim(
+        credential_id=_text(document["id"]),
+        issued_at=read_time(document["validFrom"]),
+        university=_party(document["issuer"]),
+        company=_party(subject["source"]),
+        holder_name=_text(name["identityHash"]),
+        email_hash=_text(email["identityHash"]),
+        email_salt=_text(email["salt"]),
+        achievement=_achievement(subject["achievement"]),
+        score=whole.score,
+        maximum=whole.maximum,
+        labs=tuple(labs),
+        evidence=tuple(_evidence(item) for item in _items(document.get("evidence", []))),
+        status=_status(document["credentialStatus"]),
+        demo_custody=any(term.get("type") == DEMO_CUSTODY for term in _items(document["termsOfUse"])),
+        assurance=_text(subject[ASSURANCE]),
+        valid_until=None if until is None else read_time(until),
+    )
+
+
+def _results(subject: Document) -> list[LabResult]:
+    descriptions = _items(subject["achievement"]["resultDescription"])
+    results = _items(subject["result"])
+    return [
+        LabResult(
+            slug=_text(description["id"]).rpartition("#")[2].removeprefix("lab-"),
+            name=_text(description["name"]),
+            score=_text(result["value"]),
+            maximum=_text(description["valueMax"]),
+        )
+        for description, result in zip(descriptions, results, strict=True)
+    ]
+
+
+def _achievement(achievement: Document) -> Achievement:
+    return Achievement(
+        id=_text(achievement["id"]),
+        name=_text(achievement["name"]),
+        description=_text(achievement["description"]),
+        criteria=_text(achievement["criteria"]["narrative"]),
+        language=_text(achievement["inLanguage"]),
+        skills=tuple(
+            Skill(_text(item["targetName"]), _text(item["targetUrl"]), _text(item["targetFramework"]))
+            for item in _items(achievement.get("alignment", []))
+        ),
+    )
+
+
+def _party(profile: Document) -> Party:
+    return Party(_text(profile["id"]), _text(profile["name"]), _text(profile["url"]))
+
+
+def _status(entry: Document) -> StatusEntry:
+    return StatusEntry(_text(entry["statusListCredential"]), int(_text(entry["statusListIndex"])))
+
+
+def _evidence(item: Document) -> Evidence:
+    return Evidence(_text(item["name"]), _sha256(_text(item["digestMultibase"])), _text(item["genre"]))
+
+
+def _sha256(digest: str) -> str:
+    try:
+        raw = base64.urlsafe_b64decode(digest.removeprefix("u") + "==")
+    except binascii.Error:
+        raise DocumentProblem("document.shape") from None
+    if len(raw) != _MULTIHASH_BYTES:
+        raise DocumentProblem("document.shape")
+    return raw[2:].hex()
+
+
+def _items(value: Any) -> list[Document]:
+    if not isinstance(value, list) or len(value) > _MOST_ITEMS:
+        raise DocumentProblem("document.shape")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise DocumentProblem("document.shape")
+    return value
