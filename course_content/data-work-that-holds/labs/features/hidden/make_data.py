@@ -19,7 +19,7 @@ COLUMNS = [
     ("power_hp", "feature", "registration", "출력 (마력), 빈칸 있음", "power (hp), some missing"),
     ("weight_kg", "feature", "registration", "무게 (kg)", "weight (kg)"),
     ("acceleration_s", "feature", "registration", "0–60 mph 시간 (초)", "0 to 60 mph (seconds)"),
-    ("fuel_cost_krw", "feature", "first_year_end", "첫해 연료비 (천 원)", "fuel cost of the first year (1,000 won)"),
+    ("fuel_cost_1000_krw", "feature", "first_year_end", "첫해 연료비 (천 원)", "fuel cost of the first year (1,000 won)"),
     ("economy_grade", "feature", "first_year_end", "첫해 주행으로 매긴 연비 등급 (1–5)", "economy grade given after the first year (1 to 5)"),
     ("fuel_km_per_l", "target", "first_year_end", "첫해에 잰 연비 (km/L)", "fuel economy measured in the first year (km/L)"),
 ]
@@ -40,7 +40,7 @@ def main() -> None:
         "power_hp": cars["Horsepower"],
         "weight_kg": (cars["Weight_in_lbs"] * 0.45359237).round().astype(int),
         "acceleration_s": cars["Acceleration"],
-        "fuel_cost_krw": (1_700 * 12_000 / economy / 1_000 * rng.normal(1, 0.02, len(cars))).round().astype(int),
+        "fuel_cost_1000_krw": (1_700 * 12_000 / economy / 1_000 * rng.normal(1, 0.02, len(cars))).round().astype(int),
         "economy_grade": pd.cut(economy, [0, 7, 9, 11.5, 14, 99], labels=[5, 4, 3, 2, 1]).astype(int),
         "fuel_km_per_l": economy.round(2),
     })
