@@ -1,0 +1,36 @@
+"""Run migrations against the installation's database, or against a connection handed in by a test."""
+
+from alembic import context
+
+import lms.certs.models
+import lms.leaderboards.models  # noqa: F401 - with certs they bring every table in
+from lms.config import Settings
+from lms.db import Base, make_engine
+
+
+def run() -> None:
+    connection = context.config.attributes.get("connection")
+    if connection is not None:
+        migrate(connection)
+        return
+    url = context.config.attributes.get("url") or Settings.load().database
+    engine = make_engine(url)
+    with engine.connect() as connection:
+        migrate(connection)
+        connection.commit()
+    engine.dispose()
+
+
+def migrate(connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        render_as_batch=True,
+        compare_type=True,
+        transaction_per_migration=False,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+run()
