@@ -1,0 +1,1 @@
+"""Ranking; no database, no web."""
