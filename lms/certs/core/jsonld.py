@@ -37,6 +37,9 @@ _PINNED = {
 _SENTINEL = "https://relative.invalid/3f7c1d/"
 # The JSON-LD library keeps module-wide caches that threads may not share.
 _ONE_AT_A_TIME = threading.Lock()
+# Pinned contexts once resolved: a third of the time. Inline contexts of strange documents land here too.
+_resolved: dict[str, Any] = {}
+_MOST_RESOLVED = 50
 
 Contexts = Mapping[str, Document]
 
@@ -57,9 +60,9 @@ def to_nquads(document: Document, contexts: Contexts | None = None) -> bytes:
 
     Source: RDF Dataset Canonicalization 1.0 (URDNA2015); JSON-LD 1.1 "safe mode".
     """
-    options = _options(pinned_contexts() if contexts is None else contexts)
     try:
         with _ONE_AT_A_TIME:
+            options = _options(contexts)
             expanded = JsonLdProcessor(on_property_dropped=_refuse_dropped).expand(document, dict(options))
             _refuse_relative(expanded)
             nquads = JsonLdProcessor().normalize(
@@ -79,12 +82,14 @@ def _read_pinned(name: str, digest: str) -> Document:
     return context
 
 
-def _options(contexts: Contexts) -> dict[str, Any]:
-    loader = _loader(contexts)
+def _options(contexts: Contexts | None) -> dict[str, Any]:
+    if len(_resolved) > _MOST_RESOLVED:
+        _resolved.clear()
+    loader = _loader(pinned_contexts() if contexts is None else contexts)
     return {
         "base": _SENTINEL,
         "documentLoader": loader,
-        "contextResolver": ContextResolver({}, loader),
+        "contextResolver": ContextResolver(_resolved if contexts is None else {}, loader),
         "processingMode": "json-ld-1.1",
     }
 
@@ -98,6 +103,7 @@ def _loader(contexts: Contexts) -> Callable[[str, object], Document]:
             "contextUrl": None,
             "documentUrl": url,
             "document": contexts[url],
+            "tag": "static",
         }
 
     return load
