@@ -18,12 +18,13 @@ class SignerUnavailable(Exception):
 
 
 class SignerRefused(Exception):
-    """Carry an organisation's refusal: a stable code and a sentence for the staff."""
+    """Carry an organisation's refusal: a stable code and a sentence for the staff, in English and Korean."""
 
-    def __init__(self, code: str, sentence: str) -> None:
+    def __init__(self, code: str, sentence: str, korean: str = "") -> None:
         super().__init__(f"{code}: {sentence}")
         self.code = code
         self.sentence = sentence
+        self.korean = korean or sentence
 
 
 class SignerClient(Protocol):
