@@ -1,1 +1,1 @@
-"""Sandboxed kernels and jobs; no database, no web."""
+"""Jailed programs and kernels: bubblewrap, limits, the notebook kernel inside. No database, no web."""

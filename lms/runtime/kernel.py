@@ -1,0 +1,249 @@
+"""One kernel in a jail, used once: cells go in one by one, outputs and how it ended come out."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import zmq
+
+from lms.runtime.faults import JailUnavailable
+from lms.runtime.jail import Bounds, Jailed, JailSpec
+from lms.runtime.outputs import FLOOD, CellOutputs
+from lms.runtime.wires import Wires
+
+CONNECTION = "/run/kernel.json"
+START_SECONDS = 30
+SETTLE_SECONDS = 4  # between the answer and the last output
+INTERRUPT_SECONDS = 2  # between the polite and the final end
+LOOK_EVERY_MILLISECONDS = 100
+
+
+class RunStatus(StrEnum):
+    """How one cell ended."""
+
+    OK = "ok"
+    ERROR = "error"  # it raised
+    TIME = "time"  # interrupted at its limit
+    DIED = "died"  # the kernel ended
+    MEMORY = "memory"  # ended for want of memory
+    OUTPUT = "output"  # ended for endless output
+    UNSETTLED = "unsettled"  # it answered, but never came to rest
+    NOT_REACHED = "not_reached"  # an earlier cell ended the kernel
+
+
+@dataclass(frozen=True)
+class CellRun:
+    """One executed cell. `result` is the text of its last expression, if it had one."""
+
+    status: RunStatus
+    outputs: tuple[Mapping[str, Any], ...] = ()
+    seconds: float = 0
+    error: tuple[str, str] | None = None  # name and text of the exception
+    result: str | None = None
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class KernelSpec:
+    """Where a kernel runs and what it may use."""
+
+    environment: Path
+    bounds: Bounds
+    output_bytes: int = 1_000_000
+    mounts: Mapping[Path, str] | None = None  # outside -> inside, read-only
+    files: Mapping[str, bytes] | None = None  # inside -> content, read-only
+    variables: Mapping[str, str] | None = None
+
+
+@dataclass
+class _Wait:
+    request: str
+    outputs: CellOutputs
+    deadline: float
+    reply: dict[str, Any] | None = None
+    idle: bool = False
+
+    @property
+    def over(self) -> bool:
+        return self.idle and self.reply is not None
+
+
+class Kernel:
+    """A running kernel; leaving the context ends it and all its children."""
+
+    def __init__(self, spec: KernelSpec) -> None:
+        self._spec = spec
+        self._wires = Wires()
+        self._left = spec.output_bytes
+        self.ended: RunStatus | None = None
+        try:
+            self._jailed = Jailed.start(self._jail_spec())
+        except BaseException:
+            self._wires.close()
+            raise
+        self._exit = os.pidfd_open(self._jailed.process.pid)
+        try:
+            self._wires.connect(self._jailed.outside, self._alive, START_SECONDS)
+            self._wires.poller.register(self._exit, zmq.POLLIN)
+            self._greet()
+        except BaseException:
+            self.close()
+            raise
+
+    def _jail_spec(self) -> JailSpec:
+        spec = self._spec
+        return JailSpec(
+            python=spec.environment / "bin" / "python",
+            command=(
+                "-m", "ipykernel_launcher", "-f", CONNECTION,
+                "--HistoryManager.hist_file=:memory:", "--IPKernelApp.log_level=50",
+            ),
+            mounts=spec.mounts or {},
+            files={**(spec.files or {}), CONNECTION: self._wires.connection_file()},
+            environment=spec.variables or {},
+            bounds=spec.bounds,
+        )  # fmt: skip
+
+    def _alive(self) -> bool:
+        return self._jailed.process.poll() is None
+
+    def _greet(self) -> None:
+        # The subscription takes a moment: ask until an answer comes on both sockets.
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._alive():
+            request = self._wires.ask("shell", "kernel_info_request", {})
+            wait = _Wait(request, CellOutputs(0), min(deadline, time.monotonic() + 1))
+            while time.monotonic() < wait.deadline and not wait.over and self._alive():
+                self._listen(wait)
+            if wait.over:
+                return
+        raise JailUnavailable("the kernel does not answer")
+
+    def execute(self, code: str, seconds: float) -> CellRun:
+        """Run one cell for at most the given time; after the end of the kernel, say `NOT_REACHED`."""
+        if self.ended is not None:
+            return CellRun(RunStatus.NOT_REACHED)
+        begun = time.monotonic()
+        outputs = CellOutputs(self._left)
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {},
+                   "allow_stdin": False, "stop_on_error": False}  # fmt: skip
+        wait = _Wait(self._wires.ask("shell", "execute_request", content), outputs, begun + seconds)
+        status = self._await(wait)
+        self._left -= outputs.kept_bytes
+        if status in {RunStatus.DIED, RunStatus.MEMORY, RunStatus.OUTPUT}:
+            self.ended = status
+        run = CellRun(
+            status=status,
+            outputs=tuple(outputs.outputs),
+            seconds=time.monotonic() - begun,
+            error=outputs.error,
+            result=outputs.result,
+            truncated=outputs.truncated,
+        )
+        return _with_reply(run, wait.reply or {})
+
+    def _await(self, wait: _Wait) -> RunStatus:
+        while not wait.over:
+            ended = self._look(wait)
+            if ended is not None:
+                return ended
+            if time.monotonic() > wait.deadline:
+                return RunStatus.UNSETTLED if wait.reply is not None else self._interrupt(wait)
+        reply = wait.reply or {}
+        if _asks_to_exit(reply):
+            return self._end(RunStatus.DIED)
+        return RunStatus.OK if reply.get("status") == "ok" else RunStatus.ERROR
+
+    def _look(self, wait: _Wait) -> RunStatus | None:
+        answered = wait.reply is not None
+        self._listen(wait)
+        if wait.reply is not None and not answered:
+            wait.deadline = time.monotonic() + SETTLE_SECONDS
+        if wait.outputs.received_bytes > FLOOD * max(self._spec.output_bytes, 1 << 20):
+            return self._end(RunStatus.OUTPUT)
+        if self._jailed.memory() > self._spec.bounds.memory_bytes:
+            return self._end(RunStatus.MEMORY)
+        if not self._alive():
+            self._listen(wait)
+            return self._end(RunStatus.DIED)
+        return None
+
+    def _interrupt(self, wait: _Wait) -> RunStatus:
+        self._wires.ask("control", "interrupt_request", {})
+        wait.deadline = time.monotonic() + INTERRUPT_SECONDS
+        while not wait.over and time.monotonic() < wait.deadline:
+            if self._look(wait) is not None:
+                break
+        if not wait.over:
+            self.ended = RunStatus.TIME
+            self._jailed.close()
+        return RunStatus.TIME
+
+    def _end(self, status: RunStatus) -> RunStatus:
+        if self._jailed.meter.exhausted():
+            status = RunStatus.MEMORY
+        self._jailed.close()
+        return status
+
+    def _listen(self, wait: _Wait) -> None:
+        self._wires.poller.poll(LOOK_EVERY_MILLISECONDS)
+        limit = wait.outputs.received_bytes + (8 << 20)  # then look at clock and memory again
+        while (message := self._wires.hear("iopub")) is not None:
+            kind, answers, content, size = message
+            if answers != wait.request:
+                continue
+            if kind == "status":
+                wait.idle = wait.idle or content.get("execution_state") == "idle"
+            else:
+                wait.outputs.take(kind, content, size)
+            if wait.outputs.received_bytes > limit:
+                return
+        while (message := self._wires.hear("shell")) is not None:
+            if message[1] == wait.request:
+                wait.reply = message[2]
+
+    def put(self, name: str, content: bytes) -> None:
+        """Lay a file on the desk for the kernel."""
+        self._jailed.put(name, content)
+
+    def fetch(self, path: str, limit: int) -> bytes | None:
+        """Read a file directly below `WORK` or `DESK`; None if missing, special or too long."""
+        return self._jailed.fetch(path, limit)
+
+    def peak_memory_bytes(self) -> int:
+        """Return the most memory that was seen in use."""
+        return self._jailed.peak_memory_bytes()
+
+    def close(self) -> None:
+        """Kill the kernel and what it started."""
+        self._jailed.close()
+        self._wires.close()
+        os.close(self._exit)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _asks_to_exit(reply: Mapping[str, Any]) -> bool:
+    payload = reply.get("payload")
+    steps = payload if isinstance(payload, list) else []
+    return any(isinstance(step, dict) and step.get("source") == "ask_exit" for step in steps)
+
+
+def _with_reply(run: CellRun, reply: Mapping[str, Any]) -> CellRun:
+    # The answer may say error although the program kept its own output quiet about it.
+    if run.status is not RunStatus.ERROR or run.error is not None:
+        return run
+    error = (str(reply.get("ename", "Error"))[:200], str(reply.get("evalue", ""))[:4000])
+    shown = {"output_type": "error", "ename": error[0], "evalue": error[1], "traceback": []}
+    return replace(run, error=error, outputs=(*run.outputs, shown))

@@ -1,0 +1,118 @@
+"""The outputs of one cell as they arrive from a kernel: kept up to a size, counted beyond it."""
+
+from typing import Any
+
+KINDS = (
+    "text/plain",
+    "text/html",
+    "text/markdown",
+    "text/latex",
+    "image/png",
+    "image/jpeg",
+    "image/svg+xml",
+    "application/json",
+)
+RESULT_CHARACTERS = 1_000  # more is no number of points
+ERROR_CHARACTERS = 4_000
+FLOOD = 16  # times the limit: then the cell is ended
+
+
+class CellOutputs:
+    """Collects notebook outputs; `left` is what may still be kept, shared by the cells of a run."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.outputs: list[dict[str, Any]] = []
+        self.truncated = False
+        self.result: str | None = None
+        self.error: tuple[str, str] | None = None
+        self.received_bytes = 0
+        self.kept_bytes = 0
+        self._limit = limit_bytes
+        self._clear_next = False
+
+    def take(self, kind: str, content: dict[str, Any], size: int) -> None:
+        """Add what a message of the kernel shows; unknown kinds are ignored."""
+        self.received_bytes += size
+        if kind == "clear_output":
+            self._clear_next = bool(content.get("wait"))
+            if not self._clear_next:
+                self._clear()
+            return
+        maker = {
+            "stream": _stream,
+            "display_data": _display,
+            "execute_result": _display,
+            "error": _error,
+        }.get(kind)
+        output = maker(kind, content) if maker else None
+        if output is None:
+            return
+        self._note(kind, output)
+        if self._clear_next:
+            self._clear()
+        self._keep(output)
+
+    def _note(self, kind: str, output: dict[str, Any]) -> None:
+        if kind == "execute_result":
+            self.result = str(output["data"].get("text/plain", ""))[:RESULT_CHARACTERS]
+        elif kind == "error":
+            self.error = (output["ename"], output["evalue"])
+
+    def _clear(self) -> None:
+        self._clear_next = False
+        self.outputs = []
+
+    def _keep(self, output: dict[str, Any]) -> None:
+        room = self._limit - self.kept_bytes
+        size = _size(output)
+        if size > room:
+            self.truncated = True
+            if output["output_type"] != "stream" or room <= 0:
+                return
+            output["text"] = output["text"].encode()[:room].decode(errors="ignore")
+            size = room
+        self.kept_bytes += size
+        last = self.outputs[-1] if self.outputs else {}
+        if output["output_type"] == "stream" == last.get("output_type") and last["name"] == output["name"]:
+            last["text"] += output["text"]
+        else:
+            self.outputs.append(output)
+
+
+def _text(value: object) -> str:
+    text = "".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text.encode(errors="replace").decode()  # lone surrogates cannot be stored
+
+
+def _stream(kind: str, content: dict[str, Any]) -> dict[str, Any]:
+    name = "stderr" if content.get("name") == "stderr" else "stdout"
+    return {"output_type": kind, "name": name, "text": _text(content.get("text", ""))}
+
+
+def _display(kind: str, content: dict[str, Any]) -> dict[str, Any] | None:
+    found = content.get("data")
+    if not isinstance(found, dict):
+        return None
+    kept = {name: _text(found[name]) for name in KINDS if name in found and name != "application/json"}
+    output: dict[str, Any] = {"output_type": kind, "data": kept, "metadata": {}}
+    if kind == "execute_result":
+        output["execution_count"] = None
+    return output
+
+
+def _error(kind: str, content: dict[str, Any]) -> dict[str, Any]:
+    lines = content.get("traceback")
+    return {
+        "output_type": kind,
+        "ename": _text(content.get("ename", ""))[:200],
+        "evalue": _text(content.get("evalue", ""))[:ERROR_CHARACTERS],
+        "traceback": [_text(line) for line in lines][-100:] if isinstance(lines, list) else [],
+    }
+
+
+def _size(output: dict[str, Any]) -> int:
+    if output["output_type"] == "stream":
+        return len(output["text"].encode())
+    if output["output_type"] == "error":
+        return len(output["evalue"]) + sum(len(line.encode()) for line in output["traceback"])
+    return sum(len(value.encode()) for value in output["data"].values())

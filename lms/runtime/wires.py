@@ -1,0 +1,113 @@
+"""The sockets between a worker and one kernel: Jupyter's protocol over files of the jail.
+
+The kernel belongs to the student, so nothing that arrives is trusted: messages have a size, a broken one
+is skipped, and no socket connects a second time (the program could have put another's in its place).
+"""
+
+import contextlib
+import json
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+from jupyter_client.session import Session
+
+from lms.runtime.faults import JailUnavailable
+from lms.runtime.jail import DESK
+
+PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5}
+LOOK_EVERY_SECONDS = 0.005
+Message = tuple[str, str, dict[str, Any], int]  # kind, id of the request it answers, content, bytes
+
+
+class Wires:
+    """Request and answer with one kernel."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_hex(32).encode()
+        self._session = Session(key=self._key, check_pid=False)
+        self._context = zmq.Context()
+        self._sockets: dict[str, zmq.Socket[bytes]] = {}
+        self.poller = zmq.Poller()
+
+    def connection_file(self) -> bytes:
+        """Return what the kernel is told at its start."""
+        return json.dumps(
+            {
+                "transport": "ipc",
+                "ip": f"{DESK}/s",
+                "key": self._key.decode(),
+                "signature_scheme": "hmac-sha256",
+                "kernel_name": "python3",
+                **PORTS,
+            }
+        ).encode()
+
+    def connect(self, outside: Callable[[str], str], alive: Callable[[], bool], seconds: float) -> None:
+        """Connect as soon as the kernel listens.
+
+        Raises:
+            JailUnavailable: it does not listen in time.
+        """
+        deadline = time.monotonic() + seconds
+        for port in PORTS.values():
+            while not _listens(outside(f"{DESK}/s-{port}")):
+                if time.monotonic() > deadline or not alive():
+                    raise JailUnavailable("the kernel did not start; is ipykernel in the environment?")
+                time.sleep(LOOK_EVERY_SECONDS)
+        for name, kind in (("shell", zmq.DEALER), ("control", zmq.DEALER), ("iopub", zmq.SUB)):
+            self._open(name, kind, outside(f"{DESK}/s-{PORTS[f'{name}_port']}"))
+
+    def _open(self, name: str, kind: int, path: str) -> None:
+        opened = self._context.socket(kind)
+        opened.setsockopt(zmq.LINGER, 0)
+        opened.setsockopt(zmq.RECONNECT_IVL, -1)
+        opened.setsockopt(zmq.MAXMSGSIZE, 64 << 20)
+        if kind == zmq.SUB:
+            opened.setsockopt(zmq.SUBSCRIBE, b"")
+        opened.connect(f"ipc://{path}")
+        self._sockets[name] = opened
+        if name != "control":
+            self.poller.register(opened, zmq.POLLIN)
+
+    def ask(self, channel: str, kind: str, content: dict[str, Any]) -> str:
+        """Send a request; return its id."""
+        message = self._session.msg(kind, content)
+        with contextlib.suppress(zmq.Again):
+            self._session.send(self._sockets[channel], message)
+        return str(message["header"]["msg_id"])
+
+    def hear(self, channel: str) -> Message | None:
+        """Return the next message that waits on a channel, or None."""
+        while True:
+            try:
+                frames = self._sockets[channel].recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return None
+            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                return self._read(frames)
+
+    def _read(self, frames: list[bytes]) -> Message:
+        _, rest = self._session.feed_identities(frames)
+        message = self._session.deserialize(rest)
+        content = message["content"]
+        if not isinstance(content, dict):
+            raise TypeError("content is no object")
+        answers = str(message["parent_header"].get("msg_id", ""))
+        return str(message["header"]["msg_type"]), answers, content, sum(map(len, frames))
+
+    def close(self) -> None:
+        """Close every socket at once."""
+        self._context.destroy(linger=0)
+
+
+def _listens(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True
