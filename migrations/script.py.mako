@@ -2,6 +2,8 @@
 
 from alembic import op
 import sqlalchemy as sa
+
+import lms.db
 ${imports if imports else ""}
 
 revision = ${repr(up_revision)}

@@ -7,17 +7,18 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-import lms.certs.models
-import lms.leaderboards.models  # noqa: F401 - with certs they bring every table in
 from lms.blobs import FolderBlobs
-from lms.db import Base, make_engine
+from lms.db import make_engine
+from lms.migrate import upgrade
+
+pytest_plugins = ["tests.postgres"]
 
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     url = f"sqlite:///{tmp_path_factory.mktemp('db') / 'duri.db'}"
+    upgrade(url)
     engine = make_engine(url)
-    Base.metadata.create_all(engine)
     yield engine
     engine.dispose()
 

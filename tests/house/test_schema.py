@@ -1,9 +1,11 @@
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
 
 import lms.certs.models
 import lms.leaderboards.models  # noqa: F401 - with certs they bring every table in
@@ -33,3 +35,10 @@ def test_the_models_equal_the_migrated_schema(tmp_path: Path) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
     engine.dispose()
+
+
+@pytest.mark.postgres
+def test_the_models_equal_the_schema_on_postgresql_too(postgres_engine: Engine) -> None:
+    with postgres_engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []

@@ -1,5 +1,6 @@
 import math
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,7 +66,9 @@ def test_what_is_not_a_number_never_ranks(entries: list[Scored], direction: Dire
 
 
 @given(boards, directions, st.randoms())
-def test_the_order_of_rows_does_not_matter(entries: list[Scored], direction: Direction, chance) -> None:
+def test_the_order_of_rows_does_not_matter(
+    entries: list[Scored], direction: Direction, chance: Random
+) -> None:
     shuffled = list(entries)
     chance.shuffle(shuffled)
     assert places(shuffled, direction) == places(entries, direction)
