@@ -63,6 +63,19 @@ class User(Base):
         back_populates="user", lazy="selectin", foreign_keys="Membership.user_id"
     )
 
+    # What the sign-in asks of a user; an unknown visitor answers the first question with no.
+    is_authenticated = True
+    is_anonymous = False
+
+    @property
+    def is_active(self) -> bool:
+        """Say whether the account may be used."""
+        return self.disabled_at is None
+
+    def get_id(self) -> str:
+        """Return what the session cookie names: not the id, so that a new password ends old sessions."""
+        return self.session_token
+
 
 class Organisation(Base):
     """A university, a company or the operator of this installation."""

@@ -1,12 +1,15 @@
 """One database session a request: 2xx and 3xx commit, 4xx and 5xx roll back, here and nowhere else."""
 
-from flask import Flask, Response, current_app, g
+from flask import Flask, Response, current_app, g, request
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.blobs import BlobStore
+from lms.config import Settings
 from lms.db import now
 
 FAILURE = 400  # from this status on nothing is kept
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def attach(app: Flask, sessions: sessionmaker[Session], blobs: BlobStore) -> None:
@@ -20,20 +23,47 @@ def attach(app: Flask, sessions: sessionmaker[Session], blobs: BlobStore) -> Non
 
 def _stamp() -> None:
     g.received_at = now()  # before the body is read: what counts for a deadline
+    if request.method not in READING:
+        _read_body()
+
+
+def _read_body() -> None:
+    """Take the whole body in before a transaction begins: a slow sender must not hold the write lock."""
+    if request.form or request.files:
+        return
+    request.get_data(cache=True)
 
 
 def session() -> Session:
-    """Return the session of this request."""
+    """Return the session of this request.
+
+    A request that may write begins as a writer: on SQLite a reader that becomes one later is refused
+    at once when somebody else wrote in between, however long it would be willing to wait.
+    """
     if "session" not in g:
         g.session = current_app.extensions["sessions"]()
+        if request.method not in READING:
+            g.session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
     current: Session = g.session
     return current
 
 
 def own_session() -> Session:
-    """Return a new session that outlives a refusal: for records of failed attempts. The caller commits it."""
+    """Return a new session that outlives a refusal: for records of failed attempts. The caller commits it.
+
+    The request's own session lets go of its transaction first (two writers of one request would wait for
+    each other), so this belongs before any change.
+    """
+    if "session" in g:
+        g.session.rollback()
     fresh: Session = current_app.extensions["sessions"]()
     return fresh
+
+
+def settings() -> Settings:
+    """Return the settings of this installation."""
+    found: Settings = current_app.extensions["settings"]
+    return found
 
 
 def blobs() -> BlobStore:
@@ -43,11 +73,16 @@ def blobs() -> BlobStore:
 
 
 def _end(response: Response) -> Response:
-    if "session" in g:
-        if response.status_code < FAILURE:
-            g.session.commit()
-        else:
-            g.session.rollback()
+    if "session" not in g:
+        return response
+    if response.status_code >= FAILURE:
+        g.session.rollback()
+        return response
+    try:
+        g.session.commit()
+    except OperationalError as error:
+        g.session.rollback()
+        return current_app.make_response(current_app.handle_user_exception(error))
     return response
 
 

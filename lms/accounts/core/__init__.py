@@ -1,0 +1,1 @@
+"""Calculations of accounts: the audit chain, secrets of links, letters."""

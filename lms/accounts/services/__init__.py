@@ -1,0 +1,1 @@
+"""Verbs of accounts: people, organisations, links, mail, limits and the audit log."""

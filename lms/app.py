@@ -1,0 +1,86 @@
+"""The web application: the only list of blueprints, places and panels."""
+
+from importlib import resources
+
+from flask import Flask
+from flask_bootstrap import Bootstrap5
+from flask_wtf.csrf import CSRFProtect
+from sqlalchemy.orm import Session, sessionmaker
+
+import lms.accounts.panels
+import lms.accounts.views.sign_in
+import lms.web.views
+from lms.blobs import BlobStore, FolderBlobs
+from lms.config import Settings
+from lms.db import make_engine, make_sessions
+from lms.errors import N_
+from lms.web import assets, errors, formats, guard, headers, language, navigation, session, slots
+from lms.web.navigation import Place
+
+# One line for each blueprint, in the order of the storeys.
+BLUEPRINTS = (
+    lms.web.views.blueprint,
+    lms.web.views.htmx,
+    lms.accounts.views.sign_in.blueprint,
+)
+
+# One line for each entry of the navigation; an entry appears once its endpoint is there.
+PLACES = (
+    Place(label=N_("Courses"), endpoint="courses.catalogue", within="courses."),
+    Place(label=N_("Labs"), endpoint="grading.labs", within="grading.", signed_in=True),
+    Place(label=N_("Leaderboards"), endpoint="leaderboards.boards", within="leaderboards."),
+    Place(label=N_("Certificates"), endpoint="certs.wallet", within="certs.", signed_in=True),
+    Place(label=N_("Verify"), endpoint="certs.verify", within="certs.verify"),
+)
+
+# One line for each (slot, panel): what an upper domain shows on a lower domain's page.
+PANELS: tuple[tuple[str, slots.Panel], ...] = (
+    ("page.account", lms.accounts.panels.account_menu),
+    ("welcome.actions", lms.accounts.panels.welcome_actions),
+)
+
+
+def create_app(
+    settings: Settings, *, sessions: sessionmaker[Session] | None = None, blobs: BlobStore | None = None
+) -> Flask:
+    """Build the web application of one installation; without `sessions` and `blobs` those of `settings`."""
+    app = Flask("lms", root_path=str(resources.files("lms")), static_folder=None, static_url_path="")
+    app.config.update(_config(settings))
+    app.extensions["settings"] = settings
+    headers.attach(app)
+    session.attach(
+        app,
+        sessions or make_sessions(make_engine(settings.database)),
+        blobs or FolderBlobs(settings.instance / "blobs"),
+    )
+    CSRFProtect(app)
+    Bootstrap5(app)
+    lms.accounts.views.sign_in.attach(app)
+    language.attach(app)
+    guard.attach(app)
+    errors.attach(app)
+    formats.attach(app)
+    navigation.attach(app, PLACES)
+    assets.attach(app)
+    app.jinja_env.globals["fill"] = slots.fill
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    for slot, panel in PANELS:
+        slots.register(app, slot, panel)
+    return app
+
+
+def _config(settings: Settings) -> dict[str, object]:
+    secure = settings.public_url.startswith("https://")
+    return {
+        "SECRET_KEY": settings.session_key(),
+        "MAX_CONTENT_LENGTH": settings.upload_limit_bytes,
+        "SESSION_COOKIE_NAME": "__Host-session" if secure else "session",
+        "SESSION_COOKIE_SECURE": secure,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "PERMANENT_SESSION_LIFETIME": 14 * 24 * 3600,
+        "WTF_CSRF_TIME_LIMIT": None,
+        "BOOTSTRAP_SERVE_LOCAL": True,
+        "SEND_FILE_MAX_AGE_DEFAULT": 3600,
+    }
