@@ -1,7 +1,7 @@
 """The hidden digits of the board, and its baselines.
 
-The digits that scikit-learn ships are public, so no hidden row is one of them: each lays two different digits of
-one class over each other, bends them, and adds noise, all drawn from the seed.
+The digits that scikit-learn ships are public, so no hidden row is one of them: each lays two different
+digits of one class over each other, bends them, and adds noise, all drawn from the seed.
 """
 
 from __future__ import annotations
