@@ -1,0 +1,1 @@
+"""Course files: their model, their checks, their rendering. Pure; knows no database and no web."""
