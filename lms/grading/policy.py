@@ -1,0 +1,143 @@
+"""Who may submit, see, mark and grade again, and when; once for the check and for the button."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from lms.accounts.models import Role, User
+from lms.courses.core import due
+from lms.courses.core.outline import LabFile
+from lms.courses.models import Cohort, Course, Enrolment
+from lms.errors import N_, Conflict, DomainError, NotAllowed, NotFound
+from lms.grading.models import Lab, LabRelease, Submission
+
+STAFF = frozenset({Role.ASSISTANT, Role.INSTRUCTOR, Role.ADMIN})
+TEACHERS = frozenset({Role.INSTRUCTOR, Role.ADMIN})
+
+
+def is_staff(user: User, course: Course) -> bool:
+    """Say whether `user` teaches, assists or administers at one of the course's two organisations."""
+    return _has_role(user, course, STAFF)
+
+
+def is_teacher(user: User, course: Course) -> bool:
+    """Say whether `user` is an instructor or an admin of one of the course's two organisations."""
+    return _has_role(user, course, TEACHERS)
+
+
+def _has_role(user: User, course: Course, roles: frozenset[Role]) -> bool:
+    return user.disabled_at is None and any(
+        membership.ended_at is None
+        and membership.role in roles
+        and membership.organisation_id in {course.university_id, course.company_id}
+        for membership in user.memberships
+    )
+
+
+def rules_of(release: LabRelease) -> LabFile:
+    """Return the settings of a release, typed."""
+    return LabFile.model_validate_json(json.dumps(release.settings))
+
+
+def due_at(release: LabRelease, cohort: Cohort) -> datetime | None:
+    """Return when a lab is due in a cohort, in UTC, or None where nothing is due."""
+    return due.due_at(rules_of(release).due, cohort.starts_at, cohort.timezone)
+
+
+def is_late(release: LabRelease, cohort: Cohort, received_at: datetime) -> bool:
+    """Say whether a file that came then is late; the deadline itself is still in time."""
+    deadline = due_at(release, cohort)
+    return deadline is not None and received_at > deadline
+
+
+def refuses_late(release: LabRelease) -> bool:
+    """Say whether the lab keeps late files without grading them."""
+    return rules_of(release).late == "refuse"
+
+
+def check_can_submit(enrolment: Enrolment, lab: Lab, received_at: datetime) -> LabRelease:
+    """Raise unless the enrolled person may hand in work for `lab` then; return the release it counts for.
+
+    Attempts are checked by `check_attempts_left`, when their number is known for certain.
+    """
+    if enrolment.left_at is not None:
+        raise NotAllowed(N_("You have left this course. Enrol again to hand in work."))
+    if enrolment.cohort.course_id != lab.course_id:
+        raise NotFound
+    if received_at < enrolment.cohort.starts_at:
+        raise Conflict(N_("This course has not started yet. Come back on its first day."))
+    if received_at >= enrolment.cohort.ends_at:
+        raise Conflict(N_("This course has ended, so work can no longer be handed in."))
+    if lab.current_release is None:
+        raise Conflict(N_("This lab is not open yet. Come back when your instructor has opened it."))
+    return lab.current_release
+
+
+def can_submit(enrolment: Enrolment, lab: Lab, received_at: datetime) -> bool:
+    """Say whether the person may hand in work for `lab` then, attempts aside."""
+    return _allowed(check_can_submit, enrolment, lab, received_at)
+
+
+def check_attempts_left(release: LabRelease, used: int) -> None:
+    """Raise when all attempts of the lab are used."""
+    allowed = rules_of(release).attempts
+    if used >= allowed:
+        raise Conflict(
+            N_("All %(limit)d attempts are used. Your earlier results stay; this file was not counted."),
+            limit=allowed,
+        )
+
+
+def check_can_see(user: User, submission: Submission) -> None:
+    """Raise unless the submission is the user's own or of a course that the user is staff of."""
+    if submission.enrolment.user_id != user.id and not is_staff(user, submission.lab.course):
+        raise NotFound
+
+
+def can_see(user: User, submission: Submission) -> bool:
+    """Say whether the user may see the submission."""
+    return _allowed(check_can_see, user, submission)
+
+
+def check_can_see_all(user: User, course: Course) -> None:
+    """Raise unless the user may see everything of the course's labs: hidden tests, runs, gradebook."""
+    if not is_staff(user, course):
+        raise NotAllowed(N_("Only the course's instructors and assistants can see this page."))
+
+
+def can_see_all(user: User, course: Course) -> bool:
+    """Say whether the user may see everything of the course's labs."""
+    return _allowed(check_can_see_all, user, course)
+
+
+def check_can_mark(user: User, submission: Submission) -> None:
+    """Raise unless the user may grade the submission's written answers by hand."""
+    if not is_staff(user, submission.lab.course):
+        raise NotAllowed(N_("Only the course's instructors and assistants can grade answers."))
+    if submission.enrolment.user_id == user.id:
+        raise NotAllowed(N_("Nobody grades their own work. Ask a colleague."))
+
+
+def can_mark(user: User, submission: Submission) -> bool:
+    """Say whether the user may grade the submission's written answers by hand."""
+    return _allowed(check_can_mark, user, submission)
+
+
+def check_can_regrade(user: User, course: Course) -> None:
+    """Raise unless the user may have work of this course graded again."""
+    if not is_teacher(user, course):
+        raise NotAllowed(N_("Only the course's instructors can have work graded again."))
+
+
+def can_regrade(user: User, course: Course) -> bool:
+    """Say whether the user may have work of this course graded again."""
+    return _allowed(check_can_regrade, user, course)
+
+
+def _allowed(check: Callable[..., Any], *args: object) -> bool:
+    try:
+        check(*args)
+    except DomainError:
+        return False
+    return True

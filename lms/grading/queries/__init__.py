@@ -1,0 +1,1 @@
+"""What is read of grading: labs, submissions, the queue, counting grades, the gradebook."""

@@ -1,0 +1,167 @@
+"""Labs, their releases and the jobs that are made of them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lms.blobs import BlobStore
+from lms.courses.core.outline import Lab as OutlineLab
+from lms.courses.core.outline import read_outline
+from lms.courses.models import Course, CourseVersion
+from lms.errors import NotFound
+from lms.grading.core.contracts import BoardSpec, GradingJob, LabSource, Limits, Manifest
+from lms.grading.core.wire import from_json
+from lms.grading.models import GradingRun, Lab, LabRelease, ReleaseState
+from lms.grading.policy import rules_of
+
+
+def version_labs(version: CourseVersion) -> dict[str, dict[str, Any]]:
+    """Return the lab.yml of every lab that a course version names, in the order of the course."""
+    outline = read_outline(version.outline)
+    return {slug: _lab_file(outline.labs[slug]) for slug in outline.lab_slugs()}
+
+
+def _lab_file(lab: OutlineLab) -> dict[str, Any]:
+    parsed = lab.model_dump(mode="json")
+    return {"title": parsed["title"], "summary": parsed["summary"], **parsed["settings"]}
+
+
+def lab_files(version: CourseVersion, slug: str) -> dict[str, str]:
+    """Return the files of one lab in a version: path within the lab's folder -> SHA-256."""
+    prefix = f"labs/{slug}/"
+    return {
+        path.removeprefix(prefix): sha256 for path, sha256 in version.files.items() if path.startswith(prefix)
+    }
+
+
+def lab(session: Session, course_slug: str, lab_slug: str) -> Lab:
+    """Return a lab by the names in its address."""
+    found = session.scalar(select(Lab).join(Course).where(Course.slug == course_slug, Lab.slug == lab_slug))
+    if found is None:
+        raise NotFound
+    return found
+
+
+def labs_of(session: Session, course: Course) -> list[Lab]:
+    """Return the course's open labs in the order of the course."""
+    found = session.scalars(
+        select(Lab).where(Lab.course_id == course.id, Lab.current_release_id.is_not(None)).order_by(Lab.id)
+    ).all()
+    order = list(version_labs(course.current_version)) if course.current_version else []
+    return sorted(found, key=lambda lab: (order.index(lab.slug) if lab.slug in order else len(order), lab.id))
+
+
+def releases_of(session: Session, course: Course) -> list[LabRelease]:
+    """Return all releases of the course's labs, the newest first."""
+    return list(
+        session.scalars(
+            select(LabRelease)
+            .join(Lab, LabRelease.lab_id == Lab.id)
+            .where(Lab.course_id == course.id)
+            .order_by(LabRelease.id.desc())
+        )
+    )
+
+
+def unready_labs(session: Session, version: CourseVersion) -> dict[str, ReleaseState]:
+    """Return the labs of a version that cannot be opened yet, each with the state of its newest release."""
+    waiting: dict[str, ReleaseState] = {}
+    for slug in version_labs(version):
+        files = lab_files(version, slug)
+        releases = session.scalars(
+            select(LabRelease)
+            .join(Lab, LabRelease.lab_id == Lab.id)
+            .where(Lab.course_id == version.course_id, Lab.slug == slug)
+            .order_by(LabRelease.number.desc())
+        )
+        states = [release.state for release in releases if lab_files(release.version, slug) == files]
+        if ReleaseState.READY not in states:
+            waiting[slug] = states[0] if states else ReleaseState.QUEUED
+    return waiting
+
+
+def manifest(release: LabRelease) -> Manifest:
+    """Return the cells of a ready release."""
+    return from_json(Manifest, release.manifest)
+
+
+def limits(release: LabRelease) -> Limits:
+    """Return what a run of the release may use."""
+    rules = rules_of(release)
+    return Limits(
+        cell_seconds=rules.cell_seconds,
+        total_seconds=rules.total_seconds,
+        memory_bytes=rules.memory_bytes,
+        processes=rules.processes,
+        output_bytes=rules.output_bytes,
+    )
+
+
+def board_spec(release: LabRelease) -> BoardSpec | None:
+    """Return what a board lab hands out and takes in, or None for other labs."""
+    board = rules_of(release).board
+    if board is None:
+        return None
+    return BoardSpec(
+        metric=board.metric,
+        direction=board.direction,
+        public_share=board.public_share,
+        predict=board.predict,
+        output=board.output,
+    )
+
+
+def lab_source(release: LabRelease, *, folder: Path, environment: Path) -> LabSource:
+    """Return what the runner needs to build a release whose files stand in `folder`."""
+    return LabSource(
+        folder=folder,
+        name=release.lab.slug,
+        environment=environment,
+        limits=limits(release),
+        board=board_spec(release),
+        board_seed=release.board_seed or 0,
+    )
+
+
+def grading_job(
+    run: GradingRun, blobs: BlobStore, *, environment: Path, data_folder: Path | None = None
+) -> GradingJob:
+    """Return what the runner needs for one grading run."""
+    release = run.submission.release
+    if release.student_blob is None:
+        raise ValueError(f"release {release.id} is not built")
+    return GradingJob(
+        submission=blobs.get(run.submission.blob),
+        manifest=manifest(release),
+        student_notebook=blobs.get(release.student_blob),
+        environment=environment,
+        limits=limits(release),
+        data_folder=data_folder,
+        board=board_spec(release),
+        board_archive=blobs.get(release.board_blob) if release.board_blob else b"",
+    )
+
+
+def data_files(release: LabRelease) -> dict[str, str]:
+    """Return the data files that students get: path within `data/` -> SHA-256."""
+    return {
+        path.removeprefix("data/"): sha256
+        for path, sha256 in lab_files(release.version, release.lab.slug).items()
+        if path.startswith("data/")
+    }
+
+
+def write_files(files: Mapping[str, str], blobs: BlobStore, folder: Path) -> Path:
+    """Write files of the store (path -> SHA-256) below the caller's own `folder`; return it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    root = folder.resolve()
+    for path, sha256 in files.items():
+        target = (root / path).resolve()
+        if not target.is_relative_to(root):
+            raise ValueError(f"{path!r} leads outside")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(blobs.get(sha256))
+    return folder

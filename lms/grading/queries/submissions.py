@@ -1,0 +1,278 @@
+"""Submissions, their runs, checks, marks and grades."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from lms.courses.models import Cohort, Course, Enrolment
+from lms.errors import NotFound
+from lms.grading.core.contracts import CheckResult, CheckStatus, Notice
+from lms.grading.core.wire import from_json
+from lms.grading.models import Grade, GradingRun, Lab, LabRelease, ManualMark, RunState, Submission
+from lms.grading.policy import rules_of
+
+RECENT_RUNS = 20
+USUAL_SECONDS = 3.0  # what a small lab takes, until runs of this installation say better
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Where a queued run stands."""
+
+    place: int  # 1 = next
+    seconds: float  # expected until its result
+
+
+def submission(session: Session, submission_id: int) -> Submission:
+    """Return a submission by its number."""
+    found = session.get(Submission, submission_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def attempts(session: Session, enrolment: Enrolment, lab: Lab) -> list[Submission]:
+    """Return a person's submissions of a lab, the newest first, refused ones among them."""
+    return list(
+        session.scalars(
+            select(Submission)
+            .where(Submission.enrolment_id == enrolment.id, Submission.lab_id == lab.id)
+            .order_by(Submission.id.desc())
+        )
+    )
+
+
+def attempts_used(session: Session, enrolment: Enrolment, lab: Lab) -> int:
+    """Return how many attempts of the lab are used."""
+    newest = select(func.max(Submission.attempt)).where(
+        Submission.enrolment_id == enrolment.id, Submission.lab_id == lab.id
+    )
+    return session.scalar(newest) or 0
+
+
+def newest_run(session: Session, submission: Submission) -> GradingRun | None:
+    """Return the newest run of a submission; None for one that was refused."""
+    return session.scalar(
+        select(GradingRun)
+        .where(GradingRun.submission_id == submission.id)
+        .order_by(GradingRun.ordinal.desc())
+        .limit(1)
+    )
+
+
+def runs_of(session: Session, submission: Submission) -> list[GradingRun]:
+    """Return all runs of a submission, the newest first."""
+    return list(
+        session.scalars(
+            select(GradingRun)
+            .where(GradingRun.submission_id == submission.id)
+            .order_by(GradingRun.ordinal.desc())
+        )
+    )
+
+
+def newest_runs(session: Session, submissions: Iterable[Submission]) -> dict[int, GradingRun]:
+    """Return the newest run of each submission, by the submission's number."""
+    ids = [each.id for each in submissions]
+    runs = session.scalars(
+        select(GradingRun).where(GradingRun.submission_id.in_(ids)).order_by(GradingRun.ordinal)
+    )
+    return {run.submission_id: run for run in runs}
+
+
+def grade_of(session: Session, submission: Submission) -> Grade | None:
+    """Return the grade of a submission, if it has one."""
+    return session.scalar(select(Grade).where(Grade.submission_id == submission.id))
+
+
+def grade(session: Session, grade_id: int) -> Grade:
+    """Return a grade by its number."""
+    found = session.get(Grade, grade_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def grades_of(session: Session, submissions: Iterable[Submission]) -> dict[int, Grade]:
+    """Return the grade of each submission that has one, by the submission's number."""
+    ids = [each.id for each in submissions]
+    return {
+        grade.submission_id: grade
+        for grade in session.scalars(select(Grade).where(Grade.submission_id.in_(ids)))
+    }
+
+
+def checks(run: GradingRun) -> list[CheckResult]:
+    """Return the outcomes of a run's graded cells, in the order of the notebook."""
+    return [from_json(CheckResult, each) for each in run.checks]
+
+
+def notices(work: Submission | GradingRun) -> list[Notice]:
+    """Return what the structural check, or a run, had to say."""
+    return [from_json(Notice, each) for each in work.notices]
+
+
+def marks_of(session: Session, submission: Submission) -> list[ManualMark]:
+    """Return all marks given by hand, the newest first."""
+    return list(
+        session.scalars(
+            select(ManualMark).where(ManualMark.submission_id == submission.id).order_by(ManualMark.id.desc())
+        )
+    )
+
+
+def newest_marks(session: Session, submission: Submission) -> dict[str, ManualMark]:
+    """Return the mark that counts for each answer graded by hand, by its grade id."""
+    return {mark.grade_id: mark for mark in reversed(marks_of(session, submission))}
+
+
+def wait(session: Session, run: GradingRun) -> Wait:
+    """Return a queued run's place and how long its result should take, from recent runs.
+
+    Units: seconds.
+    """
+    ahead = session.scalar(
+        select(func.count(GradingRun.id)).where(
+            GradingRun.id != run.id,
+            or_(
+                GradingRun.state == RunState.RUNNING,
+                (GradingRun.state == RunState.QUEUED)
+                & (
+                    (GradingRun.queued_at < run.queued_at)
+                    | ((GradingRun.queued_at == run.queued_at) & (GradingRun.id < run.id))
+                ),
+            ),
+        )
+    )
+    place = (ahead or 0) + 1
+    return Wait(place=place, seconds=place * usual_seconds(session, run.submission.lab_id))
+
+
+def usual_seconds(session: Session, lab_id: int) -> float:
+    """Return the mean wall time of the lab's recent runs.
+
+    Units: seconds.
+    """
+    recent = (
+        select(GradingRun.wall_seconds)
+        .join(Submission, GradingRun.submission_id == Submission.id)
+        .where(
+            Submission.lab_id == lab_id,
+            GradingRun.state == RunState.DONE,
+            GradingRun.wall_seconds.is_not(None),
+        )
+        .order_by(GradingRun.id.desc())
+        .limit(RECENT_RUNS)
+        .subquery()
+    )
+    return session.scalar(select(func.avg(recent.c.wall_seconds))) or USUAL_SECONDS
+
+
+def unsettled_grades(session: Session, limit: int = 100) -> list[Grade]:
+    """Return complete grades whose consequences are not drawn yet, the oldest first."""
+    return list(
+        session.scalars(
+            select(Grade)
+            .where(Grade.settled_at.is_(None), Grade.provisional.is_(False))
+            .order_by(Grade.id)
+            .limit(limit)
+        )
+    )
+
+
+def counting(grades: Iterable[Grade], rule: str) -> Grade | None:
+    """Return the grade that counts: the best (the earlier of equals) or the last attempt's.
+
+    Args:
+        rule: best | last
+    """
+    attempts = sorted(grades, key=lambda grade: grade.submission.attempt or 0)
+    if not attempts:
+        return None
+    return attempts[-1] if rule == "last" else max(attempts, key=lambda grade: grade.score)
+
+
+def counting_rule(lab: Lab, release: LabRelease | None = None) -> str:
+    """Return whether a lab's best or last attempt counts."""
+    current = lab.current_release or release
+    return rules_of(current).counts if current is not None else "best"
+
+
+def counting_grade(session: Session, enrolment: Enrolment, lab: Lab) -> Grade | None:
+    """Return the grade of a lab that counts for a person, if there is one."""
+    grades = session.scalars(
+        select(Grade).where(Grade.enrolment_id == enrolment.id, Grade.lab_id == lab.id)
+    ).all()
+    return counting(grades, counting_rule(lab, grades[0].submission.release if grades else None))
+
+
+def counting_grades(session: Session, enrolment: Enrolment) -> dict[str, Grade]:
+    """Return a person's counting grade of every lab that has one, by the lab's name."""
+    by_lab: dict[int, list[Grade]] = {}
+    for grade in session.scalars(select(Grade).where(Grade.enrolment_id == enrolment.id)):
+        by_lab.setdefault(grade.lab_id, []).append(grade)
+    best = (counting(grades, counting_rule(grades[0].submission.lab)) for grades in by_lab.values())
+    return {grade.submission.lab.slug: grade for grade in best if grade is not None}
+
+
+def recent_submissions(session: Session, user_id: int, limit: int = 5) -> list[Submission]:
+    """Return a person's newest submissions over all courses."""
+    return list(
+        session.scalars(
+            select(Submission)
+            .join(Enrolment, Submission.enrolment_id == Enrolment.id)
+            .where(Enrolment.user_id == user_id)
+            .order_by(Submission.id.desc())
+            .limit(limit)
+        )
+    )
+
+
+def enrolment_for(session: Session, user_id: int, course: Course, at: datetime) -> Enrolment | None:
+    """Return a person's enrolment in a course: one that runs at that moment, else the newest."""
+    found = session.scalars(
+        select(Enrolment)
+        .join(Cohort, Enrolment.cohort_id == Cohort.id)
+        .where(Enrolment.user_id == user_id, Cohort.course_id == course.id, Enrolment.left_at.is_(None))
+        .order_by(Cohort.starts_at.desc(), Enrolment.id.desc())
+    ).all()
+    running = [each for each in found if each.cohort.starts_at <= at < each.cohort.ends_at]
+    return next(iter(running or found), None)
+
+
+@dataclass(frozen=True)
+class Unmarked:
+    """One written answer that waits for a person."""
+
+    submission: Submission
+    grade_id: str
+    maximum: float
+
+
+def unmarked_answers(session: Session, courses: Iterable[Course], lab: Lab | None = None) -> list[Unmarked]:
+    """Return the answers that wait to be graded by hand in these courses, the oldest first."""
+    work = (
+        select(Grade)
+        .join(Lab, Grade.lab_id == Lab.id)
+        .where(Grade.provisional.is_(True), Lab.course_id.in_([course.id for course in courses]))
+    )
+    if lab is not None:
+        work = work.where(Grade.lab_id == lab.id)
+    grades = session.scalars(work.order_by(Grade.submission_id)).all()
+    marked = _marked(session, [grade.submission_id for grade in grades])
+    return [
+        Unmarked(grade.submission, check.grade_id, check.maximum)
+        for grade in grades
+        for check in checks(grade.run)
+        if check.status is CheckStatus.MANUAL and (grade.submission_id, check.grade_id) not in marked
+    ]
+
+
+def _marked(session: Session, ids: Sequence[int]) -> set[tuple[int, str]]:
+    rows = session.execute(
+        select(ManualMark.submission_id, ManualMark.grade_id).where(ManualMark.submission_id.in_(ids))
+    )
+    return {(submission_id, grade_id) for submission_id, grade_id in rows}

@@ -1,0 +1,1 @@
+"""What changes in grading: releases, submissions, grading runs, marks and grades."""

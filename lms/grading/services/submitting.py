@@ -1,0 +1,158 @@
+"""Handing in work: checked at once, kept for ever, queued for grading."""
+
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from lms.blobs import BlobStore
+from lms.courses.models import Enrolment
+from lms.errors import N_, Conflict, Invalid, TooLarge
+from lms.grading import policy
+from lms.grading.core.contracts import Notice
+from lms.grading.core.structure import check_structure
+from lms.grading.core.wire import to_json
+from lms.grading.models import GradingRun, Lab, LabRelease, RunState, Submission
+from lms.grading.queries.labs import manifest
+
+LIMIT_BYTES = 50_000_000
+NAME_CHARACTERS = 200
+TRIES = 20  # parallel posts of one person that meet on the same ordinal; each try loses to one that won
+
+
+class NotThisLab(Invalid):
+    """The file cannot be read as a notebook of this lab; `notices` say why. Nothing was counted."""
+
+    def __init__(self, notices: Sequence[Notice]) -> None:
+        super().__init__(
+            N_("This file could not be taken, and no attempt was used. See what to change below."),
+            field="notebook",
+        )
+        self.notices = tuple(notices)
+
+
+def submit(
+    session: Session,
+    enrolment: Enrolment,
+    lab: Lab,
+    *,
+    filename: str,
+    content: bytes,
+    received_at: datetime,
+    blobs: BlobStore,
+    limit_bytes: int = LIMIT_BYTES,
+) -> Submission:
+    """Keep a hand-in and queue it for grading.
+
+    The same file again, while its run still waits or works, gives the same submission. A late file of a
+    lab that refuses late work is kept without an attempt and without a run.
+
+    Raises:
+        NotThisLab: the file is not this lab's notebook; nothing is stored.
+        Conflict: the lab is not open, or the attempts are used.
+        TooLarge: more bytes than the installation takes.
+    """
+    release = policy.check_can_submit(enrolment, lab, received_at)
+    if len(content) > limit_bytes:
+        raise TooLarge(
+            N_("The file is larger than %(limit)d MB. Clear the notebook's outputs and try again."),
+            limit=limit_bytes // 1_000_000,
+        )
+    _take_turn(session, enrolment)
+    check = check_structure(content, manifest(release))
+    if check.fatal:
+        raise NotThisLab(check.notices)
+    late = policy.is_late(release, enrolment.cohort, received_at)
+    draft = Submission(
+        enrolment_id=enrolment.id,
+        lab_id=lab.id,
+        release_id=release.id,
+        blob=blobs.put(content),
+        filename=display_name(filename),
+        size_bytes=len(content),
+        received_at=received_at,
+        late=late,
+        refused=late and policy.refuses_late(release),
+        notices=[to_json(notice) for notice in check.notices],
+    )
+    same = _same_in_flight(session, draft)
+    if same is not None:
+        return same
+    return _keep_refused(session, draft) if draft.refused else _keep(session, draft, release)
+
+
+def display_name(filename: str) -> str:
+    """Return a file name fit to be shown: the last part of a path, without control characters."""
+    last = filename.replace("\\", "/").rsplit("/", 1)[-1]
+    clean = "".join(c for c in unicodedata.normalize("NFC", last) if unicodedata.category(c)[0] != "C")
+    return clean.strip()[:NAME_CHARACTERS] or "notebook.ipynb"
+
+
+def _take_turn(session: Session, enrolment: Enrolment) -> None:
+    """Let one person's parallel posts pass one after another (SQLite has one writer anyway)."""
+    session.execute(select(Enrolment.id).where(Enrolment.id == enrolment.id).with_for_update())
+
+
+def _same_in_flight(session: Session, draft: Submission) -> Submission | None:
+    """Return the kept submission that this one only repeats: a second click."""
+    same = select(Submission).where(
+        Submission.enrolment_id == draft.enrolment_id,
+        Submission.lab_id == draft.lab_id,
+        Submission.blob == draft.blob,
+        Submission.refused == draft.refused,
+    )
+    if not draft.refused:
+        same = same.join(GradingRun, GradingRun.submission_id == Submission.id).where(
+            GradingRun.state.in_([RunState.QUEUED, RunState.RUNNING])
+        )
+    return session.scalar(same.order_by(Submission.id.desc()).limit(1))
+
+
+def _keep_refused(session: Session, draft: Submission) -> Submission:
+    session.add(draft)
+    session.flush()
+    return draft
+
+
+def _keep(session: Session, draft: Submission, release: LabRelease) -> Submission:
+    """Give the submission the next attempt; the unique key decides between parallel posts."""
+    for _ in range(TRIES):
+        used = session.scalar(
+            select(func.max(Submission.attempt)).where(
+                Submission.enrolment_id == draft.enrolment_id, Submission.lab_id == draft.lab_id
+            )
+        )
+        policy.check_attempts_left(release, used or 0)
+        draft.attempt = (used or 0) + 1
+        try:
+            with session.begin_nested():
+                session.add(draft)
+                session.flush()
+        except IntegrityError:
+            continue
+        queue_run(session, draft, at=draft.received_at)
+        return draft
+    raise Conflict(N_("Several files arrived at the same moment. Please hand in this one again."))
+
+
+def queue_run(
+    session: Session, submission: Submission, *, at: datetime, cause: str = "submitted", by: int | None = None
+) -> GradingRun:
+    """Queue one more execution of the grader on a submission."""
+    newest = session.scalar(
+        select(func.max(GradingRun.ordinal)).where(GradingRun.submission_id == submission.id)
+    )
+    run = GradingRun(
+        submission_id=submission.id,
+        ordinal=(newest or 0) + 1,
+        cause=cause,
+        requested_by_id=by,
+        queued_at=at,
+        environment_sha256=submission.release.environment_sha256,
+    )
+    session.add(run)
+    session.flush()
+    return run
