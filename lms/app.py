@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 import lms.accounts.panels
 import lms.accounts.views.sign_in
+import lms.leaderboards.panels
+import lms.leaderboards.views
 import lms.web.views
 from lms.blobs import BlobStore, FolderBlobs
 from lms.config import Settings
@@ -22,13 +24,14 @@ BLUEPRINTS = (
     lms.web.views.blueprint,
     lms.web.views.htmx,
     lms.accounts.views.sign_in.blueprint,
+    lms.leaderboards.views.blueprint,
 )
 
 # One line for each entry of the navigation; an entry appears once its endpoint is there.
 PLACES = (
     Place(label=N_("Courses"), endpoint="courses.catalogue", within="courses."),
     Place(label=N_("Labs"), endpoint="grading.labs", within="grading.", signed_in=True),
-    Place(label=N_("Leaderboards"), endpoint="leaderboards.boards", within="leaderboards."),
+    Place(label=N_("Leaderboards"), endpoint="leaderboards.boards", within="leaderboards.", signed_in=True),
     Place(label=N_("Certificates"), endpoint="certs.wallet", within="certs.", signed_in=True),
     Place(label=N_("Verify"), endpoint="certs.verify", within="certs.verify"),
 )
@@ -37,6 +40,7 @@ PLACES = (
 PANELS: tuple[tuple[str, slots.Panel], ...] = (
     ("page.account", lms.accounts.panels.account_menu),
     ("welcome.actions", lms.accounts.panels.welcome_actions),
+    ("lab.board", lms.leaderboards.panels.lab_board),
 )
 
 

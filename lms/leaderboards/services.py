@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from lms.accounts.services import record
+from lms.accounts.services.audit import record
 from lms.courses.core.due import due_at
 from lms.courses.core.outline import Due
 from lms.courses.models import Cohort

@@ -1,0 +1,34 @@
+"""Pages of leaderboards."""
+
+from flask import Blueprint, render_template, request
+from flask_login import current_user
+
+from lms.db import now
+from lms.leaderboards import policy, queries
+from lms.web.session import session
+
+blueprint = Blueprint("leaderboards", __name__, template_folder="templates")
+
+
+@blueprint.get("/boards")
+def boards() -> str:
+    """List the boards of the cohorts that the reader is in."""
+    moment = now()
+    mine = [queries.standings(session(), board, current_user, moment) for board in _boards()]
+    return render_template("leaderboards/boards.html", boards=mine)
+
+
+def _boards() -> list[queries.Board]:
+    return list(queries.boards_for(session(), current_user))
+
+
+@blueprint.get("/boards/<int:board_id>")
+def show(board_id: int) -> str:
+    """Show a board: public scores until its end, private ones after."""
+    board = queries.board(session(), board_id)
+    policy.check_can_see(current_user, board, queries.enrolment_in(session(), board, current_user))
+    standings = queries.standings(session(), board, current_user, now())
+    fragment = "HX-Request" in request.headers
+    return render_template(
+        "leaderboards/table.html" if fragment else "leaderboards/show.html", board=board, standings=standings
+    )
