@@ -1,0 +1,1 @@
+"""Implementations of what the core asks for: signers over HTTP, and certificates on paper."""

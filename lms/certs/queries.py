@@ -1,0 +1,188 @@
+"""Reads of certificates: what is due, a wallet, one credential, status lists, and what a verifier needs."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session
+
+from lms.certs.core.keys import did_document
+from lms.certs.core.status import contains, encode_bits
+from lms.certs.core.strict_json import Document, canonical
+from lms.certs.core.trust import Trust
+from lms.certs.models import Credential, IssuanceRequest, RequestState, StatusList
+from lms.courses.models import Cohort, Enrolment
+from lms.errors import N_, NotFound
+
+UNDER_WAY = (
+    RequestState.REQUESTED,
+    RequestState.WAITING_FOR_NAME,
+    RequestState.WAITING_FOR_UNIVERSITY,
+    RequestState.WAITING_FOR_COMPANY,
+)
+MOST_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate on its way: the request, and the credential once it is issued."""
+
+    request: IssuanceRequest
+    credential: Credential | None
+
+
+class OwnResources(Mapping[str, bytes]):
+    """The status lists that this installation serves, by address; nothing is ever fetched."""
+
+    def __init__(self, session: Session, public_url: str) -> None:
+        self._session = session
+        self._start = f"{public_url.rstrip('/')}/status/"
+
+    def __getitem__(self, url: str) -> bytes:
+        """Return the list at this address.
+
+        Raises:
+            KeyError: it is not one of ours, or not signed yet.
+        """
+        number = url.removeprefix(self._start)
+        if not url.startswith(self._start) or not re.fullmatch(r"[0-9]{1,9}", number):
+            raise KeyError(url)
+        found = self._session.get(StatusList, int(number))
+        if found is None or found.document is None:
+            raise KeyError(url)
+        return canonical(found.document)
+
+    def __iter__(self) -> Iterator[str]:
+        ids = self._session.scalars(select(StatusList.id).where(StatusList.valid_until.is_not(None)))
+        return (f"{self._start}{number}" for number in ids)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def due_requests(session: Session, at: datetime) -> Sequence[IssuanceRequest]:
+    """Return the requests that the worker should carry further now, oldest first."""
+    return session.scalars(
+        select(IssuanceRequest)
+        .join(Enrolment, Enrolment.id == IssuanceRequest.enrolment_id)
+        .where(
+            IssuanceRequest.state.in_(UNDER_WAY),
+            or_(IssuanceRequest.next_try_at.is_(None), IssuanceRequest.next_try_at <= at),
+            or_(
+                IssuanceRequest.state != RequestState.WAITING_FOR_NAME,
+                Enrolment.confirmed_name.is_not(None),
+            ),
+        )
+        .order_by(IssuanceRequest.id)
+        .limit(MOST_AT_ONCE)
+    ).all()
+
+
+def due_status_lists(session: Session, at: datetime, least_left: timedelta) -> list[int]:
+    """Return the lists that must be signed: never signed, running out, or missing a withdrawal."""
+    lists = session.scalars(select(StatusList).order_by(StatusList.id)).all()
+    return [item.id for item in lists if _is_due(session, item, at, least_left)]
+
+
+def revoked_places(session: Session, list_id: int) -> Sequence[int]:
+    """Return the places of a list whose certificates were withdrawn."""
+    return session.scalars(
+        select(Credential.status_index)
+        .where(Credential.status_list_id == list_id, Credential.revoked_at.is_not(None))
+        .order_by(Credential.status_index)
+    ).all()
+
+
+def request(session: Session, request_id: int) -> IssuanceRequest:
+    """Return a request.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = session.get(IssuanceRequest, request_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def request_of_enrolment(session: Session, enrolment_id: int) -> IssuanceRequest | None:
+    """Return the request of an enrolment, if its course's rule was met."""
+    return session.scalars(
+        select(IssuanceRequest).where(IssuanceRequest.enrolment_id == enrolment_id)
+    ).one_or_none()
+
+
+def credential_of(session: Session, request_id: int) -> Credential | None:
+    """Return what a request led to."""
+    return session.scalars(select(Credential).where(Credential.request_id == request_id)).one_or_none()
+
+
+def credential(session: Session, uuid: str) -> Credential:
+    """Return a certificate by its public address.
+
+    Raises:
+        NotFound: there is none.
+    """
+    try:
+        wanted = str(UUID(uuid))
+    except ValueError:
+        wanted = ""
+    found = session.scalars(select(Credential).where(Credential.uuid == wanted)).one_or_none()
+    if found is None:
+        raise NotFound(
+            N_("No certificate has this address. Scan the QR code again, or ask the holder for the file.")
+        )
+    return found
+
+
+def wallet(session: Session, user_id: int) -> list[Certificate]:
+    """Return a person's certificates, issued or on their way, newest first."""
+    return _certificates(session, Enrolment.user_id == user_id)
+
+
+def certificates_of_course(session: Session, course_id: int) -> list[Certificate]:
+    """Return a course's certificates, issued or on their way, newest first."""
+    return _certificates(session, Cohort.course_id == course_id)
+
+
+def status_list(session: Session, list_id: int) -> Document:
+    """Return a signed list as it is served.
+
+    Raises:
+        NotFound: there is none, or both have not signed it yet.
+    """
+    found = session.get(StatusList, list_id)
+    if found is None or found.document is None:
+        raise NotFound
+    return found.document
+
+
+def resources(session: Session, found: Credential, trust: Trust) -> dict[str, bytes]:
+    """Return everything that a certificate names and a verifier needs offline: status list, DID documents."""
+    entry = found.document["credentialStatus"]
+    collected = {str(entry["statusListCredential"]): canonical(status_list(session, found.status_list_id))}
+    for party in trust.parties:
+        collected[party.did] = canonical(did_document(party.did, party.keys))
+    return collected
+
+
+def _certificates(session: Session, condition: ColumnElement[bool]) -> list[Certificate]:
+    rows = session.execute(
+        select(IssuanceRequest, Credential)
+        .join(Enrolment, Enrolment.id == IssuanceRequest.enrolment_id)
+        .join(Cohort, Cohort.id == Enrolment.cohort_id)
+        .outerjoin(Credential, Credential.request_id == IssuanceRequest.id)
+        .where(condition)
+        .order_by(IssuanceRequest.id.desc())
+    )
+    return [Certificate(request, credential) for request, credential in rows.unique()]
+
+
+def _is_due(session: Session, item: StatusList, at: datetime, least_left: timedelta) -> bool:
+    if item.document is None or item.valid_until is None or item.valid_until - at < least_left:
+        return True
+    encoded = item.document["credentialSubject"]["encodedList"]
+    return not contains(encoded, encode_bits(revoked_places(session, item.id)))

@@ -1,0 +1,178 @@
+"""The ceremony: freeze the document, ask the university, ask the company, check the whole, keep it.
+
+Every step is a short transaction of its own and nothing is locked while a signer is asked: a worker may be
+killed between any two steps, and whoever repeats the ceremony carries on from the last one.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session, sessionmaker
+
+from lms.accounts.services.audit import record
+from lms.certs import policy, queries
+from lms.certs.core.document import StatusEntry, build_credential
+from lms.certs.core.problems import CertificateProblem, DocumentProblem
+from lms.certs.core.proofs import attach
+from lms.certs.core.protocols import Kind
+from lms.certs.core.reading import read_claim
+from lms.certs.core.strict_json import Document, canonical, sha256_of
+from lms.certs.core.trust import Role
+from lms.certs.core.verify import Status, verify
+from lms.certs.models import Credential, IssuanceRequest, RequestState
+from lms.certs.services.claims import write_claim
+from lms.certs.services.signing import Signing, Unanswered, ask, both_languages
+from lms.certs.services.status import open_status_list, renew_status_list, take_status_place
+
+WAITING = {
+    Role.UNIVERSITY: RequestState.WAITING_FOR_UNIVERSITY,
+    Role.COMPANY: RequestState.WAITING_FOR_COMPANY,
+}
+FIRST_PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(minutes=10)
+
+
+def issue(
+    sessions: sessionmaker[Session], request_id: int, signing: Signing, at: datetime
+) -> Credential | None:
+    """Carry a request as far as it goes now; return its credential once both signatures are there.
+
+    Safe to repeat and to run twice at once. Nothing is visible to anyone before both have signed.
+    """
+    with sessions.begin() as session:
+        list_id = _prepare(session, request_id, at)
+    if list_id is None:
+        return None
+    try:
+        renew_status_list(sessions, list_id, signing, at)
+    except Unanswered as missing:
+        _wait(sessions, request_id, missing, at)
+        return None
+    try:
+        with sessions.begin() as session:
+            _freeze(session, request_id, list_id, signing, at)
+        for role in Role:
+            _collect(sessions, request_id, role, signing, at)
+        with sessions.begin() as session:
+            return _complete(session, request_id, signing, at)
+    except Unanswered as missing:
+        if missing.refusal:
+            _refuse(sessions, request_id, missing.refusal, at)
+        else:
+            _wait(sessions, request_id, missing, at)
+    except CertificateProblem as problem:
+        _refuse(sessions, request_id, both_languages(problem.code, problem.params), at)
+    return None
+
+
+def _take(session: Session, request_id: int, at: datetime) -> IssuanceRequest:
+    """Return the request, kept from other workers until the transaction ends: the first statement writes."""
+    session.execute(update(IssuanceRequest).where(IssuanceRequest.id == request_id).values(updated_at=at))
+    return session.get_one(IssuanceRequest, request_id, populate_existing=True)
+
+
+def _prepare(session: Session, request_id: int, at: datetime) -> int | None:
+    """Return the status list that the certificate stands in; None where there is nothing to sign now."""
+    request = _take(session, request_id, at)
+    if request.state not in queries.UNDER_WAY:
+        return None
+    if request.document is not None:
+        return int(str(request.document["credentialStatus"]["statusListCredential"]).rpartition("/")[2])
+    if not request.enrolment.confirmed_name:
+        _move(request, RequestState.WAITING_FOR_NAME)
+        return None
+    return open_status_list(session, request.enrolment.cohort.course_id).id
+
+
+def _freeze(session: Session, request_id: int, list_id: int, signing: Signing, at: datetime) -> None:
+    """Write the document once; both signers get exactly this one, however often they are asked."""
+    request = _take(session, request_id, at)
+    if request.document is not None or request.state not in queries.UNDER_WAY:
+        return
+    place = take_status_place(session, list_id)
+    status = StatusEntry(signing.status_url(list_id), place)
+    request.document = build_credential(write_claim(request, signing, status, at))
+
+
+def _collect(
+    sessions: sessionmaker[Session], request_id: int, role: Role, signing: Signing, at: datetime
+) -> None:
+    with sessions.begin() as session:
+        request = queries.request(session, request_id)
+        document = request.document
+        if document is None or role in request.proofs or request.state not in queries.UNDER_WAY:
+            return
+    proof = ask(signing, role, document, Kind.CREDENTIAL, at)
+    with sessions.begin() as session:
+        request = _take(session, request_id, at)
+        if request.document == document and request.state in queries.UNDER_WAY:
+            request.proofs = {str(role): proof, **request.proofs}
+
+
+def _complete(session: Session, request_id: int, signing: Signing, at: datetime) -> Credential | None:
+    """Put the whole together and keep it if our own verifier finds it good.
+
+    Raises:
+        DocumentProblem: it does not; the finding's code.
+    """
+    request = _take(session, request_id, at)
+    if request.state is RequestState.ISSUED:
+        return queries.credential_of(session, request_id)
+    if request.document is None or set(request.proofs) != {str(role) for role in Role}:
+        return None
+    signed = attach(request.document, *(request.proofs[role] for role in Role))
+    resources = queries.OwnResources(session, signing.public_url)
+    verdict = verify(canonical(signed), signing.trust, resources, at)
+    if verdict.status is not Status.VALID:
+        finding = verdict.findings[0]
+        raise DocumentProblem(finding.code, **finding.params)
+    return _keep(session, request, signed, signing, at)
+
+
+def _keep(
+    session: Session, request: IssuanceRequest, signed: Document, signing: Signing, at: datetime
+) -> Credential:
+    claim = read_claim(signed)
+    credential = Credential(
+        uuid=claim.credential_id.removeprefix("urn:uuid:"),
+        request_id=request.id,
+        enrolment=request.enrolment,
+        document=signed,
+        sha256=sha256_of(signed),
+        status_list_id=int(claim.status.url.rpartition("/")[2]),
+        status_index=claim.status.index,
+        issued_at=at,
+    )
+    session.add(credential)
+    _move(request, RequestState.ISSUED)
+    session.flush()
+    record(session, None, "certificate.issued", f"credential:{credential.id}")
+    return credential
+
+
+def _wait(sessions: sessionmaker[Session], request_id: int, missing: Unanswered, at: datetime) -> None:
+    """Note for whom the certificate waits, and ask again after a while that doubles."""
+    with sessions.begin() as session:
+        request = _take(session, request_id, at)
+        if request.state not in queries.UNDER_WAY:
+            return
+        _move(request, WAITING[missing.role], missing.refusal)
+        request.tries += 1
+        pause = FIRST_PAUSE * 2 ** min(request.tries - 1, 10)
+        request.next_try_at = at + min(pause, LONGEST_PAUSE)
+
+
+def _refuse(sessions: sessionmaker[Session], request_id: int, refusal: str, at: datetime) -> None:
+    """Note why it is not signed; the proofs collected so far are of no use and go."""
+    with sessions.begin() as session:
+        request = _take(session, request_id, at)
+        if request.state not in queries.UNDER_WAY:
+            return
+        _move(request, RequestState.REFUSED, refusal)
+        request.proofs = {}
+        record(session, None, "certificate.refused", f"issuance_request:{request.id}")
+
+
+def _move(request: IssuanceRequest, state: RequestState, refusal: str = "") -> None:
+    policy.check_can_move(request, state)
+    request.state, request.refusal, request.next_try_at = state, refusal, None

@@ -1,0 +1,110 @@
+"""Status lists: signed by both before the first certificate, renewed before half of their time is over."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, sessionmaker
+
+from lms.certs import queries
+from lms.certs.core.protocols import Kind
+from lms.certs.core.status import (
+    LEAST_BITS,
+    build_status_list,
+    contains,
+    encode_bits,
+    read_status_list,
+)
+from lms.certs.core.status import StatusList as Edition
+from lms.certs.core.strict_json import Document, canonical
+from lms.certs.core.trust import Role
+from lms.certs.core.verify import verify_status_list
+from lms.certs.models import StatusList
+from lms.certs.services.signing import Signing, Unanswered, sign_jointly
+
+VALIDITY = timedelta(hours=48)
+
+
+def keep_status_lists_fresh(
+    sessions: sessionmaker[Session], signing: Signing, at: datetime
+) -> list[Unanswered]:
+    """Sign every list anew whose time is half over or that misses a withdrawal; return who did not sign."""
+    with sessions.begin() as session:
+        due = queries.due_status_lists(session, at, VALIDITY / 2)
+    unanswered = []
+    for list_id in due:
+        try:
+            renew_status_list(sessions, list_id, signing, at)
+        except Unanswered as error:
+            unanswered.append(error)
+    return unanswered
+
+
+def renew_status_list(sessions: sessionmaker[Session], list_id: int, signing: Signing, at: datetime) -> None:
+    """Let both organisations sign a new edition of a list, unless the present one is fresh and complete.
+
+    Raises:
+        Unanswered: one of the two did not sign; the present edition stays.
+    """
+    with sessions.begin() as session:
+        if list_id not in queries.due_status_lists(session, at, VALIDITY / 2):
+            return
+        draft = _draft(session, list_id, signing, at)
+    signed = sign_jointly(signing, draft, Kind.STATUS_LIST, at)
+    edition = verify_status_list(canonical(signed), signing.trust, at)
+    with sessions.begin() as session:
+        _keep(session, list_id, signed, edition)
+
+
+def open_status_list(session: Session, course_id: int) -> StatusList:
+    """Return the list that takes the course's next certificate; a full one is followed by a new one."""
+    found = session.scalars(
+        select(StatusList)
+        .where(StatusList.course_id == course_id, StatusList.next_index < LEAST_BITS)
+        .order_by(StatusList.id)
+    ).first()
+    if found is None:
+        found = StatusList(course_id=course_id)
+        session.add(found)
+        session.flush()
+    return found
+
+
+def take_status_place(session: Session, list_id: int) -> int:
+    """Return a place in the list that no other certificate has or will have."""
+    taken: int | None = session.scalar(
+        update(StatusList)
+        .where(StatusList.id == list_id)
+        .values(next_index=StatusList.next_index + 1)
+        .returning(StatusList.next_index)
+    )
+    if taken is None:  # lists are never deleted
+        raise LookupError(list_id)
+    return taken - 1
+
+
+def _draft(session: Session, list_id: int, signing: Signing, at: datetime) -> Document:
+    return build_status_list(
+        Edition(
+            url=signing.status_url(list_id),
+            university_did=signing.did(Role.UNIVERSITY),
+            company_did=signing.did(Role.COMPANY),
+            valid_from=at,
+            valid_until=at + VALIDITY,
+            encoded=encode_bits(queries.revoked_places(session, list_id)),
+            demo_custody=signing.demo_custody,
+        )
+    )
+
+
+def _keep(session: Session, list_id: int, signed: Document, edition: Edition) -> None:
+    """Keep an edition, unless another worker kept one meanwhile that knows more."""
+    session.execute(
+        update(StatusList).where(StatusList.id == list_id).values(next_index=StatusList.next_index)
+    )  # the first statement writes: two workers take turns here
+    current = session.get_one(StatusList, list_id, populate_existing=True)
+    if current.document is not None:
+        kept = read_status_list(current.document)
+        if kept.valid_from > edition.valid_from or not contains(edition.encoded, kept.encoded):
+            return
+    current.document = signed
+    current.valid_until = edition.valid_until
