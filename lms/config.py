@@ -23,10 +23,8 @@ class Settings:
     """Signs sessions and forms; empty: made once and kept in `instance/secret_key` (0600)."""
     course_content: Path = ROOT / "course_content"
     """Folder with one folder per course."""
-    environments: Path = ROOT / "environments"
-    """Folder with the hashed lock of each lab environment."""
-    environments_built: Path = ROOT / ".environments"
-    """Where the virtual environments made from those locks are kept."""
+    environments_root: Path = ROOT
+    """Folder whose `environments/` holds the hashed locks; what they make goes to `.environments/`."""
     university_signer_url: str = ""
     """Address of the university's signer; empty: certificates wait for it."""
     university_signer_token: Path | None = None
@@ -74,6 +72,11 @@ class Settings:
     def database(self) -> str:
         """Return the URL of the database."""
         return self.database_url or f"sqlite:///{self.instance / 'duri.db'}"
+
+    @property
+    def environments(self) -> Path:
+        """Return the folder with the hashed lock of each lab environment."""
+        return self.environments_root / "environments"
 
     @property
     def trust(self) -> Path:

@@ -1,0 +1,129 @@
+"""What follows from what, across domains. Every step is repeatable; one transaction each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from lms.certs.services.requests import request_issuance
+from lms.courses.core.outline import CertificateRule, Outline, read_outline
+from lms.courses.models import Cohort, Course, CourseVersion, Enrolment
+from lms.courses.services.enrolling import mark_completed
+from lms.grading.models import Grade
+from lms.grading.queries.submissions import counting_grades
+from lms.grading.services.releases import open_labs, queue_releases
+from lms.grading.services.running import settled
+from lms.leaderboards import queries as boards
+from lms.leaderboards import services as leaderboards
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a student is towards the certificate. Units: points."""
+
+    score: float
+    maximum: float
+    missing_labs: tuple[str, ...]  # required labs without their share yet
+    complete: bool
+
+
+def settle(session: Session, grade: Grade, at: datetime) -> None:
+    """Draw all consequences of a grade: board, completion, certificate; then mark it settled.
+
+    A provisional grade waits. Safe to repeat: a regrade unsettles the grade and takes the same path.
+    """
+    if grade.provisional or grade.settled_at is not None:
+        return
+    leaderboards.enter(session, grade)
+    enrolment = session.get_one(Enrolment, grade.enrolment_id)
+    version = enrolment.cohort.course.current_version
+    if version is not None:
+        _complete(session, enrolment, version, at)
+    settled(session, grade, at=at)
+
+
+def _complete(session: Session, enrolment: Enrolment, version: CourseVersion, at: datetime) -> None:
+    outline = read_outline(version.outline)
+    counting = counting_grades(session, enrolment)
+    standing = towards_certificate(outline, counting)
+    if not standing.complete:
+        return
+    mark_completed(session, enrolment, at=at)
+    facts = _facts(session, enrolment, outline, counting, at)
+    request_issuance(session, enrolment, version, facts=facts, language=enrolment.user.language, at=at)
+
+
+def towards_certificate(outline: Outline, counting: Mapping[str, Grade]) -> Standing:
+    """Measure counting grades (by lab) against the course's rule; provisional grades do not count yet."""
+    rule = outline.certificate
+    final = {slug: grade for slug, grade in counting.items() if not grade.provisional}
+    score = sum(grade.score for grade in final.values())
+    missing = tuple(slug for slug in rule.required_labs if not _reaches(final.get(slug), rule))
+    return Standing(
+        score=score,
+        maximum=outline.maximum,
+        missing_labs=missing,
+        complete=not missing and score >= rule.minimum_points,
+    )
+
+
+def _reaches(grade: Grade | None, rule: CertificateRule) -> bool:
+    return grade is not None and grade.score >= rule.required_share * grade.maximum
+
+
+def _facts(
+    session: Session, enrolment: Enrolment, outline: Outline, counting: Mapping[str, Grade], at: datetime
+) -> dict[str, Any]:
+    final = {slug: grade for slug, grade in counting.items() if not grade.provisional}
+    labs = [
+        _lab_facts(session, enrolment, grade, at) | {"slug": slug, "title": dict(outline.labs[slug].title)}
+        for slug, grade in final.items()
+    ]
+    return {
+        "score": f"{sum(grade.score for grade in final.values()):g}",
+        "maximum": f"{outline.maximum:g}",
+        "assurance": min({grade.run.assurance for grade in final.values()}),
+        "labs": labs,
+    }
+
+
+def _lab_facts(session: Session, enrolment: Enrolment, grade: Grade, at: datetime) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "score": f"{grade.score:g}",
+        "maximum": f"{grade.maximum:g}",
+        "assurance": grade.run.assurance,
+        "submission_sha256": grade.submission.blob,
+        "release_digest": grade.submission.release.digest,
+        "environment_sha256": grade.run.environment_sha256 or grade.submission.release.environment_sha256,
+    }
+    board = boards.board_of(session, grade.lab_id, enrolment.cohort_id)
+    place = boards.place_of(session, enrolment, board, at) if board is not None else None
+    if place is not None:
+        facts["rank"], facts["field"] = place
+    return facts
+
+
+def open_what_is_ready(session: Session, environments: Path, at: datetime) -> None:
+    """Bring labs and boards in line with what is published, built and approved; repeatable and cheap."""
+    for version in session.scalars(_newest_versions()).all():
+        queue_releases(session, version, environments=environments)
+    for course in session.scalars(select(Course).where(Course.current_version_id.is_not(None))):
+        if course.current_version is None:
+            continue
+        labs = open_labs(session, course.current_version)
+        cohorts = session.scalars(
+            select(Cohort).where(Cohort.course_id == course.id, Cohort.ends_at > at)
+        ).all()
+        for lab in labs:
+            for cohort in cohorts:
+                if lab.current_release is not None:
+                    leaderboards.open_board(session, cohort, lab.current_release)
+
+
+def _newest_versions() -> Select[CourseVersion]:
+    newest = select(func.max(CourseVersion.id)).group_by(CourseVersion.course_id)
+    return select(CourseVersion).where(CourseVersion.id.in_(newest))
