@@ -1,0 +1,1 @@
+"""What changes in courses: publishing, approving, cohorts, enrolments, reading."""
