@@ -1,0 +1,50 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lms.certs.core.problems import Unreadable
+from lms.certs.core.strict_json import MAX_BYTES, canonical, read_object, sha256_of
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "json.broken"),
+        (b'{"a": 1', "json.broken"),
+        (b"[]", "json.no_object"),
+        (b'{"a": 1, "a": 1}', "json.duplicate_key"),
+        (b'{"b": [{"a": 1, "\\u0061": 2}]}', "json.duplicate_key"),
+        (b'{"a": NaN}', "json.bad_number"),
+        (b'{"a": -Infinity}', "json.bad_number"),
+        (b'{"a": 1e999}', "json.bad_number"),
+        (b'{"a": 9007199254740993}', "json.bad_number"),
+        (b'{"a": ' + b"9" * 10_000 + b"}", "json.bad_number"),
+        (b'{"a": "\\ud800"}', "json.lone_surrogate"),
+        (b'{"\\ud800": 1}', "json.lone_surrogate"),
+        (b'{"a": "\xff"}', "json.not_utf8"),
+        (b'{"a": ' * 50 + b"1" + b"}" * 50, "json.too_deep"),
+        (b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "json.too_deep"),
+        (b'{"a": "' + b"x" * MAX_BYTES + b'"}', "file.too_large"),
+        (b'{"a": "' + b"x" * 5_000_000 + b'"}', "file.too_large"),
+    ],
+)
+def test_what_two_readers_could_understand_differently_is_refused(content: bytes, code: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        read_object(content)
+    assert caught.value.code == code
+
+
+@given(st.dictionaries(st.text(max_size=5), JSON, max_size=4))
+def test_the_canonical_form_reads_back_as_the_same_value(value: dict[str, object]) -> None:
+    assert read_object(canonical(value)) == value
+    assert canonical(read_object(canonical(value))) == canonical(value)
+
+
+def test_the_hash_of_a_certificate_leaves_its_proofs_out() -> None:
+    assert sha256_of({"a": 1, "proof": [1]}) == sha256_of({"a": 1}) != sha256_of({"a": 2})

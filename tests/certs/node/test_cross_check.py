@@ -1,0 +1,64 @@
+"""An independent implementation reads the same proofs: `@digitalbazaar/vc` in Node."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lms.certs.core.keys import did_document
+from lms.certs.core.strict_json import Document
+from tests.certs.conftest import Case
+
+pytestmark = pytest.mark.node
+HERE = Path(__file__).parent
+
+
+def absent(reason: str) -> None:
+    if os.environ.get("CI_REQUIRE") == "1":
+        pytest.fail(f"required but absent: {reason}")
+    pytest.skip(f"not run: {reason}")
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    found, npm = shutil.which("node"), shutil.which("npm")
+    if found is None or npm is None:
+        absent("node and npm are not installed")
+    if not (HERE / "node_modules" / ".package-lock.json").exists():
+        done = subprocess.run(
+            [str(npm), "ci", "--silent"], cwd=HERE, capture_output=True, text=True, timeout=240, check=False
+        )
+        if done.returncode != 0:
+            absent(f"npm could not install the packages: {done.stderr[-300:]}")
+    return str(found)
+
+
+def ask(node: str, case: Case, credential: Document) -> list[dict[str, Any]]:
+    documents = {party.did: did_document(party.did, party.keys) for party in case.pair.trust.parties}
+    done = subprocess.run(
+        [node, "verify.js"],
+        cwd=HERE,
+        input=json.dumps({"credential": credential, "didDocuments": documents}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answers: list[dict[str, Any]] = json.loads(done.stdout)
+    return answers
+
+
+def test_each_proof_verifies_alone(node: str, case: Case) -> None:
+    answers = ask(node, case, case.credential)
+    assert [answer["suite"] for answer in answers] == ["eddsa-rdfc-2022", "eddsa-jcs-2022"]
+    assert [answer["verified"] for answer in answers] == [True, True], answers
+
+
+def test_a_changed_certificate_verifies_with_neither(node: str, case: Case) -> None:
+    answers = ask(node, case, {**case.credential, "name": "박사"})
+    assert [answer["verified"] for answer in answers] == [False, False]
