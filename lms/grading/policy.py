@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from lms.accounts.models import Role, User
+from lms.accounts.policy import has_role_in_any
 from lms.courses.core import due
 from lms.courses.core.outline import LabFile
 from lms.courses.models import Cohort, Course, Enrolment
@@ -27,12 +28,7 @@ def is_teacher(user: User, course: Course) -> bool:
 
 
 def _has_role(user: User, course: Course, roles: frozenset[Role]) -> bool:
-    return user.disabled_at is None and any(
-        membership.ended_at is None
-        and membership.role in roles
-        and membership.organisation_id in {course.university_id, course.company_id}
-        for membership in user.memberships
-    )
+    return has_role_in_any(user, (course.university_id, course.company_id), *roles)
 
 
 def rules_of(release: LabRelease) -> LabFile:
@@ -87,6 +83,12 @@ def check_attempts_left(release: LabRelease, used: int) -> None:
             N_("All %(limit)d attempts are used. Your earlier results stay; this file was not counted."),
             limit=allowed,
         )
+
+
+def check_can_open(user: User, course: Course, enrolment: Enrolment | None) -> None:
+    """Raise unless the user takes the course or is staff of it."""
+    if enrolment is None and not is_staff(user, course):
+        raise NotAllowed(N_("Enrol in this course to open its labs."))
 
 
 def check_can_see(user: User, submission: Submission) -> None:

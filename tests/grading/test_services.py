@@ -125,11 +125,11 @@ def test_a_refused_build_keeps_its_report_and_opens_nothing(world: World) -> Non
     queue_releases(session, version, environments=world.environments)
     release = claim_release(session, at=NOW, lease_seconds=30)
     assert release is not None
-    report = replace(build_report(), errors=(Notice("solution_fails", {"score": 2}),))
+    report = replace(build_report(), errors=(Notice("solution-fails", {"score": 2}),))
     record_build(session, release.id, release.token, report, blobs=world.blobs)
     assert release.state is ReleaseState.REFUSED
     assert release.report is not None
-    assert release.report["errors"][0]["code"] == "solution_fails"
+    assert release.report["errors"][0]["code"] == "solution-fails"
     assert release.student_blob is None
 
 

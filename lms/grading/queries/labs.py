@@ -13,7 +13,7 @@ from lms.courses.core.outline import read_outline
 from lms.courses.models import Course, CourseVersion
 from lms.errors import NotFound
 from lms.grading.core.contracts import BoardSpec, GradingJob, LabSource, Limits, Manifest
-from lms.grading.core.wire import from_json
+from lms.grading.core.wire import from_plain
 from lms.grading.models import GradingRun, Lab, LabRelease, ReleaseState
 from lms.grading.policy import rules_of
 
@@ -85,7 +85,8 @@ def unready_labs(session: Session, version: CourseVersion) -> dict[str, ReleaseS
 
 def manifest(release: LabRelease) -> Manifest:
     """Return the cells of a ready release."""
-    return from_json(Manifest, release.manifest)
+    cells: Manifest = from_plain(Manifest, release.manifest)
+    return cells
 
 
 def limits(release: LabRelease) -> Limits:

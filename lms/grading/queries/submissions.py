@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from lms.courses.models import Cohort, Course, Enrolment
 from lms.errors import NotFound
 from lms.grading.core.contracts import CheckResult, CheckStatus, Notice
-from lms.grading.core.wire import from_json
+from lms.grading.core.wire import from_plain
 from lms.grading.models import Grade, GradingRun, Lab, LabRelease, ManualMark, RunState, Submission
 from lms.grading.policy import rules_of
 
@@ -107,12 +107,12 @@ def grades_of(session: Session, submissions: Iterable[Submission]) -> dict[int, 
 
 def checks(run: GradingRun) -> list[CheckResult]:
     """Return the outcomes of a run's graded cells, in the order of the notebook."""
-    return [from_json(CheckResult, each) for each in run.checks]
+    return [from_plain(CheckResult, each) for each in run.checks]
 
 
 def notices(work: Submission | GradingRun) -> list[Notice]:
     """Return what the structural check, or a run, had to say."""
-    return [from_json(Notice, each) for each in work.notices]
+    return [from_plain(Notice, each) for each in work.notices]
 
 
 def marks_of(session: Session, submission: Submission) -> list[ManualMark]:

@@ -17,7 +17,7 @@ from lms.courses.models import CourseVersion
 from lms.db import now
 from lms.errors import N_, Invalid
 from lms.grading.core.contracts import BuildReport
-from lms.grading.core.wire import to_json
+from lms.grading.core.wire import to_plain
 from lms.grading.models import Lab, LabRelease, ReleaseState
 from lms.grading.queries.labs import lab_files, version_labs
 
@@ -165,7 +165,7 @@ def record_build(
     }
     if ready:
         values |= {
-            "manifest": to_json(report.manifest),
+            "manifest": to_plain(report.manifest),
             "maximum": report.maximum,
             "student_blob": blobs.put(report.student_notebook),
             "source_blob": blobs.put(report.source_notebook),
@@ -183,13 +183,13 @@ def record_build(
 
 def _summary(report: BuildReport) -> dict[str, object]:
     return {
-        "errors": [to_json(notice) for notice in report.errors],
-        "warnings": [to_json(notice) for notice in report.warnings],
+        "errors": [to_plain(notice) for notice in report.errors],
+        "warnings": [to_plain(notice) for notice in report.warnings],
         "solution_score": report.solution_score,
         "template_score": report.template_score,
         "maximum": report.maximum,
         "isolation": report.isolation,
-        "baselines": [to_json(baseline) for baseline in report.baselines],
+        "baselines": [to_plain(baseline) for baseline in report.baselines],
     }
 
 

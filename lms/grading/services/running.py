@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 
 from lms.blobs import BlobStore
 from lms.grading.core.contracts import CellState, CheckResult, GradingReport
-from lms.grading.core.wire import to_json
+from lms.grading.core.wire import to_plain
 from lms.grading.models import Grade, GradingRun, ManualMark, RunState, Submission
 from lms.grading.queries.submissions import newest_marks
 
@@ -127,15 +127,15 @@ def record_grade(
         state=RunState.DONE,
         finished_at=at,
         lease_until=None,
-        checks=[to_json(check) for check in report.checks],
-        notices=[to_json(notice) for notice in report.notices],
+        checks=[to_plain(check) for check in report.checks],
+        notices=[to_plain(notice) for notice in report.notices],
         executed_blob=blobs.put(report.executed),
         feedback_blob=blobs.put(report.feedback),
         wall_seconds=report.wall_seconds,
         peak_memory_bytes=report.peak_memory_bytes,
         assurance=report.assurance,
         isolation=report.isolation,
-        board=to_json(report.board) if report.board is not None else None,
+        board=to_plain(report.board) if report.board is not None else None,
         failure="",
     )
     if not held:

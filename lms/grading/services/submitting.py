@@ -13,8 +13,9 @@ from lms.courses.models import Enrolment
 from lms.errors import N_, Conflict, Invalid, TooLarge
 from lms.grading import policy
 from lms.grading.core.contracts import Notice
+from lms.grading.core.notices import is_fatal
 from lms.grading.core.structure import check_structure
-from lms.grading.core.wire import to_json
+from lms.grading.core.wire import to_plain
 from lms.grading.models import GradingRun, Lab, LabRelease, RunState, Submission
 from lms.grading.queries.labs import manifest
 
@@ -62,9 +63,9 @@ def submit(
             limit=limit_bytes // 1_000_000,
         )
     _take_turn(session, enrolment)
-    check = check_structure(content, manifest(release))
-    if check.fatal:
-        raise NotThisLab(check.notices)
+    notices = check_structure(content, manifest(release))
+    if any(is_fatal(notice) for notice in notices):
+        raise NotThisLab(notices)
     late = policy.is_late(release, enrolment.cohort, received_at)
     draft = Submission(
         enrolment_id=enrolment.id,
@@ -76,7 +77,7 @@ def submit(
         received_at=received_at,
         late=late,
         refused=late and policy.refuses_late(release),
-        notices=[to_json(notice) for notice in check.notices],
+        notices=[to_plain(notice) for notice in notices],
     )
     same = _same_in_flight(session, draft)
     if same is not None:
