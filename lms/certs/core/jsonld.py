@@ -33,8 +33,8 @@ _PINNED = {
         "2d013f981d1f4516081a6a04e55468ba2b071d4153b794f19a79715c45a89a5e",
     ),
 }
-# Below this base every relative identifier ends up, so that it can be told from an absolute one.
-_SENTINEL = "https://relative.invalid/3f7c1d/"
+# Every relative identifier, also `../x` and `//host/x`, ends up in this scheme, apart from the absolute ones.
+_SENTINEL = "x-relative-3f7c1d:"
 # The JSON-LD library keeps module-wide caches that threads may not share.
 _ONE_AT_A_TIME = threading.Lock()
 # Pinned contexts once resolved: a third of the time. Inline contexts of strange documents land here too.
@@ -87,7 +87,7 @@ def _options(contexts: Contexts | None) -> dict[str, Any]:
         _resolved.clear()
     loader = _loader(pinned_contexts() if contexts is None else contexts)
     return {
-        "base": _SENTINEL,
+        "base": f"{_SENTINEL}//host/folder/",
         "documentLoader": loader,
         "contextResolver": ContextResolver(_resolved if contexts is None else {}, loader),
         "processingMode": "json-ld-1.1",
