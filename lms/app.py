@@ -8,7 +8,10 @@ from flask_wtf.csrf import CSRFProtect
 from sqlalchemy.orm import Session, sessionmaker
 
 import lms.accounts.panels
+import lms.accounts.views.organisations
+import lms.accounts.views.profile
 import lms.accounts.views.sign_in
+import lms.accounts.views.site
 import lms.leaderboards.panels
 import lms.leaderboards.views
 import lms.web.views
@@ -24,6 +27,9 @@ BLUEPRINTS = (
     lms.web.views.blueprint,
     lms.web.views.htmx,
     lms.accounts.views.sign_in.blueprint,
+    lms.accounts.views.profile.blueprint,
+    lms.accounts.views.organisations.blueprint,
+    lms.accounts.views.site.blueprint,
     lms.leaderboards.views.blueprint,
 )
 

@@ -68,6 +68,11 @@ def can_administer(user: User, organisation: Organisation) -> bool:
     )
 
 
+def can_administer_any(user: User) -> bool:
+    """Say whether a user administers some organisation."""
+    return any(can_administer(user, each.organisation) for each in user.memberships)
+
+
 def check_can_administer(user: User, organisation: Organisation) -> None:
     """Refuse whoever may not see and change who belongs to an organisation.
 

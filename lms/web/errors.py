@@ -120,3 +120,9 @@ def wants_json() -> bool:
     accepted = request.accept_mimetypes
     best = accepted.best_match(["text/html", "application/json", "application/problem+json"])
     return best is not None and best != "text/html" and accepted[best] > accepted["text/html"]
+
+
+def render_form(template: str, form: FlaskForm, **context: object) -> tuple[str, int]:
+    """Render a page with a form: 200, or 422 when something in the form is not right."""
+    wrong = bool(form.errors or form.form_errors)
+    return render_template(template, form=form, **context), Invalid.status if wrong else 200

@@ -28,7 +28,7 @@ def is_public(endpoint: str | None) -> bool:
 
 
 def _refuse_unknown() -> Any:
-    if current_user.is_authenticated or is_public(request.endpoint):
+    if is_public(request.endpoint) or current_user.is_authenticated:
         return None
     if request.path.startswith("/api/"):
         abort(401)

@@ -41,9 +41,11 @@ def session() -> Session:
     at once when somebody else wrote in between, however long it would be willing to wait.
     """
     if "session" not in g:
-        g.session = current_app.extensions["sessions"]()
-        if request.method not in READING:
-            g.session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+        factory: sessionmaker[Session] = current_app.extensions["sessions"]
+        if request.method in READING:
+            g.session = factory()
+        else:
+            g.session = factory(bind=factory.kw["bind"].execution_options(sqlite_begin="IMMEDIATE"))
     current: Session = g.session
     return current
 

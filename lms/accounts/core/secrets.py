@@ -6,8 +6,6 @@ import secrets
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-SHORTEST_PASSWORD = 10
-LONGEST_PASSWORD = 200
 HASHER = PasswordHasher()  # argon2id with the parameters of RFC 9106, second choice (64 MiB)
 NOBODY = HASHER.hash(secrets.token_urlsafe(32))
 """Verified against when there is no such account, so that the answer takes as long."""
