@@ -20,6 +20,7 @@ from lms.certs.core.strict_json import Document, canonical, sha256_of
 from lms.certs.core.trust import Role
 from lms.certs.core.verify import Status, verify
 from lms.certs.models import Credential, IssuanceRequest, RequestState
+from lms.certs.services import letters
 from lms.certs.services.claims import write_claim
 from lms.certs.services.signing import Signing, Unanswered, ask, both_languages
 from lms.certs.services.status import open_status_list, renew_status_list, take_status_place
@@ -147,6 +148,7 @@ def _keep(
     _move(request, RequestState.ISSUED)
     session.flush()
     record(session, None, "certificate.issued", f"credential:{credential.id}")
+    letters.tell_issued(session, credential, signing)
     return credential
 
 

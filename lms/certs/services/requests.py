@@ -11,6 +11,7 @@ from lms.accounts.models import User
 from lms.accounts.services.audit import record
 from lms.certs import policy, queries
 from lms.certs.models import Credential, IssuanceRequest, RequestState
+from lms.certs.services import letters
 from lms.courses.models import CourseVersion, Enrolment
 from lms.errors import N_, Invalid
 
@@ -100,6 +101,7 @@ def revoke(session: Session, actor: User, uuid: str, reason: str, *, at: datetim
     )
     session.refresh(credential)
     record(session, actor, "certificate.revoked", f"credential:{credential.id}")
+    letters.tell_withdrawn(session, credential)
     return credential
 
 
