@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -118,12 +118,15 @@ class Signer:
         passphrase = (folder / "passphrase").read_text(encoding="utf-8").strip()
         key = unseal_key((folder / "key.json").read_bytes(), passphrase)
         journal = (folder / "journal.jsonl").open("r+b")
-        fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _cut_torn_line(journal)
-        signer = cls(folder, key, journal)
-        for entry, chain in read_journal(journal):
-            signer.chain = chain
-            signer._remember(entry)
+        with ExitStack() as on_failure:
+            on_failure.enter_context(journal)
+            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _cut_torn_line(journal)
+            signer = cls(folder, key, journal)
+            for entry, chain in read_journal(journal):
+                signer.chain = chain
+                signer._remember(entry)
+            on_failure.pop_all()
         return signer
 
     @property
@@ -361,7 +364,7 @@ def _request(content: bytes) -> tuple[Document, Kind]:
     document, kind = request.get("document"), request.get("kind")
     if not isinstance(document, dict):
         raise Refusal("signer.bad_request")
-    if kind not in set(Kind):
+    if kind not in list(Kind):
         raise Refusal("signer.unknown_kind")
     return document, Kind(kind)
 

@@ -25,6 +25,7 @@ from lms.certs.core.document import (
 from lms.certs.core.joint import SUITES
 from lms.certs.core.keys import PublicKey, encode_public, generate, key_id
 from lms.certs.core.proofs import attach, create_proof
+from lms.certs.core.sentences import sentence
 from lms.certs.core.status import StatusList, build_status_list, encode_bits
 from lms.certs.core.strict_json import Document
 from lms.certs.core.trust import Role, Trust, TrustedParty
@@ -106,12 +107,15 @@ class Case:
     def verify(self, credential: Any = None, **changes: Any) -> Verdict:
         chosen = self.credential if credential is None else credential
         content = chosen if isinstance(chosen, bytes) else json.dumps(chosen).encode()
-        return verify(
+        verdict = verify(
             content,
             changes.get("trust", self.pair.trust),
             changes.get("resources", self.resources),
             changes.get("at", NOW + timedelta(hours=1)),
         )
+        for told in (*verdict.findings, *verdict.notices):
+            assert sentence(told.code, told.params, "ko") != sentence(told.code, told.params, "en")
+        return verdict
 
 
 def edition(**changes: Any) -> StatusList:

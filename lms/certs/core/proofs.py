@@ -88,7 +88,7 @@ def check_form(proof: Mapping[str, Any]) -> None:
         ProofProblem: with the part that is wrong.
     """
     suite = proof.get("cryptosuite")
-    if proof.get("type") != "DataIntegrityProof" or suite not in set(Suite):
+    if proof.get("type") != "DataIntegrityProof" or suite not in list(Suite):
         raise ProofProblem("proof.unknown_suite", suite=str(suite)[:40])
     expected = _FIELDS | ({"@context"} if suite == Suite.JCS else set())
     if set(proof) != expected:

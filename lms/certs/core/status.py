@@ -79,7 +79,8 @@ def read_status_list(document: Document) -> StatusList:
         same = canonical(build_status_list(edition)) == canonical(unsecured)
     except (CertificateProblem, KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise StatusProblem("status.shape") from None
-    if not same or not all(isinstance(text, str) for text in (edition.url, edition.encoded)):
+    texts = (edition.url, edition.encoded, edition.university_did, edition.company_did)
+    if not same or not all(isinstance(text, str) for text in texts):
         raise StatusProblem("status.shape")
     return edition
 

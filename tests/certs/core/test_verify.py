@@ -70,6 +70,29 @@ def test_any_changed_value_is_noticed(case: Case) -> None:
         assert verdict.status is Status.REFUSED, path
 
 
+@pytest.mark.parametrize("other", [None, [], {}, 1, -1.5, True, "", [[]], [{}], {"id": []}, ["x"]])
+def test_any_part_of_another_type_is_noticed(case: Case, other: object) -> None:
+    def replace_by_other(parent: Any, key: Any) -> None:
+        parent[key] = other
+
+    for path, value in walk(case.credential):
+        if path and value != other:
+            verdict = case.verify(changed(case.credential, path, replace_by_other))
+            assert verdict.status is Status.REFUSED, path
+
+
+@pytest.mark.parametrize("other", [None, [], {}, 1, "", {"id": []}, [{}]])
+def test_any_part_of_another_type_in_the_list_is_noticed(case: Case, other: object) -> None:
+    def replace_by_other(parent: Any, key: Any) -> None:
+        parent[key] = other
+
+    listed = json.loads(case.resources[STATUS_URL])
+    for path, value in walk(listed):
+        if path and value != other:
+            spoilt = json.dumps(changed(listed, path, replace_by_other)).encode()
+            assert case.verify(resources={STATUS_URL: spoilt}).status is Status.REFUSED, path
+
+
 def test_any_missing_part_is_noticed(case: Case) -> None:
     def remove(parent: Any, key: Any) -> None:
         del parent[key]
