@@ -19,6 +19,7 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms import workflows
+from lms.accounts.core.letters import Post
 from lms.accounts.services import mail
 from lms.blobs import BlobStore
 from lms.certs import queries as certificates
@@ -48,7 +49,7 @@ class Worker:
     blobs: BlobStore
     runner: Runner
     signing: Signing
-    post: mail.Post
+    post: Post
     stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:

@@ -1,0 +1,111 @@
+"""The command line `lms`: the domains' commands gathered, and what runs the installation itself."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+import lms.accounts.cli
+import lms.certs.cli
+import lms.courses.cli
+import lms.signer
+from lms import migrate, reference
+from lms.config import ROOT, Settings
+from lms.demo import play as demo
+from lms.errors import DomainError
+from lms.installation import Installation
+from lms.runtime.probe import IsolationLevel, probe
+
+
+class Commands(click.Group):
+    """A group whose domain errors are sentences, not tracebacks."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; say what is wrong and end with status 1 where it cannot be done."""
+        try:
+            return super().invoke(ctx)
+        except DomainError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Teach, grade, rank and certify together.
+
+    Settings come from the environment (DURI_…); docs/reference/settings.md lists them.
+    """
+    if context.obj is None:
+        try:
+            context.obj = Installation(Settings.load())
+        except ValueError as problem:
+            raise click.ClickException(str(problem)) from None
+
+
+for domain in (lms.accounts.cli, lms.courses.cli, lms.certs.cli):
+    for command in domain.commands:
+        main.add_command(command)
+
+
+@main.command()
+@click.option("--port", default=8000, show_default=True, help="Of the web server on this machine.")
+def run(port: int) -> None:
+    """Run everything on this machine, with demonstration organisations and accounts."""
+    raise SystemExit(demo.run(port))
+
+
+@main.command("demo")
+@click.option("--json", "as_json", is_flag=True, help="Print the steps as one JSON document.")
+@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave every artefact there.")
+def play(keep: Path | None, *, as_json: bool) -> None:
+    """Play the whole story in a throw-away installation; status 0 only if every step happened."""
+    steps = []
+    for step in demo.play(keep):
+        steps.append(step)
+        if not as_json:
+            click.echo(step.line())
+    if as_json:
+        click.echo(json.dumps({"steps": [step.to_dict() for step in steps]}, ensure_ascii=False, indent=2))
+    sys.exit(0 if steps and all(step.ok for step in steps) else 1)
+
+
+@main.command()
+@click.pass_obj
+def worker(installation: Installation) -> None:
+    """Build labs, grade, settle, have certificates signed and send mail, until ended."""
+    settings = installation.settings
+    isolation = probe(Path(sys.executable), installation.secrets)
+    click.echo(f"isolation: {isolation}", err=True)
+    accepted = {IsolationLevel.FULL} | (
+        {IsolationLevel.REDUCED} if settings.isolation == "reduced" else set()
+    )
+    if isolation.level not in accepted:
+        raise click.ClickException(
+            f"This machine gives only {isolation} isolation. Install what is missing, or set "
+            "DURI_ISOLATION=reduced if you accept it."
+        )
+    installation.worker().run()
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def signer(arguments: tuple[str, ...]) -> None:
+    """Hold one organisation's key and sign for it (`lms signer --help`)."""
+    raise SystemExit(lms.signer.main(arguments))
+
+
+@main.command()
+@click.pass_obj
+def upgrade(installation: Installation) -> None:
+    """Bring the database to the newest schema."""
+    installation.settings.instance.mkdir(parents=True, exist_ok=True)
+    migrate.upgrade(installation.settings.database)
+
+
+@main.command()
+def docs() -> None:
+    """Make the generated pages of docs/reference anew."""
+    for path, text in reference.pages(main, ROOT).items():
+        path.write_text(text, encoding="utf-8")
+        click.echo(str(path.relative_to(ROOT)))

@@ -1,0 +1,203 @@
+"""What a demonstration consists of: settings, signers, organisations, people, open courses. Repeatable.
+
+Both keys lie on this machine, so every certificate made here says *demo custody* in its signed text.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+import lms.signer
+from lms import migrate
+from lms.accounts.models import Organisation, OrganisationKind, Role, User
+from lms.accounts.queries import user_by_email
+from lms.accounts.services.organisations import create_organisation, grant_role
+from lms.accounts.services.people import create_user
+from lms.certs.core.keys import did_web
+from lms.certs.core.mandate import Mandate
+from lms.certs.core.trust import Role as Part
+from lms.certs.core.trust import write_trust
+from lms.config import Settings
+from lms.courses.models import Cohort, Course, CourseVersion
+from lms.courses.services.cohorts import CohortPlan, open_cohort
+from lms.courses.services.publishing import approve, publish
+from lms.db import now
+from lms.installation import Installation
+from lms.runtime.environments import prepare as prepare_environment
+
+PASSWORD = "duri-demo-2026"  # noqa: S105 - printed on the screen; loopback only
+UNIVERSITY, COMPANY, OPERATOR = "hangang-university", "nuri-ai", "duri"
+ORGANISATIONS = {
+    UNIVERSITY: (OrganisationKind.UNIVERSITY, {"ko": "한강대학교", "en": "Hangang University"}),
+    COMPANY: (OrganisationKind.COMPANY, {"ko": "누리에이아이", "en": "Nuri AI"}),
+    OPERATOR: (OrganisationKind.OPERATOR, {"ko": "두리", "en": "Duri"}),
+}
+PEOPLE: tuple[tuple[str, str, str, Role | None], ...] = (
+    ("student@duri.example", "김하늘", "", None),
+    ("second@duri.example", "이바다", "", None),
+    ("professor@hangang.example", "박교수", UNIVERSITY, Role.INSTRUCTOR),
+    ("assistant@hangang.example", "정조교", UNIVERSITY, Role.ASSISTANT),
+    ("registrar@hangang.example", "한학적", UNIVERSITY, Role.SIGNATORY),
+    ("engineer@nuri.example", "최엔지", COMPANY, Role.INSTRUCTOR),
+    ("signatory@nuri.example", "윤서명", COMPANY, Role.SIGNATORY),
+    ("employer@nuri.example", "조채용", COMPANY, Role.EMPLOYER),
+    ("admin@duri.example", "운영자", OPERATOR, Role.SITE_ADMIN),
+)
+LAST_COHORT_DAYS = 120
+FIRST_UID = 61_100  # of the signers' OS users when started by root; unassigned on Debian
+
+
+def settings_for(instance: Path, port: int) -> Settings:
+    """Return the settings of the demonstration in a folder; what the environment says stays."""
+    loaded = Settings.load()
+    signers = instance / "signers"
+    ports = _signer_ports(signers, port)
+    return replace(
+        loaded,
+        instance=instance,
+        public_url=os.environ.get("DURI_PUBLIC_URL", f"http://127.0.0.1:{port}"),
+        demo=True,
+        university_signer_url=f"http://127.0.0.1:{ports[Part.UNIVERSITY]}",
+        university_signer_token=signers / "university.token",
+        company_signer_url=f"http://127.0.0.1:{ports[Part.COMPANY]}",
+        company_signer_token=signers / "company.token",
+    )
+
+
+def _signer_ports(signers: Path, port: int) -> dict[Part, int]:
+    known = {part: signers / part.value / "signer.json" for part in Part}
+    return {
+        part: json.loads(path.read_text())["port"] if path.exists() else port + 101 + order
+        for order, (part, path) in enumerate(known.items())
+    }
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the settings as environment variables for the processes of the installation."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DURI_")}
+    own = {
+        "DURI_INSTANCE": settings.instance,
+        "DURI_PUBLIC_URL": settings.public_url,
+        "DURI_DEMO": "yes",
+        "DURI_DATABASE_URL": settings.database_url,
+        "DURI_UNIVERSITY_SIGNER_URL": settings.university_signer_url,
+        "DURI_UNIVERSITY_SIGNER_TOKEN": settings.university_signer_token,
+        "DURI_COMPANY_SIGNER_URL": settings.company_signer_url,
+        "DURI_COMPANY_SIGNER_TOKEN": settings.company_signer_token,
+        "DURI_ISOLATION": settings.isolation,
+    }
+    return kept | {name: str(value) for name, value in own.items() if value}
+
+
+def prepare(installation: Installation) -> None:
+    """Make everything that the demonstration needs and that is not there yet."""
+    settings = installation.settings
+    settings.instance.mkdir(parents=True, exist_ok=True)
+    migrate.upgrade(settings.database)
+    _make_signers(settings)
+    for lock in sorted(settings.environments.glob("*.txt")):
+        prepare_environment(settings.environments_root, lock.stem)
+    with installation.sessions.begin() as session:
+        _make_people(session)
+    for folder in sorted(
+        path for path in settings.course_content.iterdir() if (path / "course.yml").exists()
+    ):
+        with installation.sessions.begin() as session:
+            _open_course(session, installation, folder)
+
+
+def _make_signers(settings: Settings) -> None:
+    folder = settings.instance / "signers"
+    folder.mkdir(exist_ok=True)
+    ports = _signer_ports(folder, _port_of(settings))
+    dids = {part: did_web("localhost", port) for part, port in ports.items()}
+    names = {Part.UNIVERSITY: ORGANISATIONS[UNIVERSITY], Part.COMPANY: ORGANISATIONS[COMPANY]}
+    for order, part in enumerate(Part):
+        own = folder / part.value
+        if not own.exists():
+            mandate = Mandate(
+                role=part,
+                name=names[part][1]["en"],
+                university=dids[Part.UNIVERSITY],
+                company=dids[Part.COMPANY],
+                host="127.0.0.1",
+                port=ports[part],
+                demo_custody=True,
+                courses=(f"{settings.public_url}/courses/",),
+                status_lists=(f"{settings.public_url}/status/",),
+            )
+            lms.signer.create(own, mandate)
+        token = folder / f"{part.value}.token"
+        shutil.copyfile(own / "token", token)
+        token.chmod(0o600)
+        if os.geteuid() == 0:
+            _give(own, FIRST_UID + order)
+    parties = [lms.signer.trusted_party(folder / part.value) for part in Part]
+    settings.trust.write_bytes(write_trust(parties))
+
+
+def _port_of(settings: Settings) -> int:
+    return int(settings.university_signer_url.rsplit(":", 1)[1]) - 101
+
+
+def _give(folder: Path, uid: int) -> None:
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, uid, uid)
+
+
+def _make_people(session: Session) -> None:
+    for slug, (kind, names) in ORGANISATIONS.items():
+        if _organisation(session, slug) is None:
+            create_organisation(session, None, slug=slug, kind=kind, name=dict(names))
+    for email, name, slug, role in PEOPLE:
+        if user_by_email(session, email) is not None:
+            continue
+        user = create_user(session, None, email=email, name=name, password=PASSWORD, confirmed_at=now())
+        organisation = _organisation(session, slug)
+        if organisation is not None and role is not None:
+            grant_role(session, None, user=user, organisation=organisation, role=role)
+
+
+def _organisation(session: Session, slug: str) -> Organisation | None:
+    return session.scalar(select(Organisation).where(Organisation.slug == slug))
+
+
+def _open_course(session: Session, installation: Installation, folder: Path) -> None:
+    locks = [path.stem for path in installation.settings.environments.glob("*.txt")]
+    version = publish(session, None, folder, installation.blobs, locks)
+    for email in ("professor@hangang.example", "engineer@nuri.example"):
+        _approve(session, person(session, email), version)
+    _open_cohort(session, version.course)
+
+
+def person(session: Session, email: str) -> User:
+    """Return one of the people of the demonstration."""
+    user = user_by_email(session, email)
+    if user is None:
+        raise LookupError(email)
+    return user
+
+
+def _approve(session: Session, actor: User, version: CourseVersion) -> None:
+    if version.course.current_version_id != version.id:
+        approve(session, actor, version)
+
+
+def _open_cohort(session: Session, course: Course) -> None:
+    moment = now()
+    slug = f"{moment:%Y}-demo"
+    if session.scalar(select(Cohort.id).where(Cohort.course_id == course.id, Cohort.slug == slug)):
+        return
+    plan = CohortPlan(
+        slug=slug,
+        title={"ko": f"{moment:%Y}년 시연 반", "en": f"{moment:%Y} demonstration cohort"},
+        starts_at=moment - timedelta(days=1),
+        ends_at=moment + timedelta(days=LAST_COHORT_DAYS),
+    )
+    open_cohort(session, None, course, plan)
