@@ -95,7 +95,7 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(_MOST_BYTES)
     except OSError as problem:
-        raise _CannotReadError(f"{path}: {problem.strerror}") from None
+        raise _CannotReadError(f"{path}: {problem.strerror}. Check the path.") from None
 
 
 def _resource(text: str) -> tuple[str, Path]:

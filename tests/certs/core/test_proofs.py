@@ -3,10 +3,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import base58
 import pytest
 
 from lms.certs.core.jsonld import CREDENTIALS_V2, pinned_contexts, to_nquads
-from lms.certs.core.keys import decode_secret, generate
+from lms.certs.core.keys import decode_public, decode_secret, generate
 from lms.certs.core.problems import DocumentProblem, ProofProblem
 from lms.certs.core.proofs import Suite, create_proof, signing_input, verify_proof
 
@@ -118,3 +119,15 @@ def test_a_proof_for_other_vocabularies_is_refused() -> None:
 def test_a_time_without_a_zone_is_not_signed() -> None:
     with pytest.raises(DocumentProblem, match="no_zone"):
         create_proof(PLAIN, generate(), METHOD, Suite.JCS, datetime(2026, 3, 2))  # noqa: DTZ001 - the point
+
+
+def test_every_proof_of_the_standards_proof_set_verifies_alone(standards: Path) -> None:
+    signed = vector(standards, "proof-set-chain/signedProofSet2.json")
+    pairs = vector(standards, "proof-set-chain/multiKeyPairs.json").values()
+    keys = {pair["publicKeyMultibase"]: decode_public(pair["publicKeyMultibase"]) for pair in pairs}
+    assert len(signed["proof"]) == 2
+    for proof in signed["proof"]:
+        multibase = proof["verificationMethod"].partition("#")[2]
+        config = {name: value for name, value in proof.items() if name != "proofValue"}
+        data = signing_input(signed, config, CONTEXTS)
+        keys[multibase].verify(base58.b58decode(proof["proofValue"][1:]), data)

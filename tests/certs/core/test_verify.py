@@ -6,6 +6,8 @@ from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lms.certs.core.document import (
     DEMO_CUSTODY,
@@ -339,3 +341,22 @@ def test_proofs_of_any_shape_are_answered(case: Case, proof: object) -> None:
 def test_times_are_compared_across_zones(case: Case) -> None:
     at = (NOW + timedelta(hours=1)).astimezone(UTC)
     assert case.verify(at=at).status is Status.VALID
+
+
+def test_many_equal_parts_do_not_stall_the_answer(case: Case, claim: Claim) -> None:
+    many = replace(
+        claim,
+        evidence=claim.evidence[:1] * 150,
+        achievement=replace(claim.achievement, skills=claim.achievement.skills * 150),
+    )
+    assert case.verify(case.pair.sign(build_credential(many))).status is Status.VALID
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_a_file_with_any_byte_changed_is_never_valid(case: Case, data: st.DataObject) -> None:
+    content = bytearray(json.dumps(case.credential, ensure_ascii=False, separators=(",", ":")).encode())
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] ^= data.draw(st.integers(1, 255))
+    verdict = case.verify(bytes(content))
+    assert verdict.status in {Status.REFUSED, Status.UNREADABLE}

@@ -1,5 +1,6 @@
 """An independent implementation reads the same proofs: `@digitalbazaar/vc` in Node."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -28,13 +29,19 @@ def node() -> str:
     found, npm = shutil.which("node"), shutil.which("npm")
     if found is None or npm is None:
         absent("node and npm are not installed")
-    if not (HERE / "node_modules" / ".package-lock.json").exists():
-        done = subprocess.run(
-            [str(npm), "ci", "--silent"], cwd=HERE, capture_output=True, text=True, timeout=240, check=False
-        )
-        if done.returncode != 0:
-            absent(f"npm could not install the packages: {done.stderr[-300:]}")
+    with (HERE / "package.json").open("rb") as one_worker_at_a_time:
+        fcntl.flock(one_worker_at_a_time, fcntl.LOCK_EX)
+        problem = "" if (HERE / "node_modules" / ".package-lock.json").exists() else install(str(npm))
+    if problem:
+        absent(f"npm could not install the packages: {problem}")
     return str(found)
+
+
+def install(npm: str) -> str:
+    done = subprocess.run(
+        [npm, "ci", "--silent"], cwd=HERE, capture_output=True, text=True, timeout=240, check=False
+    )
+    return "" if done.returncode == 0 else done.stderr[-300:] or f"exit status {done.returncode}"
 
 
 def ask(node: str, case: Case, credential: Document) -> list[dict[str, Any]]:

@@ -1,0 +1,41 @@
+import hashlib
+import socket
+from pathlib import Path
+
+import pytest
+
+from lms.certs.core import jsonld
+from lms.certs.core.document import CONTEXT
+from lms.certs.core.jsonld import CREDENTIALS_V2, pinned_contexts, to_nquads
+from lms.certs.core.problems import ProofProblem
+
+FOLDER = Path(jsonld.__file__).with_name("contexts")
+
+
+def test_the_contexts_are_those_that_were_pinned_and_carry_a_notice() -> None:
+    notice = (FOLDER / "NOTICE.md").read_text()
+    for url, (name, digest) in jsonld._PINNED.items():
+        assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == digest
+        assert url in notice
+        assert name in notice
+    assert {path.name for path in FOLDER.glob("*.json")} == {name for name, _ in jsonld._PINNED.values()}
+    assert set(CONTEXT) == set(pinned_contexts())
+
+
+def test_a_damaged_context_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, digest = jsonld._PINNED[CREDENTIALS_V2]
+    (tmp_path / name).write_bytes((FOLDER / name).read_bytes() + b" ")
+    monkeypatch.setattr(jsonld, "_FOLDER", tmp_path)
+    with pytest.raises(ProofProblem, match=r"context\.damaged"):
+        jsonld._read_pinned(name, digest)
+
+
+@pytest.mark.parametrize("url", ["https://www.w3.org/2018/credentials/v1", "file:///etc/passwd", "context"])
+def test_no_context_is_ever_fetched(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        pytest.fail("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    with pytest.raises(ProofProblem, match=r"jsonld\.broken"):
+        to_nquads({"@context": [CREDENTIALS_V2, url], "id": "urn:x:1", "type": "VerifiableCredential"})
