@@ -12,6 +12,16 @@ import lms.accounts.views.organisations
 import lms.accounts.views.profile
 import lms.accounts.views.sign_in
 import lms.accounts.views.site
+import lms.grading.api
+import lms.grading.panels
+import lms.grading.views.gradebook
+import lms.grading.views.labs
+import lms.grading.views.marking
+import lms.grading.views.submissions
+import lms.certs.adapters.pdf
+import lms.certs.api
+import lms.certs.panels
+import lms.certs.views.pages
 import lms.leaderboards.panels
 import lms.leaderboards.views
 import lms.web.views
@@ -30,7 +40,11 @@ BLUEPRINTS = (
     lms.accounts.views.profile.blueprint,
     lms.accounts.views.organisations.blueprint,
     lms.accounts.views.site.blueprint,
+    lms.grading.views.labs.blueprint,
+    lms.grading.api.blueprint,
     lms.leaderboards.views.blueprint,
+    lms.certs.views.pages.blueprint,
+    lms.certs.api.blueprint,
 )
 
 # One line for each entry of the navigation; an entry appears once its endpoint is there.
@@ -46,7 +60,11 @@ PLACES = (
 PANELS: tuple[tuple[str, slots.Panel], ...] = (
     ("page.account", lms.accounts.panels.account_menu),
     ("welcome.actions", lms.accounts.panels.welcome_actions),
+    ("course.lab", lms.grading.panels.course_lab),
+    ("home.panels", lms.grading.panels.home),
     ("lab.board", lms.leaderboards.panels.lab_board),
+    ("home.panels", lms.certs.panels.my_certificates),
+    ("course.panels", lms.certs.panels.course_certificate),
 )
 
 
@@ -73,6 +91,7 @@ def create_app(
     navigation.attach(app, PLACES)
     assets.attach(app)
     app.jinja_env.globals["fill"] = slots.fill
+    app.extensions["certificate_paper"] = lms.certs.adapters.pdf.render_certificate
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     for slot, panel in PANELS:

@@ -10,25 +10,21 @@ from lms.accounts.policy import has_role_in_any
 from lms.courses.core import due
 from lms.courses.core.outline import LabFile
 from lms.courses.models import Cohort, Course, Enrolment
+from lms.courses.policy import is_course_teacher
 from lms.errors import N_, Conflict, DomainError, NotAllowed, NotFound
 from lms.grading.models import Lab, LabRelease, Submission
 
-STAFF = frozenset({Role.ASSISTANT, Role.INSTRUCTOR, Role.ADMIN})
-TEACHERS = frozenset({Role.INSTRUCTOR, Role.ADMIN})
+STAFF = (Role.ASSISTANT, Role.INSTRUCTOR, Role.ADMIN)
 
 
 def is_staff(user: User, course: Course) -> bool:
     """Say whether `user` teaches, assists or administers at one of the course's two organisations."""
-    return _has_role(user, course, STAFF)
+    return has_role_in_any(user, (course.university_id, course.company_id), *STAFF)
 
 
 def is_teacher(user: User, course: Course) -> bool:
     """Say whether `user` is an instructor or an admin of one of the course's two organisations."""
-    return _has_role(user, course, TEACHERS)
-
-
-def _has_role(user: User, course: Course, roles: frozenset[Role]) -> bool:
-    return has_role_in_any(user, (course.university_id, course.company_id), *roles)
+    return is_course_teacher(user, course)
 
 
 def rules_of(release: LabRelease) -> LabFile:

@@ -17,6 +17,7 @@ from lms.grading.core.contracts import CellState, CheckResult, CheckStatus, Noti
 from lms.grading.models import Grade, GradingRun, ReleaseState, RunState, Submission
 from lms.grading.queries import labs as lab_queries
 from lms.grading.queries import submissions as work_queries
+from lms.grading.queries.marking import unmarked_answers
 from lms.grading.services.marking import mark_manually, regrade_lab, regrade_submission
 from lms.grading.services.releases import (
     claim_release,
@@ -372,11 +373,11 @@ def test_a_total_is_provisional_until_the_answers_are_graded_by_hand(world: Worl
     assert grade is not None
     assert (grade.score, grade.maximum, grade.provisional) == (3, 5, True)
     assert work_queries.unsettled_grades(session) == []
-    assert [each.grade_id for each in work_queries.unmarked_answers(session, [world.course])] == ["essay"]
+    assert [each.grade_id for each in unmarked_answers(session, [world.course])] == ["essay"]
     mark_manually(session, world.assistant, work, grade_id="essay", score=1.5, comment=" 좋아요 ", at=LATER)
     assert (grade.score, grade.provisional) == (4.5, False)
     assert work_queries.unsettled_grades(session) == [grade]
-    assert work_queries.unmarked_answers(session, [world.course]) == []
+    assert unmarked_answers(session, [world.course]) == []
     settled(session, grade, at=LATER)
     assert work_queries.unsettled_grades(session) == []
 

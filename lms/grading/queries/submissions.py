@@ -1,6 +1,6 @@
 """Submissions, their runs, checks, marks and grades."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from lms.courses.models import Cohort, Course, Enrolment
 from lms.errors import NotFound
-from lms.grading.core.contracts import CheckResult, CheckStatus, Notice
+from lms.grading.core.contracts import CheckResult, Notice
 from lms.grading.core.wire import from_plain
 from lms.grading.models import Grade, GradingRun, Lab, LabRelease, ManualMark, RunState, Submission
 from lms.grading.policy import rules_of
@@ -51,6 +51,14 @@ def attempts_used(session: Session, enrolment: Enrolment, lab: Lab) -> int:
         Submission.enrolment_id == enrolment.id, Submission.lab_id == lab.id
     )
     return session.scalar(newest) or 0
+
+
+def counted_submissions(session: Session, lab: Lab) -> int:
+    """Return how many submissions of a lab were taken."""
+    taken = select(func.count(Submission.id)).where(
+        Submission.lab_id == lab.id, Submission.refused.is_(False)
+    )
+    return session.scalar(taken) or 0
 
 
 def newest_run(session: Session, submission: Submission) -> GradingRun | None:
@@ -241,38 +249,3 @@ def enrolment_for(session: Session, user_id: int, course: Course, at: datetime) 
     ).all()
     running = [each for each in found if each.cohort.starts_at <= at < each.cohort.ends_at]
     return next(iter(running or found), None)
-
-
-@dataclass(frozen=True)
-class Unmarked:
-    """One written answer that waits for a person."""
-
-    submission: Submission
-    grade_id: str
-    maximum: float
-
-
-def unmarked_answers(session: Session, courses: Iterable[Course], lab: Lab | None = None) -> list[Unmarked]:
-    """Return the answers that wait to be graded by hand in these courses, the oldest first."""
-    work = (
-        select(Grade)
-        .join(Lab, Grade.lab_id == Lab.id)
-        .where(Grade.provisional.is_(True), Lab.course_id.in_([course.id for course in courses]))
-    )
-    if lab is not None:
-        work = work.where(Grade.lab_id == lab.id)
-    grades = session.scalars(work.order_by(Grade.submission_id)).all()
-    marked = _marked(session, [grade.submission_id for grade in grades])
-    return [
-        Unmarked(grade.submission, check.grade_id, check.maximum)
-        for grade in grades
-        for check in checks(grade.run)
-        if check.status is CheckStatus.MANUAL and (grade.submission_id, check.grade_id) not in marked
-    ]
-
-
-def _marked(session: Session, ids: Sequence[int]) -> set[tuple[int, str]]:
-    rows = session.execute(
-        select(ManualMark.submission_id, ManualMark.grade_id).where(ManualMark.submission_id.in_(ids))
-    )
-    return {(submission_id, grade_id) for submission_id, grade_id in rows}

@@ -1,0 +1,34 @@
+"""Shapes of what people send: a notebook, a mark, a yes."""
+
+from flask_babel import lazy_gettext
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField, FileRequired
+from wtforms import FloatField, TextAreaField
+from wtforms.validators import InputRequired, Length
+
+
+class UploadForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
+    """One notebook."""
+
+    notebook = FileField(
+        lazy_gettext("Your notebook"),
+        description=lazy_gettext("The .ipynb file, up to 50 MB. Outputs may stay in it; they are not used."),
+        validators=[FileRequired(lazy_gettext("Choose the .ipynb file first."))],
+    )
+
+
+class MarkForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
+    """Points and a comment for one written answer."""
+
+    score = FloatField(
+        lazy_gettext("Points"), validators=[InputRequired(lazy_gettext("Give the points as a number."))]
+    )
+    comment = TextAreaField(
+        lazy_gettext("Comment"),
+        description=lazy_gettext("The student reads this beside the points."),
+        validators=[Length(max=5000)],
+    )
+
+
+class ConfirmForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
+    """Nothing but the button."""

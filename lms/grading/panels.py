@@ -1,0 +1,52 @@
+"""What grading shows on the pages of lower domains."""
+
+from flask import render_template
+from flask_login import current_user
+from markupsafe import Markup
+
+from lms.courses.core.outline import Lab as OutlineLab
+from lms.courses.models import Course, Enrolment
+from lms.db import now
+from lms.errors import NotFound
+from lms.grading.queries.labs import lab as find_lab
+from lms.grading.queries.marking import staff_courses, unmarked_answers
+from lms.grading.queries.overview import lab_state, labs_for, running_enrolments
+from lms.web.session import session
+
+
+def course_lab(
+    course: Course, lab: OutlineLab, enrolment: Enrolment | None = None, **context: object
+) -> Markup:
+    """Show the person's state and points beside one lab of a course page."""
+    del context
+    if enrolment is None:
+        return Markup()
+    try:
+        state = lab_state(session(), find_lab(session(), course.slug, lab.slug), enrolment)
+    except NotFound:  # published, but not asked to be built yet
+        state = None
+    html = render_template("grading/panel_lab.html", state=state)
+    return Markup(html)  # noqa: S704 - a template escapes
+
+
+def home(**context: object) -> Markup:
+    """Show what is due, the newest results, and for staff the answers that wait."""
+    del context
+    enrolments = running_enrolments(session(), current_user.id, now())
+    states = [state for enrolment in enrolments for state in labs_for(session(), enrolment)]
+    waiting = unmarked_answers(session(), staff_courses(session(), current_user))
+    if not states and not waiting:
+        return Markup()
+    html = render_template(
+        "grading/panel_home.html",
+        due=sorted(
+            (state for state in states if state.due_at and state.due_at > now() and state.left),
+            key=lambda state: str(state.due_at),
+        )[:5],
+        recent=sorted(
+            ((work, state) for state in states for work in state.works[:1]),
+            key=lambda pair: -pair[0].id,
+        )[:5],
+        waiting=len(waiting),
+    )
+    return Markup(html)  # noqa: S704 - a template escapes

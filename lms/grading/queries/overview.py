@@ -1,0 +1,88 @@
+"""Labs as one person meets them: due, attempts, points."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lms.courses.core.outline import LabFile
+from lms.courses.models import Cohort, Enrolment
+from lms.grading import policy
+from lms.grading.models import Grade, GradingRun, Lab, LabRelease, Submission
+from lms.grading.queries import submissions
+from lms.grading.queries.labs import labs_of
+from lms.grading.queries.outcomes import Stage, stage_of
+
+
+@dataclass(frozen=True)
+class LabState:
+    """One open lab with what one person has handed in."""
+
+    lab: Lab
+    release: LabRelease
+    rules: LabFile
+    enrolment: Enrolment | None
+    due_at: datetime | None
+    works: Sequence[Submission]  # the newest first, refused ones among them
+    runs: Mapping[int, GradingRun]
+    grades: Mapping[int, Grade]
+    counted: Grade | None
+
+    @property
+    def used(self) -> int:
+        """Return how many attempts are used."""
+        return max((work.attempt or 0 for work in self.works), default=0)
+
+    @property
+    def left(self) -> int:
+        """Return how many attempts are left."""
+        return max(self.rules.attempts - self.used, 0)
+
+    @property
+    def stage(self) -> Stage | None:
+        """Say where the newest submission is."""
+        return self.stage_of(self.works[0]) if self.works else None
+
+    def stage_of(self, work: Submission) -> Stage:
+        """Say where one of the submissions is."""
+        return stage_of(work, self.runs.get(work.id), self.grades.get(work.id))
+
+
+def lab_state(session: Session, lab: Lab, enrolment: Enrolment | None) -> LabState | None:
+    """Return an open lab as one person meets it; None if it is not open."""
+    release = lab.current_release
+    if release is None:
+        return None
+    works = submissions.attempts(session, enrolment, lab) if enrolment is not None else []
+    grades = submissions.grades_of(session, works)
+    return LabState(
+        lab=lab,
+        release=release,
+        rules=policy.rules_of(release),
+        enrolment=enrolment,
+        due_at=policy.due_at(release, enrolment.cohort) if enrolment is not None else None,
+        works=works,
+        runs=submissions.newest_runs(session, works),
+        grades=grades,
+        counted=submissions.counting(grades.values(), submissions.counting_rule(lab)),
+    )
+
+
+def running_enrolments(session: Session, user_id: int, at: datetime) -> list[Enrolment]:
+    """Return a person's enrolments in cohorts that run, or are yet to begin."""
+    return list(
+        session.scalars(
+            select(Enrolment)
+            .join(Cohort, Enrolment.cohort_id == Cohort.id)
+            .where(Enrolment.user_id == user_id, Enrolment.left_at.is_(None), Cohort.ends_at > at)
+            .order_by(Cohort.starts_at.desc(), Enrolment.id)
+        )
+    )
+
+
+def labs_for(session: Session, enrolment: Enrolment) -> list[LabState]:
+    """Return the open labs of an enrolment in the order of the course."""
+    states = (lab_state(session, lab, enrolment) for lab in labs_of(session, enrolment.cohort.course))
+    return [state for state in states if state is not None]

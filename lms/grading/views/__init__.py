@@ -1,0 +1,1 @@
+"""Pages of grading: labs, submissions, marking, gradebook, releases."""
