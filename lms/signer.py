@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, ClassVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from lms.certs.core.document import CONTEXT
 from lms.certs.core.joint import SUITES
 from lms.certs.core.journal import Chain, read_journal
 from lms.certs.core.keys import PublicKey, did_document, did_web, encode_public, generate, key_id, seal_key
@@ -37,7 +38,7 @@ from lms.certs.core.mandate import (
     write_mandate,
 )
 from lms.certs.core.problems import CertificateProblem, Unreadable
-from lms.certs.core.proofs import create_proof
+from lms.certs.core.proofs import Suite, create_proof
 from lms.certs.core.protocols import Kind
 from lms.certs.core.sentences import sentence
 from lms.certs.core.status import StatusList, read_status_list
@@ -267,13 +268,26 @@ class _Conversation(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-def serve(folder: Path) -> None:
-    """Run the signer of a folder until it is told to end."""
-    signer = Signer.open(folder)
+def serve(folder: Path, user: int | None = None) -> None:
+    """Run the signer of a folder until it is told to end; started by root, become `user` first."""
+    os.chdir(folder)  # from here on relative: the way to the folder may be closed to `user`
+    signer = Signer.open(Path())
     mandate = signer.mandate
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with SignerServer(signer, (mandate.host, mandate.port)) as server, suppress(KeyboardInterrupt):
+        if user is not None:
+            _become(user, SUITES[mandate.role])
         server.serve_forever()
+
+
+def _become(user: int, suite: Suite) -> None:
+    """Give root away for good, after one rehearsal: the interpreter's own files may be closed to `user`."""
+    create_proof(
+        {"@context": list(CONTEXT), "id": "urn:rehearsal"}, generate(), "urn:key", suite, datetime.now(UTC)
+    )
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -323,7 +337,7 @@ def _journal(options: argparse.Namespace) -> None:
 
 _COMMANDS = {
     "init": _init,
-    "run": lambda options: serve(options.folder),
+    "run": lambda options: serve(options.folder, options.user),
     "approve": _approve,
     "journal": _journal,
 }
@@ -346,7 +360,8 @@ def _parser() -> argparse.ArgumentParser:
         "--status-list", action="append", default=[], help="signed, by the start of its address"
     )
     init.add_argument("--demo-custody", action="store_true", help="the key is a demonstration's")
-    commands.add_parser("run", help="serve until ended")
+    run = commands.add_parser("run", help="serve until ended")
+    run.add_argument("--user", type=int, help="number of the OS user to become, when started by root")
     more = commands.add_parser("approve", help="approve one more achievement or course")
     more.add_argument("--achievement")
     more.add_argument("--course")
