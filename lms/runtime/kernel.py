@@ -87,13 +87,7 @@ class Kernel:
             self._wires.close()
             raise
         self._exit = os.pidfd_open(self._jailed.process.pid)
-        try:
-            self._wires.connect(self._jailed.outside, self._alive, START_SECONDS)
-            self._wires.poller.register(self._exit, zmq.POLLIN)
-            self._greet()
-        except BaseException:
-            self.close()
-            raise
+        self._ready = False
 
     def _jail_spec(self) -> JailSpec:
         spec = self._spec
@@ -112,6 +106,18 @@ class Kernel:
     def _alive(self) -> bool:
         return self._jailed.process.poll() is None
 
+    def await_ready(self) -> None:
+        """Wait until the kernel answers; it starts by itself, so others can be started meanwhile.
+
+        Raises:
+            JailUnavailable: it does not.
+        """
+        if not self._ready:
+            self._wires.connect(self._jailed.outside, self._alive, START_SECONDS)
+            self._wires.poller.register(self._exit, zmq.POLLIN)
+            self._greet()
+            self._ready = True
+
     def _greet(self) -> None:
         # The subscription takes a moment: ask until an answer comes on both sockets.
         deadline = time.monotonic() + START_SECONDS
@@ -128,6 +134,7 @@ class Kernel:
         """Run one cell for at most the given time; after the end of the kernel, say `NOT_REACHED`."""
         if self.ended is not None:
             return CellRun(RunStatus.NOT_REACHED)
+        self.await_ready()
         begun = time.monotonic()
         outputs = CellOutputs(self._left)
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {},
@@ -180,8 +187,7 @@ class Kernel:
             if self._look(wait) is not None:
                 break
         if not wait.over:
-            self.ended = RunStatus.TIME
-            self._jailed.close()
+            self.stop()
         return RunStatus.TIME
 
     def _end(self, status: RunStatus) -> RunStatus:
@@ -218,6 +224,11 @@ class Kernel:
     def peak_memory_bytes(self) -> int:
         """Return the most memory that was seen in use."""
         return self._jailed.peak_memory_bytes()
+
+    def stop(self) -> None:
+        """End the kernel; later cells are not reached."""
+        self.ended = RunStatus.TIME
+        self._jailed.close()
 
     def close(self) -> None:
         """Kill the kernel and what it started."""

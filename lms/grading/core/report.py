@@ -82,9 +82,8 @@ def run_notices(runs: Sequence[Ran | None], bounds: Mapping[str, float]) -> tupl
     for number, ran in enumerate(runs, 1):
         if ran is None:
             continue
-        code = ENDINGS.get(ran.status)
-        if code:
-            notices.append(Notice(code, {"cell": number, **bounds}))
+        if ran.status in ENDINGS:
+            notices.append(_end_of(number, ran, bounds))
     first = next((number for number, ran in enumerate(runs, 1) if ran and ran.truncated), None)
     if first is not None:
         notices.append(Notice("output-truncated", {"cell": first, **bounds}))
@@ -97,8 +96,14 @@ def ending_notice(at: int, runs: Sequence[Ran | None], bounds: Mapping[str, floa
     if ran is None or ran.status in {RanStatus.OK, RanStatus.ERROR}:
         return None
     if ran.status is not RanStatus.NOT_REACHED:
-        return Notice(ENDINGS[ran.status], {"cell": at + 1, **bounds})
+        return _end_of(at + 1, ran, bounds)
     culprit = max(
         number for number, one in enumerate(runs[:at], 1) if one and one.status is not RanStatus.NOT_REACHED
     )
     return Notice("not-reached", {"cell": culprit})
+
+
+def _end_of(number: int, ran: Ran, bounds: Mapping[str, float]) -> Notice:
+    if ran.status is RanStatus.TIME and ran.seconds < bounds["seconds"]:
+        return Notice("total-timeout", {**bounds, "cell": number, "seconds": bounds["total_seconds"]})
+    return Notice(ENDINGS[ran.status], {**bounds, "cell": number})
