@@ -3,7 +3,6 @@
 from importlib import resources
 
 from flask import Flask
-from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -12,16 +11,18 @@ import lms.accounts.views.organisations
 import lms.accounts.views.profile
 import lms.accounts.views.sign_in
 import lms.accounts.views.site
+import lms.certs.adapters.pdf
+import lms.certs.api
+import lms.certs.panels
+import lms.certs.views.pages
+import lms.courses.panels
+import lms.courses.views.routes
 import lms.grading.api
 import lms.grading.panels
 import lms.grading.views.gradebook
 import lms.grading.views.labs
 import lms.grading.views.marking
 import lms.grading.views.submissions
-import lms.certs.adapters.pdf
-import lms.certs.api
-import lms.certs.panels
-import lms.certs.views.pages
 import lms.leaderboards.panels
 import lms.leaderboards.views
 import lms.web.views
@@ -35,6 +36,7 @@ from lms.web.navigation import Place
 # One line for each blueprint, in the order of the storeys.
 BLUEPRINTS = (
     lms.web.views.blueprint,
+    lms.web.views.bootstrap,
     lms.web.views.htmx,
     lms.accounts.views.sign_in.blueprint,
     lms.accounts.views.profile.blueprint,
@@ -42,6 +44,7 @@ BLUEPRINTS = (
     lms.accounts.views.site.blueprint,
     lms.grading.views.labs.blueprint,
     lms.grading.api.blueprint,
+    lms.courses.views.routes.blueprint,
     lms.leaderboards.views.blueprint,
     lms.certs.views.pages.blueprint,
     lms.certs.api.blueprint,
@@ -62,6 +65,8 @@ PANELS: tuple[tuple[str, slots.Panel], ...] = (
     ("welcome.actions", lms.accounts.panels.welcome_actions),
     ("course.lab", lms.grading.panels.course_lab),
     ("home.panels", lms.grading.panels.home),
+    ("home.panels", lms.courses.panels.my_courses),
+    ("welcome.panels", lms.courses.panels.first_courses),
     ("lab.board", lms.leaderboards.panels.lab_board),
     ("home.panels", lms.certs.panels.my_certificates),
     ("course.panels", lms.certs.panels.course_certificate),
@@ -82,7 +87,6 @@ def create_app(
         blobs or FolderBlobs(settings.instance / "blobs"),
     )
     CSRFProtect(app)
-    Bootstrap5(app)
     lms.accounts.views.sign_in.attach(app)
     language.attach(app)
     guard.attach(app)
@@ -110,6 +114,5 @@ def _config(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_SAMESITE": "Lax",
         "PERMANENT_SESSION_LIFETIME": 14 * 24 * 3600,
         "WTF_CSRF_TIME_LIMIT": None,
-        "BOOTSTRAP_SERVE_LOCAL": True,
         "SEND_FILE_MAX_AGE_DEFAULT": 3600,
     }

@@ -11,12 +11,16 @@ from lms.web.guard import public
 blueprint = Blueprint(
     "web", __name__, template_folder="templates", static_folder="static", static_url_path="/static"
 )
-htmx = Blueprint(
-    "htmx",
-    __name__,
-    static_folder=str(resources.files("js_lib_htmx") / "static" / "htmx"),
-    static_url_path="/htmx",
-)
+
+
+def _from_wheel(name: str, package: str, *folders: str) -> Blueprint:
+    """Serve what lies in a wheel: nothing is vendored, nothing comes from elsewhere."""
+    folder = resources.files(package).joinpath("static", *folders)
+    return Blueprint(name, __name__, static_folder=str(folder), static_url_path=f"/static/{name}")
+
+
+bootstrap = _from_wheel("bootstrap", "flask_bootstrap", "bootstrap5")
+htmx = _from_wheel("htmx", "js_lib_htmx", "htmx")
 
 
 @blueprint.get("/")
