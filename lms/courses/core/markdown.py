@@ -25,7 +25,8 @@ Resolve = Callable[[str], str | None]
 """From a link or image as written to the address to use; None: do not link."""
 LONGEST = 1_000_000
 _KEPT = 256
-_FORMATTER = HtmlFormatter(nowrap=True, classprefix="hl-")
+_ENDS = {"right": "end", "center": "center"}
+_FORMATTER = HtmlFormatter(nowrap=True)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
@@ -97,6 +98,8 @@ def mathml(source: str, *, block: bool) -> str:
         element = convert(source, display="block" if block else "inline")
     except Exception as error:  # the converter raises a different class for each way of being wrong
         raise ValueError(type(error).__name__) from error
+    if block:  # a long formula scrolls, so the keyboard has to reach it
+        element = element.replace("<math ", '<math tabindex="0" ', 1)
     return sanitise(element)
 
 
@@ -127,8 +130,7 @@ def _formula(_renderer: Any, tokens: Sequence[Token], index: int, *_: Any) -> st
         element = mathml(token.content.strip(), block=block)
     except ValueError:
         element = f"<code>{html.escape(token.content)}</code>"
-    wrapped = f'<div class="maths" tabindex="0">{element}</div>\n'
-    return wrapped if token.type == "math_block" else element
+    return element + ("\n" if token.type == "math_block" else "")
 
 
 def _render(text: str, resolve: Resolve, prefix: str) -> Page:
@@ -140,8 +142,7 @@ def _render(text: str, resolve: Resolve, prefix: str) -> Page:
         _readdress(token, resolve)
     parser.add_render_rule("fence", _fence)
     parser.add_render_rule("code_block", _fence)
-    parser.add_render_rule("table_open", lambda *_: '<div class="table-scroll" tabindex="0"><table>\n')
-    parser.add_render_rule("table_close", lambda *_: "</table></div>\n")
+    parser.add_render_rule("table_open", lambda *_: '<table tabindex="0">\n')
     parser.add_render_rule("image", _image)
     for kind in ("math_inline", "math_inline_double", "math_block"):
         parser.add_render_rule(kind, _formula)
@@ -202,7 +203,7 @@ def _readdress(token: Token, resolve: Resolve) -> None:
     attribute = {"link_open": "href", "image": "src"}.get(token.type)
     if attribute is None:
         if style := token.attrs.pop("style", None):  # column alignment comes as a style
-            token.attrSet("class", f"align-{str(style).rpartition(':')[2]}")
+            token.attrSet("class", f"text-{_ENDS.get(str(style).rpartition(':')[2], 'start')}")
         return
     written = str(token.attrGet(attribute) or "")
     if written.startswith("#") and attribute == "href":

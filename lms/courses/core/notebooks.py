@@ -109,8 +109,8 @@ def render_notebook(notebook: Notebook, resolve: Resolve, key: str = "", languag
             headings.extend(page.headings)
             parts.append(page.html)
         elif cell.kind == "code":
-            parts.append(sanitise(f'<div class="cell">{code(cell.source, notebook.language)}</div>'))
-            parts.extend(f'<div class="output">{shown}</div>' for shown in _outputs(cell, language) if shown)
+            parts.append(sanitise(code(cell.source, notebook.language)))
+            parts.extend(f"<div>{shown}</div>" for shown in _outputs(cell, language) if shown)
     return Page("\n".join(parts), title, tuple(headings))
 
 
@@ -135,7 +135,7 @@ def _richest(bundle: dict[str, Any], language: str) -> str:
             return sanitise(f'<img src="{source}" alt="{words}">')
     table = _joined(bundle.get("text/html"))
     if "<table" in table and len(table) <= LONGEST_OUTPUT * 10:
-        return f'<div class="table-scroll" tabindex="0">{sanitise_table(table)}</div>'
+        return sanitise_table(table)
     return _preformatted(_joined(bundle.get("text/plain")))
 
 

@@ -3,6 +3,7 @@
 import re
 
 import nh3
+from pygments.token import STANDARD_TYPES
 
 _TEXT = """
     a b blockquote br code dd del div dl dt em figcaption figure h2 h3 h4 h5 h6 hr i img kbd li ol p pre s
@@ -27,14 +28,13 @@ _ATTRIBUTES: dict[str, set[str]] = {
     "td": {"colspan", "rowspan"},
     "th": {"colspan", "rowspan", "scope"},
     "pre": {"tabindex"},
-    "div": {"tabindex", "role", "aria-label"},
+    "table": {"tabindex"},
     **{tag: {"id"} for tag in ("h2", "h3", "h4", "h5", "h6")},
     **{tag: set(_MATHS_ATTRIBUTES) for tag in _MATHS_TAGS},
+    "math": {*_MATHS_ATTRIBUTES, "tabindex"},
 }
 _DATA_IMAGE = re.compile(r"data:image/(png|jpeg|svg\+xml);base64,[A-Za-z0-9+/=]+\Z")
-_CLASS = re.compile(
-    r"(hl-[a-z0-9]{1,4}|highlight|maths|table-scroll|align-(left|right|center)|output|cell)\Z"
-)
+_CLASSES = frozenset(STANDARD_TYPES.values()) | {"highlight", "text-start", "text-end", "text-center"}
 _HEADING = re.compile(r"s-[\w-]{1,80}\Z")
 _NOT_SHOWN = {"script", "style", "iframe", "object", "embed", "template", "noscript", "title", "textarea"}
 
@@ -53,7 +53,10 @@ def sanitise(html: str) -> str:
 
 
 def sanitise_table(html: str) -> str:
-    """Return only the table of a notebook's HTML output; links, images, ids and classes are dropped."""
+    """Return only the table of a notebook's HTML output; links, images, ids and classes are dropped.
+
+    The keyboard can reach the table, since a wide one scrolls.
+    """
     tags = {
         "table",
         "thead",
@@ -70,18 +73,19 @@ def sanitise_table(html: str) -> str:
         "br",
         "caption",
     }
-    return nh3.clean(
+    table = nh3.clean(
         html,
         tags=tags,
         clean_content_tags=_NOT_SHOWN,
         attributes={"td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan"}},
         url_schemes=set(),
     )
+    return table.replace("<table>", '<table tabindex="0">')
 
 
 def _attribute(tag: str, attribute: str, value: str) -> str | None:
     if attribute == "class":
-        return " ".join(name for name in value.split() if _CLASS.match(name)) or None
+        return " ".join(name for name in value.split() if name in _CLASSES) or None
     if attribute == "id":
         return value if _HEADING.match(value) else None
     if attribute == "tabindex":

@@ -221,7 +221,7 @@ _COURSE = {
     ),
     "certificate_lab_unknown": (
         "the certificate needs the lab '{slug}', which the course does not have; correct it{meant}",
-        "수료증에 필요한 실습 '{slug}'이(가) 강의에 없어요. 고치세요{meant_ko}",
+        "인증서에 필요한 실습 '{slug}'이(가) 강의에 없어요. 고치세요{meant_ko}",
     ),
     "certificate_lab_twice": (
         "the lab '{slug}' is required twice; keep one",
@@ -229,7 +229,7 @@ _COURSE = {
     ),
     "certificate_impossible": (
         "the certificate needs {minimum} points and all labs give {maximum}; lower minimum_points",
-        "수료증에 {minimum}점이 필요한데 실습은 모두 {maximum}점이에요. minimum_points를 낮추세요",
+        "인증서에 {minimum}점이 필요한데 실습은 모두 {maximum}점이에요. minimum_points를 낮추세요",
     ),
     "certificate_lab_worthless": (
         "the required lab '{slug}' gives no points; give its checks points, or do not require it",

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
 from lms.accounts.services.audit import record
-from lms.courses import policy, queries
+from lms.courses import policy
 from lms.courses.models import Cohort, Enrolment, LessonReading
+from lms.courses.queries.catalogue import outline_of, version_by_number
 from lms.db import now
 from lms.errors import N_, Conflict, Invalid, NotFound
 
@@ -116,8 +117,8 @@ def mark_lesson_read(session: Session, actor: User, enrolment: Enrolment, lesson
     """
     course = enrolment.cohort.course
     policy.check_can_read(actor, course, enrolment if enrolment.user_id == actor.id else None, now())
-    version = queries.version_by_number(session, course)
-    if lesson not in queries.outline_of(version).lessons:
+    version = version_by_number(session, course)
+    if lesson not in outline_of(version).lessons:
         raise NotFound(N_("This course has no such lesson. Look on the course page."))
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     row = {"enrolment_id": enrolment.id, "lesson": lesson, "read_at": now()}
