@@ -1,0 +1,3 @@
+from tests.runtime.jails import environment, isolation, runner
+
+__all__ = ["environment", "isolation", "runner"]
