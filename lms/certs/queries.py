@@ -1,9 +1,11 @@
 """Reads of certificates: what is due, a wallet, one credential, status lists, and what a verifier needs."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_, select
@@ -12,9 +14,10 @@ from sqlalchemy.orm import Session
 from lms.certs.core.keys import did_document
 from lms.certs.core.status import contains, encode_bits
 from lms.certs.core.strict_json import Document, canonical
-from lms.certs.core.trust import Trust
+from lms.certs.core.trust import Trust, read_trust
+from lms.certs.core.verify import Verdict, verify
 from lms.certs.models import Credential, IssuanceRequest, RequestState, StatusList
-from lms.courses.models import Cohort, Enrolment
+from lms.courses.models import Cohort, Course, Enrolment
 from lms.errors import N_, NotFound
 
 UNDER_WAY = (
@@ -32,6 +35,11 @@ class Certificate:
 
     request: IssuanceRequest
     credential: Credential | None
+
+    def refusal(self, language: str) -> str:
+        """Return why it was refused or cannot go on, in Korean or English."""
+        lines = self.request.refusal.split("\n")
+        return lines[-1] if language == "ko" else lines[0]
 
 
 class OwnResources(Mapping[str, bytes]):
@@ -148,6 +156,12 @@ def certificates_of_course(session: Session, course_id: int) -> list[Certificate
     return _certificates(session, Cohort.course_id == course_id)
 
 
+def certificate_of_enrolment(session: Session, enrolment_id: int) -> Certificate | None:
+    """Return the certificate of an enrolment, issued or on its way."""
+    found = _certificates(session, IssuanceRequest.enrolment_id == enrolment_id)
+    return found[0] if found else None
+
+
 def status_list(session: Session, list_id: int) -> Document:
     """Return a signed list as it is served.
 
@@ -167,6 +181,53 @@ def resources(session: Session, found: Credential, trust: Trust) -> dict[str, by
     for party in trust.parties:
         collected[party.did] = canonical(did_document(party.did, party.keys))
     return collected
+
+
+def course(session: Session, slug: str) -> Course:
+    """Return a course.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    found = session.scalars(select(Course).where(Course.slug == slug)).one_or_none()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def content_of(found: Credential) -> bytes:
+    """Return the certificate file."""
+    return json.dumps(found.document, ensure_ascii=False, indent=1).encode("utf-8")
+
+
+def title_of(found: Credential, language: str) -> str | None:
+    """Return what was achieved in a language other than the signed one, from the same course version."""
+    if language == found.request.language:
+        return None
+    titles: Mapping[str, str] = found.request.version.outline["certificate"]["title"]
+    return titles.get(language)
+
+
+def verify_url(found: Credential, public_url: str) -> str:
+    """Return where the QR code leads; the hash after # binds the paper to what the page shows."""
+    return f"{public_url.rstrip('/')}/verify/{found.uuid}#h={found.sha256}"
+
+
+def pinned_trust(path: Path) -> Trust:
+    """Return whose keys count on this installation; nobody's, while there is no trust file.
+
+    Raises:
+        TrustProblem: the file is there but cannot be used.
+    """
+    try:
+        return read_trust(path.read_bytes())
+    except FileNotFoundError:
+        return Trust()
+
+
+def verdict_on(session: Session, content: bytes, trust: Trust, public_url: str, at: datetime) -> Verdict:
+    """Check a certificate file with the status lists that this installation serves."""
+    return verify(content, trust, OwnResources(session, public_url), at)
 
 
 def _certificates(session: Session, condition: ColumnElement[bool]) -> list[Certificate]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import warnings
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
@@ -27,7 +28,7 @@ _LAST_HANGUL = "힣"
 
 _WORDS = {
     "ko": {
-        "kind": "공동 수료증",
+        "kind": "공동 인증서",
         "done": "두 기관이 함께 운영한 과정을 마쳤음을 증명합니다.",
         "score": "총점 {score} / {maximum}점",
         "labs": "실습 {count}개",
@@ -42,7 +43,7 @@ _WORDS = {
             "채점 보증 수준 shared-kernel: 정답 검사가 학습자의 코드와 같은 커널에서 실행되었습니다."
         ),
         "assurance": "채점 보증 수준: {assurance}.",
-        "demo": "시연용 키로 서명된 수료증입니다. 자격의 증명으로 쓸 수 없습니다.",
+        "demo": "시연용 키로 서명된 인증서입니다. 자격의 증명으로 쓸 수 없습니다.",
     },
     "en": {
         "kind": "Joint certificate",
@@ -187,7 +188,9 @@ def _render(content: bytes, language: str, verify_url: str, title: str | None) -
         relationship="Source",
     )
     page = weasyprint.HTML(string=_html(sheet), url_fetcher=_fetch_nothing)
-    written: bytes = page.write_pdf(pdf_variant="pdf/a-3u", pdf_tags=True, attachments=[attachment])
+    with warnings.catch_warnings():  # the library leaves its own colour profile to the garbage collector
+        warnings.filterwarnings("ignore", message=r"unclosed file.*\.icc", category=ResourceWarning)
+        written: bytes = page.write_pdf(pdf_variant="pdf/a-3u", pdf_tags=True, attachments=[attachment])
     return written
 
 
