@@ -230,15 +230,16 @@ class World:
     instructor: User
     assistant: User
     environments: Path
+    at: datetime = NOW
 
     def hand_in(self, **changes: object) -> Submission:
         content = changes.pop("content", None) or notebook(answer=f"x = {next(_count)}")
         enrolment = changes.pop("enrolment", self.enrolment)
-        options = {"filename": "softmax.ipynb", "received_at": NOW} | changes
+        options = {"filename": "softmax.ipynb", "received_at": self.at} | changes
         return submit(self.session, enrolment, self.lab, content=content, blobs=self.blobs, **options)  # type: ignore[arg-type]
 
-    def claim(self, *, at: datetime = NOW) -> GradingRun:
-        run = claim_run(self.session, at=at, lease_seconds=30)
+    def claim(self, *, at: datetime | None = None) -> GradingRun:
+        run = claim_run(self.session, at=at or self.at, lease_seconds=30)
         assert run is not None
         return run
 
@@ -246,7 +247,7 @@ class World:
         work = self.hand_in(**changes)
         run = self.claim()
         grade = record_grade(
-            self.session, run.id, run.token, report or grading_report(), blobs=self.blobs, at=NOW
+            self.session, run.id, run.token, report or grading_report(), blobs=self.blobs, at=self.at
         )
         assert grade is not None
         assert grade.submission_id == work.id
@@ -290,8 +291,9 @@ def make_world(
     *,
     settings: dict[str, object] | None = None,
     manifest: Manifest = MANIFEST,
+    started_at: datetime = START,
 ) -> World:
-    """A course whose lab `softmax` is built and open in a running cohort."""
+    """A course whose lab `softmax` is built and open in a running cohort, on its third day."""
     university = make_organisation(session, OrganisationKind.UNIVERSITY)
     company = make_organisation(session, OrganisationKind.COMPANY)
     course = Course(
@@ -312,8 +314,8 @@ def make_world(
         course_id=course.id,
         slug="autumn",
         title={"ko": "가을", "en": "Autumn"},
-        starts_at=START,
-        ends_at=START + timedelta(days=90),
+        starts_at=started_at,
+        ends_at=started_at + timedelta(days=90),
     )
     session.add(cohort)
     session.flush()
@@ -330,4 +332,5 @@ def make_world(
         instructor=make_staff(session, university),
         assistant=make_staff(session, company, Role.ASSISTANT),
         environments=folder,
+        at=started_at + timedelta(days=3),
     )

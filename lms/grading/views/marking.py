@@ -95,18 +95,18 @@ def _page(answer: Answer, form: MarkForm) -> str:
         html=answer_html(blobs().get(blob), answer.cell.grade_id) if blob else "",
         form=form,
         marks=marks,
-        places=_places(answer),
+        near=_near(answer),
     )
 
 
-def _places(answer: Answer) -> queries.Neighbours:
+def _near(answer: Answer) -> queries.Neighbours:
     waiting = queries.unmarked_answers(session(), [answer.work.lab.course], answer.work.lab)
     return queries.neighbours(waiting, answer.work.id, answer.cell.grade_id)
 
 
 def _onwards(answer: Answer) -> Response:
-    places = _places(answer)
-    onwards = places.after or places.before
+    near = _near(answer)
+    onwards = near.after or near.before
     if onwards is None:
         return redirect(url_for("grading.marking_queue"), 303)
     return redirect(
