@@ -98,7 +98,7 @@ def _why_invalid(notebook: Any, error: Exception) -> str:
 
 def _use_kernel(python: str) -> None:
     """Let AUTOTEST use the lab's interpreter, over files instead of ports."""
-    from jupyter_client.manager import start_new_kernel  # noqa: PLC0415
+    from jupyter_client.manager import KernelManager  # noqa: PLC0415
     from nbgrader.preprocessors import instantiatetests  # noqa: PLC0415
 
     folder = Path(os.environ["JUPYTER_PATH"]) / "kernels" / "python3"
@@ -107,8 +107,13 @@ def _use_kernel(python: str) -> None:
     described = {"argv": argv, "display_name": "Python 3", "language": "python"}
     (folder / "kernel.json").write_text(json.dumps(described))
 
-    def start(**given: Any) -> Any:
-        return start_new_kernel(**given, transport="ipc")
+    def start(kernel_name: str, cwd: str | None) -> Any:
+        manager = KernelManager(kernel_name=kernel_name, transport="ipc")
+        manager.start_kernel(cwd=cwd)
+        client = manager.client()
+        client.start_channels()
+        client.wait_for_ready(timeout=60)
+        return manager, client
 
     instantiatetests.start_new_kernel = start
 
