@@ -89,6 +89,13 @@ def due_requests(session: Session, at: datetime) -> Sequence[IssuanceRequest]:
     ).all()
 
 
+def requests_under_way(session: Session) -> Sequence[IssuanceRequest]:
+    """Return all requests that are neither issued nor refused, oldest first."""
+    return session.scalars(
+        select(IssuanceRequest).where(IssuanceRequest.state.in_(UNDER_WAY)).order_by(IssuanceRequest.id)
+    ).all()
+
+
 def due_status_lists(session: Session, at: datetime, least_left: timedelta) -> list[int]:
     """Return the lists that must be signed: never signed, running out, or missing a withdrawal."""
     lists = session.scalars(select(StatusList).order_by(StatusList.id)).all()

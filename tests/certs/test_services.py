@@ -14,11 +14,12 @@ from lms.certs import queries
 from lms.certs.core.protocols import Kind
 from lms.certs.core.status import is_set
 from lms.certs.core.strict_json import canonical
-from lms.certs.core.trust import Role
+from lms.certs.core.trust import Role, Trust
 from lms.certs.core.verify import Status, verify, verify_status_list
 from lms.certs.models import Credential, IssuanceRequest, RequestState, StatusList
 from lms.certs.services.ceremony import FIRST_PAUSE, issue
 from lms.certs.services.requests import choose_language, request_issuance, retry, revoke
+from lms.certs.services.signing import Signing
 from lms.certs.services.status import VALIDITY, keep_status_lists_fresh
 from lms.db import Base, make_engine, make_sessions
 from lms.errors import Conflict, Invalid, NotAllowed
@@ -257,6 +258,26 @@ def test_a_claim_that_cannot_be_signed_is_refused_with_its_reason(
     request = look(sessions, request_id)
     assert request.state is RequestState.REFUSED
     assert "score" in request.refusal
+
+
+@pytest.mark.parametrize("damage", [{"labs": [{"slug": "softmax"}]}, {"labs": [{}]}, {"score": None}])
+def test_damaged_facts_are_refused_and_block_nobody_else(
+    sessions: sessionmaker[Session], pair: Pair, damage: dict[str, object]
+) -> None:
+    damaged = ask_for_one(sessions, **damage)
+    assert issue(sessions, damaged, pair.signing, NOW) is None
+    assert look(sessions, damaged).state is RequestState.REFUSED
+    assert make_credential(sessions, pair).uuid
+
+
+def test_before_the_trust_file_is_there_certificates_wait(
+    sessions: sessionmaker[Session], pair: Pair
+) -> None:
+    request_id = ask_for_one(sessions)
+    early = Signing(signers=pair.signing.signers, trust=Trust(), public_url=PUBLIC_URL, demo_custody=True)
+    assert issue(sessions, request_id, early, NOW) is None
+    assert look(sessions, request_id).state is RequestState.WAITING_FOR_UNIVERSITY
+    assert issue(sessions, request_id, pair.signing, NOW) is not None
 
 
 def test_two_certificates_of_one_course_have_places_of_their_own(

@@ -25,7 +25,7 @@ from tests.factories.certs import NOW, PUBLIC_URL, Pair, make_credential, make_e
 SignIn = Callable[[User], None]
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def pair(settings: Settings) -> Pair:
     pair = Pair()
     settings.trust.parent.mkdir(parents=True, exist_ok=True)
@@ -112,9 +112,7 @@ def test_a_harmed_certificate_is_refused_and_says_what_is_wrong(
         assert "key matches" not in page
 
 
-def test_a_certificate_of_strangers_is_refused(
-    client: FlaskClient, sessions: sessionmaker[Session], pair: Pair
-) -> None:
+def test_a_certificate_of_strangers_is_refused(client: FlaskClient, sessions: sessionmaker[Session]) -> None:
     foreign = make_credential(sessions, Pair())
     _, page = upload(client, content_of(foreign))
     assert status_of(page) == "refused"
@@ -147,7 +145,7 @@ def test_without_its_status_list_the_answer_is_undecided(
         b'{"a": "\\ud800"}',
     ],
 )
-def test_garbage_gets_an_answer_and_never_a_crash(client: FlaskClient, pair: Pair, content: bytes) -> None:
+def test_garbage_gets_an_answer_and_never_a_crash(client: FlaskClient, content: bytes) -> None:
     status, page = upload(client, content, "../../etc/passwd\x00.json")
     assert status in {200, 422}
     assert "<h1>" in page
@@ -157,7 +155,7 @@ def test_garbage_gets_an_answer_and_never_a_crash(client: FlaskClient, pair: Pai
     assert api.json["status"] in {"unreadable", "refused"}
 
 
-def test_an_upload_without_anything_says_what_to_do(client: FlaskClient, pair: Pair) -> None:
+def test_an_upload_without_anything_says_what_to_do(client: FlaskClient) -> None:
     client.set_cookie("language", "en")
     response = client.post("/verify", data={})
     assert response.status_code == 422
@@ -186,9 +184,7 @@ def test_the_qr_code_leads_to_an_answer(client: FlaskClient, credential: Credent
 
 @pytest.mark.parametrize("address", ["/c/{}", "/c/{}.json", "/c/{}.pdf", "/verify/{}", "/verify?c={}"])
 @pytest.mark.parametrize("uuid", ["0b0e5b1e-54c5-4f6c-9d3f-1b2c3d4e5f60", "nonsense", "%00"])
-def test_an_unknown_certificate_is_not_there(
-    client: FlaskClient, pair: Pair, address: str, uuid: str
-) -> None:
+def test_an_unknown_certificate_is_not_there(client: FlaskClient, address: str, uuid: str) -> None:
     assert client.get(address.format(uuid)).status_code == 404
 
 
@@ -333,7 +329,7 @@ def test_programs_need_no_form_token(app: Flask, credential: Credential) -> None
 
 
 def test_too_many_checks_from_one_place_have_to_wait(
-    client: FlaskClient, pair: Pair, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lms.certs.views import pages  # noqa: PLC0415 - only this test turns the limit down
 

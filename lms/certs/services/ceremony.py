@@ -92,7 +92,11 @@ def _freeze(session: Session, request_id: int, list_id: int, signing: Signing, a
         return
     place = take_status_place(session, list_id)
     status = StatusEntry(signing.status_url(list_id), place)
-    request.document = build_credential(write_claim(request, signing, status, at))
+    try:
+        claim = write_claim(request, signing, status, at)
+    except (KeyError, TypeError, ValueError):  # facts of an older release, or damaged ones
+        raise DocumentProblem("document.bad_value", field="facts") from None
+    request.document = build_credential(claim)
 
 
 def _collect(

@@ -29,9 +29,12 @@ class Signing:
         """Return the identifier of the organisation in this part.
 
         Raises:
-            LookupError: the trust file pins no such organisation.
+            Unanswered: the trust file pins no such organisation yet.
         """
-        return next(party.did for party in self.trust.parties if party.role is role)
+        did = next((party.did for party in self.trust.parties if party.role is role), None)
+        if did is None:
+            raise Unanswered(role)
+        return did
 
     def status_url(self, list_id: int) -> str:
         """Return the public address of a status list."""

@@ -6,6 +6,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.certs import queries
+from lms.certs.core.problems import StatusProblem
 from lms.certs.core.protocols import Kind
 from lms.certs.core.status import (
     LEAST_BITS,
@@ -19,7 +20,7 @@ from lms.certs.core.strict_json import Document, canonical
 from lms.certs.core.trust import Role
 from lms.certs.core.verify import verify_status_list
 from lms.certs.models import StatusList
-from lms.certs.services.signing import Signing, Unanswered, sign_jointly
+from lms.certs.services.signing import Signing, Unanswered, both_languages, sign_jointly
 
 VALIDITY = timedelta(hours=48)
 
@@ -50,7 +51,10 @@ def renew_status_list(sessions: sessionmaker[Session], list_id: int, signing: Si
             return
         draft = _draft(session, list_id, signing, at)
     signed = sign_jointly(signing, draft, Kind.STATUS_LIST, at)
-    edition = verify_status_list(canonical(signed), signing.trust, at)
+    try:
+        edition = verify_status_list(canonical(signed), signing.trust, at)
+    except StatusProblem as problem:
+        raise Unanswered(Role.UNIVERSITY, both_languages(problem.code, problem.params)) from None
     with sessions.begin() as session:
         _keep(session, list_id, signed, edition)
 
