@@ -21,9 +21,10 @@ def compose(letter: Letter, sender: str, domain: str) -> EmailMessage:
     message = EmailMessage()
     try:
         message["From"] = sender
+        letter.recipient.encode("ascii")
         message["To"] = Address(addr_spec=letter.recipient)
         message["Subject"] = letter.subject
-    except (ValueError, MessageError) as error:
+    except (ValueError, IndexError, MessageError) as error:  # the parser stumbles over an empty one
         raise PostError(f"cannot be addressed: {type(error).__name__}") from error
     message["Message-ID"] = f"<mail-{letter.number}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"

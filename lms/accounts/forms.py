@@ -1,6 +1,7 @@
 """The shape of what people type on the pages of accounts."""
 
 import re
+from typing import Any
 from zoneinfo import available_timezones
 
 from flask_babel import lazy_gettext
@@ -9,7 +10,7 @@ from wtforms.validators import URL, DataRequired, Email, Length, Optional, Regex
 
 from lms.accounts.core.passwords import LONGEST
 from lms.accounts.models import OrganisationKind, Role
-from lms.web.forms import Form
+from lms.web.forms import Form, choices, strip
 from lms.web.language import LANGUAGES
 
 LONGEST_EMAIL = 254
@@ -28,15 +29,16 @@ KIND_NAMES = {
     OrganisationKind.COMPANY: lazy_gettext("company"),
     OrganisationKind.OPERATOR: lazy_gettext("operator"),
 }
+NO_ADDRESS = lazy_gettext("This is no mail address. It looks like name@example.org.")
 needed = DataRequired(lazy_gettext("Fill this in."))
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 
 
-def zones() -> list[tuple[str, str]]:
+def zones() -> list[Any]:
     """Return the time zones of the world, the likeliest first."""
     places = {zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/")}
     ordered = ["Asia/Seoul", "UTC", *sorted(places - {"Asia/Seoul"})]
-    return [(zone, zone) for zone in ordered]
+    return choices((zone, zone) for zone in ordered)
 
 
 def printable(form: Form, field: StringField) -> None:
@@ -53,8 +55,10 @@ def email_field() -> EmailField:
         [
             needed,
             Length(max=LONGEST_EMAIL, message=lazy_gettext("This address is too long.")),
-            Email(lazy_gettext("This is no mail address. It looks like name@example.org.")),
+            Email(NO_ADDRESS, allow_smtputf8=False),
+            Regexp(r"[\x21-\x7e\s]*\Z", message=NO_ADDRESS),
         ],
+        filters=[strip],
         render_kw={"autocomplete": "username", "maxlength": LONGEST_EMAIL},
     )
 
@@ -68,6 +72,7 @@ def name_field() -> StringField:
             printable,
             Length(max=LONGEST_NAME, message=lazy_gettext("Use at most %(max)d characters.")),
         ],
+        filters=[strip],
         description=lazy_gettext("How you want to be called. The name on a certificate is confirmed apart."),
         render_kw={"autocomplete": "name", "maxlength": LONGEST_NAME},
     )
@@ -126,7 +131,7 @@ class ProfileForm(Form):
     """How somebody is called, and how pages speak to them."""
 
     name = name_field()
-    language = SelectField(lazy_gettext("Language"), choices=list(LANGUAGES.items()))
+    language = SelectField(lazy_gettext("Language"), choices=choices(LANGUAGES.items()))
     timezone = SelectField(
         lazy_gettext("Time zone"),
         choices=zones,
@@ -158,5 +163,5 @@ class OrganisationForm(Form):
         ],
         description=lazy_gettext("Stands in addresses and course files, for example hangang-university."),
     )
-    kind = SelectField(lazy_gettext("Kind"), choices=list(KIND_NAMES.items()), coerce=OrganisationKind)
+    kind = SelectField(lazy_gettext("Kind"), choices=choices(KIND_NAMES.items()), coerce=OrganisationKind)
     website = StringField(lazy_gettext("Website (optional)"), [Optional(), URL(), Length(max=300)])

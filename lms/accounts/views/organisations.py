@@ -13,7 +13,7 @@ from lms.accounts.services import organisations
 from lms.accounts.views.sign_in import Page
 from lms.errors import N_, Conflict, NotAllowed
 from lms.web.errors import render_form, translated
-from lms.web.forms import text
+from lms.web.forms import choices, text
 from lms.web.language import language
 from lms.web.session import session, settings
 
@@ -67,7 +67,7 @@ def show(slug: str) -> Page:
     """Show who belongs to an organisation, and invite."""
     organisation = _administered(slug)
     form = InviteForm()
-    form.role.choices = [(role, ROLE_NAMES[role]) for role in INVITED_ROLES[organisation.kind]]
+    form.role.choices = choices((role, ROLE_NAMES[role]) for role in INVITED_ROLES[organisation.kind])
     if form.validate_on_submit():
         organisations.invite(
             session(),
