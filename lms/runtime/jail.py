@@ -283,16 +283,36 @@ def _handed_in(spec: JailSpec, uid: int, descriptors: _Descriptors) -> list[str]
     words = _parents([*map(str, own_folders), *spec.mounts.values(), *spec.files, "/etc/passwd"])
     for prefix in own_folders:
         words += ["--ro-bind", str(prefix), str(prefix)]
+    copied: dict[str, bytes] = {}
     for outside, inside in spec.mounts.items():
-        words += ["--ro-bind", str(outside), inside]
+        if os.geteuid() == 0 and not _open_to_all(outside):
+            copied |= _contents(outside, inside)  # the slot's user may not read what root keeps to itself
+        else:
+            words += ["--ro-bind", str(outside), inside]
     own = uid if os.geteuid() == 0 else os.geteuid()
     known = {
         "/etc/passwd": f"student:x:{own}:{own}:student:/tmp:/bin/sh\n".encode(),
         "/etc/hosts": b"127.0.0.1 localhost\n",
     }
-    for inside, content in {**known, **spec.files}.items():
-        words += ["--perms", "0444", "--ro-bind-data", descriptors.add(content), inside]
+    for inside, content in {**known, **copied, **spec.files}.items():
+        words += [*_parents([inside]), "--perms", "0444", "--ro-bind-data", descriptors.add(content), inside]
     return words
+
+
+def _open_to_all(path: Path) -> bool:
+    mode = path.stat().st_mode
+    if not stat.S_ISDIR(mode):
+        return bool(mode & stat.S_IROTH)
+    if not mode & stat.S_IXOTH or not mode & stat.S_IROTH:
+        return False
+    return all(_open_to_all(inner) for inner in path.iterdir() if not inner.is_symlink())
+
+
+def _contents(path: Path, inside: str) -> dict[str, bytes]:
+    if not path.is_dir():
+        return {inside: path.read_bytes()}
+    files = [file for file in sorted(path.rglob("*")) if file.is_file() and not file.is_symlink()]
+    return {f"{inside}/{file.relative_to(path)}": file.read_bytes() for file in files}
 
 
 def _parents(paths: list[str]) -> list[str]:

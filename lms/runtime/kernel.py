@@ -17,6 +17,11 @@ from lms.runtime.outputs import FLOOD, CellOutputs
 from lms.runtime.wires import Wires
 
 CONNECTION = "/run/kernel.json"
+# As `ipykernel_launcher` does, but without the debugger, which takes a tenth of the start.
+LAUNCHER = (
+    "import sys; sys.modules['debugpy'] = None; sys.path[:] = [p for p in sys.path if p]; "
+    "from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
+)
 START_SECONDS = 30
 SETTLE_SECONDS = 4  # between the answer and the last output
 INTERRUPT_SECONDS = 2  # between the polite and the final end
@@ -94,7 +99,7 @@ class Kernel:
         return JailSpec(
             python=spec.environment / "bin" / "python",
             command=(
-                "-m", "ipykernel_launcher", "-f", CONNECTION,
+                "-c", LAUNCHER, "-f", CONNECTION,
                 "--HistoryManager.hist_file=:memory:", "--IPKernelApp.log_level=50",
             ),
             mounts=spec.mounts or {},

@@ -135,7 +135,8 @@ def test_upstream_submissions_get_upstream_points(
 
 def test_partial_credit_comes_through(course: Course, built: dict[str, BuildReport], tmp_path: Path) -> None:
     file = tmp_path / "release.ipynb"
-    file.write_bytes(built["three"].student_notebook)
+    # Upstream's test sets a stub that does not raise, so that the code below it runs.
+    file.write_bytes(built["three"].student_notebook.replace(b"raise NotImplementedError()", b"pass"))
     assert points(course.grade("three", file)) == (1.5, 3.0)
 
 
