@@ -1,0 +1,100 @@
+"""The ceremony with the two real signers, each with its own key, asked over HTTP."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy.orm import Session, sessionmaker
+
+from lms import signer
+from lms.certs import queries
+from lms.certs.adapters.signers import HttpSigner
+from lms.certs.core.keys import did_web
+from lms.certs.core.mandate import Mandate
+from lms.certs.core.strict_json import canonical
+from lms.certs.core.trust import Role, Trust
+from lms.certs.core.verify import Status, verify
+from lms.certs.models import IssuanceRequest, RequestState
+from lms.certs.services.ceremony import issue
+from lms.certs.services.signing import Signing
+from lms.db import now
+from tests.factories.certs import PUBLIC_URL, make_request
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[HttpSigner]:
+    """Run one signer on a free port until the end of the block."""
+    opened = signer.Signer.open(folder)
+    server = signer.SignerServer(opened, ("127.0.0.1", 0))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield HttpSigner(f"http://127.0.0.1:{server.server_port}", (folder / "token").read_text())
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        opened.journal.close()
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> dict[Role, Path]:
+    dids = {Role.UNIVERSITY: did_web("localhost", 1), Role.COMPANY: did_web("localhost", 2)}
+    for role in Role:
+        signer.create(
+            tmp_path / role,
+            Mandate(
+                role=role,
+                name=str(role),
+                university=dids[Role.UNIVERSITY],
+                company=dids[Role.COMPANY],
+                host="127.0.0.1",
+                port=1,
+                demo_custody=True,
+                status_lists=(f"{PUBLIC_URL}/status/",),
+            ),
+        )
+    return {role: tmp_path / role for role in Role}
+
+
+def signing(folders: dict[Role, Path], clients: dict[Role, HttpSigner]) -> Signing:
+    trust = Trust(tuple(signer.trusted_party(folders[role]) for role in Role))
+    return Signing(signers=clients, trust=trust, public_url=PUBLIC_URL, demo_custody=True)
+
+
+def state_of(sessions: sessionmaker[Session], request_id: int) -> tuple[RequestState, str]:
+    with sessions() as session:
+        found = session.get_one(IssuanceRequest, request_id)
+        return found.state, found.refusal
+
+
+def test_two_real_signers_issue_once_both_approve_and_both_are_up(
+    sessions: sessionmaker[Session], folders: dict[Role, Path]
+) -> None:
+    with sessions.begin() as session:
+        request = make_request(session)
+        course = request.enrolment.cohort.course.slug
+    with serving(folders[Role.UNIVERSITY]) as university:
+        company = HttpSigner("http://127.0.0.1:9", "token", timeout_seconds=1)
+        alone = signing(folders, {Role.UNIVERSITY: university, Role.COMPANY: company})
+        assert issue(sessions, request.id, alone, now()) is None
+        assert state_of(sessions, request.id)[0] is RequestState.WAITING_FOR_COMPANY
+    with ExitStack() as stack:
+        clients = {role: stack.enter_context(serving(folders[role])) for role in Role}
+        both = signing(folders, clients)
+        assert issue(sessions, request.id, both, now()) is None
+        state, refusal = state_of(sessions, request.id)
+        assert state is RequestState.REFUSED
+        assert len(refusal.splitlines()) == 2
+        for role in Role:
+            signer.approve(folders[role], course=f"{PUBLIC_URL}/courses/{course}/")
+        with sessions.begin() as session:
+            bound = session.get_one(IssuanceRequest, request.id)
+            bound.state, bound.document, bound.proofs = RequestState.REQUESTED, None, {}
+        credential = issue(sessions, request.id, both, now())
+    assert credential is not None
+    with sessions() as session:
+        resources = queries.OwnResources(session, PUBLIC_URL)
+        assert verify(canonical(credential.document), both.trust, resources, now()).status is Status.VALID
