@@ -1,15 +1,15 @@
 """The shape of what people type about courses."""
 
+from typing import Any
 from zoneinfo import available_timezones
 
 from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import DateTimeLocalField, HiddenField, SelectField, StringField
-from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Regexp
 
 PLACES = sorted(name for name in available_timezones() if name[0].isupper() and "/" in name)
-ZONES = list(dict.fromkeys(["Asia/Seoul", "UTC", *PLACES]))
+ZONES: Any = list(dict.fromkeys(["Asia/Seoul", "UTC", *PLACES]))
 CLOCK = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 _REQUIRED = lazy_gettext("This is needed.")
 
@@ -51,6 +51,6 @@ class CohortForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
     ends_at = DateTimeLocalField(lazy_gettext("End"), [InputRequired(_REQUIRED)], format=CLOCK)
     timezone = SelectField(
         lazy_gettext("Time zone"),
-        choices=[SelectChoice(name) for name in ZONES],
+        choices=ZONES,
         description=lazy_gettext("Start, end and due dates are counted in it."),
     )

@@ -12,7 +12,7 @@ from lms.courses.core.check_lessons import check_lesson, lesson_files
 from lms.courses.core.folder import Folder, read_folder
 from lms.courses.core.outline import SLUG, CourseFile, Lab, Language, Lesson, Outline
 from lms.courses.core.problems import Problem, errors, warning
-from lms.courses.core.shape import fit, nearest
+from lms.courses.core.shape import fit, guess
 from lms.courses.core.texts import check_texts
 from lms.courses.core.yaml_file import Path as Keys
 from lms.courses.core.yaml_file import YamlFile, read_yaml
@@ -130,14 +130,15 @@ class _Checker:
         kinds = [kind for kind in ("lesson", "lab") if item.get(kind) is not None]
         if len(kinds) != 1:
             self.problems.append(parsed.problem(path, "item_kind"))
-            return
-        slug = item[kinds[0]]
-        if not isinstance(slug, str) or not re.match(SLUG, slug):
-            return  # said by the shape already
-        path = (*path, kinds[0])
-        if slug in (self.lessons if kinds[0] == "lesson" else self.points):
+        for kind in kinds:
+            slug = item[kind]
+            if isinstance(slug, str) and re.match(SLUG, slug):  # anything else was said by the shape
+                self._listed(parsed, (*path, kind), kind, slug)
+
+    def _listed(self, parsed: YamlFile, path: Keys, kind: str, slug: str) -> None:
+        if slug in (self.lessons if kind == "lesson" else self.points):
             self.problems.append(parsed.problem(path, "item_twice", slug=slug))
-        elif kinds[0] == "lesson":
+        elif kind == "lesson":
             self._lesson(parsed, path, slug)
         else:
             self._lab(parsed, path, slug)
@@ -160,10 +161,7 @@ class _Checker:
             self.labs[slug] = lab
 
     def _absent(self, parsed: YamlFile, path: Keys, slug: str, code: str, there: set[str]) -> None:
-        meant = nearest(slug, there)
-        words = f"; did you mean '{meant}'?" if meant else ""
-        words_ko = f". '{meant}'을(를) 쓰려던 건가요?" if meant else ""
-        self.problems.append(parsed.problem(path, code, slug=slug, meant=words, meant_ko=words_ko))
+        self.problems.append(parsed.problem(path, code, slug=slug, **guess(slug, there)))
 
     def _unlisted(self) -> None:
         for path in sorted(self.folder.files):

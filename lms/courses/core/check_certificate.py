@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lms.courses.core.problems import Problem
-from lms.courses.core.shape import nearest
+from lms.courses.core.shape import guess
 from lms.courses.core.yaml_file import YamlFile
 
 
@@ -31,10 +31,7 @@ def _required(parsed: YamlFile, rule: dict[str, Any], points: Mapping[str, float
         if not isinstance(slug, str):
             continue
         if slug not in points:
-            meant = nearest(slug, points)
-            words = f"; did you mean '{meant}'?" if meant else ""
-            words_ko = f". '{meant}'을(를) 쓰려던 건가요?" if meant else ""
-            yield parsed.problem(path, "certificate_lab_unknown", slug=slug, meant=words, meant_ko=words_ko)
+            yield parsed.problem(path, "certificate_lab_unknown", slug=slug, **guess(slug, points))
         elif slug in seen:
             yield parsed.problem(path, "certificate_lab_twice", slug=slug)
         elif not points[slug]:

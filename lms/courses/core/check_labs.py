@@ -8,7 +8,7 @@ from lms.courses.core.check_notebook import check_notebook
 from lms.courses.core.folder import Folder
 from lms.courses.core.outline import Lab, LabFile
 from lms.courses.core.problems import Problem
-from lms.courses.core.shape import fit, nearest
+from lms.courses.core.shape import fit, guess
 from lms.courses.core.texts import check_texts
 from lms.courses.core.yaml_file import YamlFile, read_yaml
 
@@ -57,15 +57,13 @@ def _check_meaning(
     problems = []
     name = value.get("environment")
     if isinstance(name, str) and name not in environments:
-        meant = nearest(name, environments)
         problems.append(
             parsed.problem(
                 ("environment",),
                 "environment_unknown",
                 name=name,
                 known=", ".join(sorted(environments)) or "–",
-                meant=f", did you mean '{meant}'?" if meant else "",
-                meant_ko=f". '{meant}'을(를) 쓰려던 건가요?" if meant else "",
+                **guess(name, environments),
             )
         )
     cell, total = value.get("cell_seconds", 30), value.get("total_seconds", 120)

@@ -68,7 +68,7 @@ def _read(folder: Folder, file: str) -> tuple[str, FrontMatter, list[Problem]]:
     parts = split(file, text)
     title = parts.head.title or render(parts.body, lambda _: None).title
     problems = parts.problems + _check_text(folder, file, parts.body, parts.first_line)
-    if not title:
+    if not title and not parts.problems:
         problems.append(Problem(file, 1, 1, "title_missing"))
     return title, parts.head, problems
 

@@ -96,7 +96,7 @@ class _Checker:
         points = settings.get("points")
         if isinstance(points, int | float) and not isinstance(points, bool) and 0 <= points <= MOST_POINTS:
             return float(points)  # neither NaN nor infinity gets here
-        self._report(cell, "points", cell=name, found="?" if points is None else str(points)[:20])
+        self._report(cell, "points", cell=name, found="none" if points is None else repr(points)[:20])
         return 0
 
     def _regions(self, cell: Cell, settings: dict[str, Any]) -> None:

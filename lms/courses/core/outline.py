@@ -41,7 +41,7 @@ class Due(Part):
 
     after_days: Annotated[int, Field(ge=0, le=3660)] | None = None
     at: Annotated[str, Field(pattern=CLOCK)] = "23:59"
-    moment: AwareDatetime | None = None
+    moment: Annotated[AwareDatetime, Field(strict=False)] | None = None
     """Absolute; aware."""
 
 

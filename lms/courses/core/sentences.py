@@ -349,8 +349,8 @@ _NOTEBOOK = {
 
 _LAB = {
     "environment_unknown": (
-        "there is no environment '{name}'{meant}; there are: {known}",
-        "환경 '{name}'이(가) 없어요{meant_ko}. 있는 것: {known}",
+        "there is no environment '{name}'; there are: {known}{meant}",
+        "환경 '{name}'이(가) 없어요. 있는 것: {known}{meant_ko}",
     ),
     "cell_longer_than_total": (
         "one cell may run longer ({cell} s) than the whole notebook ({total} s); raise total_seconds",

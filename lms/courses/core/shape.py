@@ -62,12 +62,27 @@ def fit(yaml_file: YamlFile, model: type[Model]) -> tuple[Model | None, list[Pro
         text = json.dumps(yaml_file.value)
         return model.model_validate_json(text), []
     except ValidationError as error:
-        return None, [_problem(yaml_file, model, detail) for detail in error.errors()]
+        found = [_problem(yaml_file, model, detail) for detail in error.errors() if not _follows(detail)]
+        said = {(one.line, one.column) for one in yaml_file.problems}
+        return None, [one for one in found if (one.line, one.column) not in said]
+
+
+def _follows(detail: ErrorDetails) -> bool:
+    """Say whether a list is called too short only because all of its items are wrong."""
+    return detail["type"] == "too_short" and bool(detail["input"])
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return what was probably meant by a mistyped word."""
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
+
+
+def guess(word: str, known: Iterable[str]) -> dict[str, Any]:
+    """Return `meant` and `meant_ko` for a sentence: what was probably meant, or nothing."""
+    meant = nearest(word, known)
+    if meant is None:
+        return {"meant": "", "meant_ko": ""}
+    return {"meant": f"; did you mean '{meant}'?", "meant_ko": f". '{meant}'을(를) 쓰려던 건가요?"}
 
 
 def _problem(yaml_file: YamlFile, model: type[BaseModel], detail: ErrorDetails) -> Problem:

@@ -15,6 +15,10 @@ from lms.courses.core.problems import Problem
 
 DEEPEST = 30
 _TRUTHS = {"true": True, "false": False}
+_TAGS = {
+    f"tag:yaml.org,2002:{kind}"
+    for kind in ("str", "int", "float", "bool", "null", "map", "seq", "timestamp", "value", "merge")
+}
 _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)$")
 _STORABLE = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]*\Z")
 Place = tuple[int, int]
@@ -93,7 +97,7 @@ class _Reader:
 
     def _value(self, node: yaml.Node, path: Path) -> Any:
         self.result.places[path] = self._place(node.start_mark)
-        if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.rpartition(":")[2].startswith("python"):
+        if node.tag not in _TAGS:
             self._report(self._place(node.start_mark), "yaml_tag", tag=node.tag)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)

@@ -56,7 +56,7 @@ def change_cohort(session: Session, actor: User | None, cohort: Cohort, plan: Co
     for name in changed:
         setattr(cohort, name, _values(plan)[name])
     session.flush()
-    record(session, actor, "courses.change_cohort", f"cohort:{cohort.id}", changed=",".join(changed))
+    record(session, actor, "courses.change_cohort", f"cohort:{cohort.id}", changed=changed)
     return cohort
 
 
