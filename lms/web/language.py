@@ -38,7 +38,9 @@ def read_catalogues(language: str) -> NullTranslations:
     for folder in CATALOGUES:
         path = folder / language / "LC_MESSAGES" / "messages.po"
         if path.exists():
-            merged.merge(_compile(path))
+            catalogue = _compile(path)
+            merged.merge(catalogue)
+            merged.plural = catalogue.plural  # merging forgets the rule of plurals
     return merged
 
 

@@ -89,6 +89,7 @@ def show(slug: str) -> Page:
         invitations=queries.open_invitations(session(), organisation),
         words=words,
         role_names=ROLE_NAMES,
+        kind_names=KIND_NAMES,
     )
 
 
