@@ -99,7 +99,19 @@ def _installer(workshop: Path, lock: Path) -> list[str]:
     python = str(workshop / "bin" / "python")
     uv = shutil.which("uv", path=f"{Path(sys.prefix) / 'bin'}:{os.environ.get('PATH', '')}")
     if uv:
-        return [uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", str(lock)]
+        # Nothing in the jail can write compiled files, so they must be there from the start.
+        return [
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--compile-bytecode",
+            "--python",
+            python,
+            "--require-hashes",
+            "-r",
+            str(lock),
+        ]
     return [python, "-m", "pip", "install", "--quiet", "--no-input", "--require-hashes", "-r", str(lock)]
 
 
