@@ -67,7 +67,8 @@ def language() -> str:
     chosen = request.cookies.get("language") or getattr(current_user, "language", None)
     if chosen in LANGUAGES:
         return str(chosen)
-    return request.accept_languages.best_match(list(LANGUAGES)) or DEFAULT_LANGUAGE
+    wanted = (tag.partition("-")[0].lower() for tag in request.accept_languages.values())
+    return next((tag for tag in wanted if tag in LANGUAGES), DEFAULT_LANGUAGE)
 
 
 def theme() -> str:
