@@ -15,6 +15,7 @@ from lms.runtime.jail import Bounds, Jailed, JailSpec
 from lms.runtime.jobs import JobResult, JobStatus, run_job
 from lms.runtime.probe import Isolation, IsolationLevel, probe
 from lms.runtime.slots import Slot
+from tests.runtime.jails import ROOT, need
 
 pytestmark = pytest.mark.jail
 SMALL = Bounds(memory_bytes=256 << 20, processes=24, disk_bytes=16 << 20)
@@ -169,6 +170,24 @@ def test_the_probe_refuses_when_a_secret_can_be_read(python: Path) -> None:
 def test_the_probe_refuses_without_bubblewrap(python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert probe(python).level is IsolationLevel.REFUSE
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not run: only root can become a plain user")
+def test_the_jail_holds_for_a_plain_user_too(isolation: Isolation) -> None:
+    assert isolation
+    system = Path("/usr/bin/python3")
+    need(there=system.exists(), what="no interpreter that a plain user may read")
+    code = (
+        "from pathlib import Path\nfrom lms.runtime.probe import probe\n"
+        f"print(probe(Path({str(system)!r}), [Path({str(ROOT / 'pyproject.toml')!r})]))"
+    )
+    become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    found = subprocess.run(
+        [*become, str(system), "-c", code], env=env, cwd="/", capture_output=True, text=True, check=False
+    )
+    need(there="lms" not in found.stderr, what="a plain user may not read this folder")
+    assert found.stdout.split(":")[0].strip() in {"full", "reduced"}, found
 
 
 def test_a_jail_whose_interpreter_is_missing_cannot_start() -> None:
