@@ -9,7 +9,8 @@ from flask import Blueprint, current_app, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.wrappers import Response
 
-from lms.certs import queries
+from lms.accounts.services.limits import count_try
+from lms.certs import policy, queries
 from lms.certs.core.joint import Finding
 from lms.certs.core.pdf import MAX_PDF_BYTES
 from lms.certs.core.sentences import sentence
@@ -60,6 +61,9 @@ def verify() -> Response:
         raise TooLarge(
             N_("This is more than %(limit)d bytes. Send the certificate file itself."), limit=MAX_PDF_BYTES
         )
+    with own_session() as own:
+        count_try(own, policy.VERIFY_PER_ADDRESS, request.remote_addr or "")
+        own.commit()
     content = _taken()
     with own_session() as reading:
         trust = queries.pinned_trust(settings().trust)

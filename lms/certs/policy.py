@@ -4,9 +4,13 @@ from collections.abc import Mapping
 
 from lms.accounts import policy as accounts
 from lms.accounts.models import Role, User
+from lms.accounts.services.limits import Limit
 from lms.certs.models import Credential, IssuanceRequest, RequestState
 from lms.courses.models import Course
 from lms.errors import N_, Conflict, NotAllowed
+
+VERIFY_PER_ADDRESS = Limit(name="verify-address", tries=300, seconds=600)
+"""Checks from one network address: an employer may have a whole class to look at."""
 
 WITHDRAWING = frozenset({Role.SIGNATORY, Role.ADMIN})
 WATCHING = WITHDRAWING | {Role.INSTRUCTOR}

@@ -12,12 +12,16 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import Role as Member
 from lms.accounts.models import User
+from lms.accounts.services.limits import Limit
+from lms.certs import policy
 from lms.certs.core.pdf import credential_from_pdf
 from lms.certs.core.strict_json import canonical, read_object
 from lms.certs.core.trust import write_trust
 from lms.certs.models import Credential, IssuanceRequest, RequestState
 from lms.certs.queries import content_of
+from lms.certs.services import requests
 from lms.certs.services.ceremony import issue
+from lms.certs.services.status import keep_status_lists_fresh
 from lms.config import Settings
 from tests.factories.accounts import make_member, make_user
 from tests.factories.certs import NOW, PUBLIC_URL, Pair, make_credential, make_enrolment, make_request
@@ -331,12 +335,37 @@ def test_programs_need_no_form_token(app: Flask, credential: Credential) -> None
 def test_too_many_checks_from_one_place_have_to_wait(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lms.certs.views import pages  # noqa: PLC0415 - only this test turns the limit down
-
-    monkeypatch.setattr(pages, "VERIFY_PER_ADDRESS", pages.Limit(name="v", tries=2, seconds=60))
+    monkeypatch.setattr(policy, "VERIFY_PER_ADDRESS", Limit(name="v", tries=2, seconds=60))
     statuses = [client.post("/verify", data={"text": "{}"}).status_code for _ in range(3)]
     assert statuses[-1] == 429
     assert 429 not in statuses[:-1]
+    assert client.post("/api/verify", data=b"{}").status_code == 429
+
+
+def test_a_signed_in_person_checks_like_anyone_else(
+    client: FlaskClient, session: Session, credential: Credential, sign_in: SignIn
+) -> None:
+    sign_in(make_user(session))
+    status, page = upload(client, content_of(credential))
+    assert (status, status_of(page)) == (200, "valid")
+
+
+def test_a_withdrawn_certificate_shows_no_seals_and_its_reason_to_its_holder_only(
+    client: FlaskClient, sessions: sessionmaker[Session], session: Session, pair: Pair, sign_in: SignIn
+) -> None:
+    credential = make_credential(sessions, pair)
+    bound = session.get_one(Credential, credential.id)
+    staff = make_member(session, organisation=bound.enrolment.cohort.course.company, role=Member.ADMIN).user
+    requests.revoke(session, staff, credential.uuid, "대리 응시", at=NOW)
+    session.commit()
+    assert keep_status_lists_fresh(sessions, pair.signing, NOW) == []
+    session.expire_all()
+    page = client.get(f"/c/{credential.uuid}").get_data(as_text=True)
+    assert status_of(page) == "refused"
+    assert "seal-mark" not in page
+    assert "대리 응시" not in page
+    sign_in(bound.enrolment.user)
+    assert "대리 응시" in client.get("/certificates").get_data(as_text=True)
 
 
 def test_an_enrolment_without_a_name_waits_for_staff(

@@ -4,5 +4,7 @@
   const printed = new URLSearchParams(location.hash.slice(1)).get("h");
   const shown = document.getElementById("certificate-hash");
   if (!printed || !shown) return;
-  document.getElementById(printed === shown.dataset.sha256 ? "same-hash" : "other-hash").hidden = false;
+  const same = printed === shown.dataset.sha256;
+  document.getElementById(same ? "same-hash" : "other-hash").hidden = false;
+  if (!same) document.getElementById("answer").classList.remove("good");
 })();

@@ -5,7 +5,7 @@ from flask_babel import gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from lms.accounts.services.limits import Limit, count_try
+from lms.accounts.services.limits import count_try
 from lms.certs import policy, queries
 from lms.certs.core.pdf import MAX_PDF_BYTES
 from lms.certs.core.verify import Status, Verdict
@@ -28,7 +28,6 @@ blueprint = Blueprint(
     static_url_path="/certs/static",
 )
 
-VERIFY_PER_ADDRESS = Limit(name="verify-address", tries=300, seconds=600)
 UNREADABLE = 422
 
 
@@ -179,5 +178,5 @@ def _taken(form: VerifyForm) -> bytes:
 
 def _count_verification() -> None:
     with own_session() as own:
-        count_try(own, VERIFY_PER_ADDRESS, request.remote_addr or "")
+        count_try(own, policy.VERIFY_PER_ADDRESS, request.remote_addr or "")
         own.commit()
