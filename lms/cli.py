@@ -14,8 +14,8 @@ from lms import migrate, reference
 from lms.config import ROOT, Settings
 from lms.demo import play as demo
 from lms.errors import DomainError
+from lms.grading.core.contracts import RunnerUnavailable
 from lms.installation import Installation
-from lms.runtime.probe import IsolationLevel, probe
 
 
 class Commands(click.Group):
@@ -74,18 +74,14 @@ def play(keep: Path | None, *, as_json: bool) -> None:
 @click.pass_obj
 def worker(installation: Installation) -> None:
     """Build labs, grade, settle, have certificates signed and send mail, until ended."""
-    settings = installation.settings
-    isolation = probe(Path(sys.executable), installation.secrets)
-    click.echo(f"isolation: {isolation}", err=True)
-    accepted = {IsolationLevel.FULL} | (
-        {IsolationLevel.REDUCED} if settings.isolation == "reduced" else set()
-    )
-    if isolation.level not in accepted:
+    try:
+        ready = installation.worker()
+    except RunnerUnavailable as reason:
         raise click.ClickException(
-            f"This machine gives only {isolation} isolation. Install what is missing, or set "
-            "DURI_ISOLATION=reduced if you accept it."
-        )
-    installation.worker().run()
+            f"The sandbox of this machine is not good enough ({reason}). Install what is missing; "
+            "DURI_ISOLATION=reduced accepts a sandbox without its second walls."
+        ) from None
+    ready.run()
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})

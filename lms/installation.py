@@ -1,11 +1,12 @@
 """One installation, put together from its settings: what command line, worker and story work with."""
 
-import threading
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import structlog
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -18,8 +19,12 @@ from lms.certs.core.trust import Role, Trust, read_trust
 from lms.certs.services.signing import Signing
 from lms.config import Settings
 from lms.db import make_engine, make_sessions
-from lms.grading.adapters import JailedRunner
+from lms.grading.adapters.runner import JailedRunner
+from lms.grading.core.contracts import RunnerUnavailable
+from lms.runtime.probe import IsolationLevel
 from lms.worker import Worker
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -84,14 +89,22 @@ class Installation:
             return SmtpPost(self.settings.smtp_url, sender=self.settings.mail_from)
         return FolderPost(self.settings.instance / "outbox", sender=self.settings.mail_from)
 
-    def worker(self, stop: threading.Event | None = None) -> Worker:
-        """Make the worker of this installation."""
+    def worker(self) -> Worker:
+        """Make the worker of this installation; the jail is probed first.
+
+        Raises:
+            RunnerUnavailable: the jail isolates less than the settings accept.
+        """
+        runner = JailedRunner.probed(Path(sys.executable), self.secrets)
+        accepted = {"full": {IsolationLevel.FULL}, "reduced": {IsolationLevel.FULL, IsolationLevel.REDUCED}}
+        if runner.isolation.level not in accepted[self.settings.isolation]:
+            raise RunnerUnavailable(str(runner.isolation))
+        log.info("worker.isolation", isolation=str(runner.isolation))
         return Worker(
             settings=self.settings,
             sessions=self.sessions,
             blobs=self.blobs,
-            runner=JailedRunner(),
+            runner=runner,
             signing=self.signing,
             post=self.post,
-            stop=stop or threading.Event(),
         )

@@ -28,7 +28,7 @@ from lms.certs.services.signing import Signing
 from lms.certs.services.status import keep_status_lists_fresh
 from lms.config import Settings
 from lms.db import now
-from lms.grading.core.contracts import CellState, Progress, Runner, RunnerUnavailable
+from lms.grading.core.contracts import CellState, GradingJob, LabSource, Progress, Runner, RunnerUnavailable
 from lms.grading.models import GradingRun, LabRelease
 from lms.grading.queries import labs, submissions
 from lms.grading.services import releases, running
@@ -101,17 +101,25 @@ class Worker:
         return running.heartbeat(session, run.id, run.token, at=at, lease_seconds=seconds)
 
     def _grade(self, run: GradingRun) -> None:
-        environment = self.environment(run.submission.release)
         with tempfile.TemporaryDirectory(prefix="duri-data-") as folder:
-            data = labs.data_files(run.submission.release)
-            data_folder = labs.write_files(data, self.blobs, Path(folder) / "data") if data else None
-            job = labs.grading_job(run, self.blobs, environment=environment.path, data_folder=data_folder)
-            report = self.runner.grade(job, self._progress(run))
+            report = self.runner.grade(self._job(run.id, Path(folder) / "data"), self._progress(run))
         with self.sessions.begin() as session:
             grade = running.record_grade(session, run.id, run.token, report, blobs=self.blobs, at=now())
             if grade is not None:
                 workflows.settle(session, grade, now())
         log.info("worker.graded", run=run.id, recorded=grade is not None, seconds=report.wall_seconds)
+
+    def _job(self, run_id: int, folder: Path) -> GradingJob:
+        with self.sessions() as session:
+            run = session.get_one(GradingRun, run_id)
+            release = run.submission.release
+            data = labs.data_files(release)
+            return labs.grading_job(
+                run,
+                self.blobs,
+                environment=self.environment(release).path,
+                data_folder=labs.write_files(data, self.blobs, folder) if data else None,
+            )
 
     def _progress(self, run: GradingRun) -> Callable[[Progress], None]:
         cells: list[CellState] = []
@@ -141,14 +149,8 @@ class Worker:
 
     def _build(self, release: LabRelease) -> None:
         try:
-            environment = self.environment(release)
             with tempfile.TemporaryDirectory(prefix="duri-lab-") as folder:
-                with self.sessions() as session:
-                    bound = session.merge(release, load=False)
-                    files = labs.lab_files(bound.version, bound.lab.slug)
-                    lab_folder = labs.write_files(files, self.blobs, Path(folder) / bound.lab.slug)
-                    source = labs.lab_source(bound, folder=lab_folder, environment=environment.path)
-                report = self.runner.build(source)
+                report = self.runner.build(self._source(release.id, Path(folder)))
         except (RunnerUnavailable, EnvironmentBroken, OSError, KeyError):
             log.exception("worker.build_failed", release=release.id)
             with self.sessions.begin() as session:
@@ -158,6 +160,13 @@ class Worker:
         with self.sessions.begin() as session:
             releases.record_build(session, release.id, release.token, report, blobs=self.blobs)
         log.info("worker.built", release=release.id, errors=[notice.code for notice in report.errors])
+
+    def _source(self, release_id: int, folder: Path) -> LabSource:
+        with self.sessions() as session:
+            release = session.get_one(LabRelease, release_id)
+            files = labs.lab_files(release.version, release.lab.slug)
+            lab_folder = labs.write_files(files, self.blobs, folder / release.lab.slug)
+            return labs.lab_source(release, folder=lab_folder, environment=self.environment(release).path)
 
     def environment(self, release: LabRelease) -> Environment:
         """Return the release's environment, made on first use."""

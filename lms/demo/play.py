@@ -4,7 +4,6 @@ import shutil
 import socket
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -112,7 +111,7 @@ class _Work:
     """The worker, working in this process whenever the story waits."""
 
     def __init__(self, installation: Installation) -> None:
-        self.worker = installation.worker(threading.Event())
+        self.worker = installation.worker()
 
     def once(self) -> None:
         """Do one piece of work of each kind."""
