@@ -1,11 +1,13 @@
 """Passwords, addresses and the secrets of single-use links."""
 
 import hashlib
+import re
 import secrets
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+ADDRESS = re.compile(r"[\x21-\x3f\x41-\x7e]{1,64}@[a-z0-9.\-]{1,189}")
 HASHER = PasswordHasher()  # argon2id with the parameters of RFC 9106, second choice (64 MiB)
 NOBODY = HASHER.hash(secrets.token_urlsafe(32))
 """Verified against when there is no such account, so that the answer takes as long."""
@@ -14,6 +16,11 @@ NOBODY = HASHER.hash(secrets.token_urlsafe(32))
 def fold_email(email: str) -> str:
     """Return the one spelling under which an address is kept."""
     return email.strip().casefold()
+
+
+def is_address(email: str) -> bool:
+    """Say whether mail could be sent there: one @, something around it, nothing that cannot be typed."""
+    return ADDRESS.fullmatch(fold_email(email)) is not None
 
 
 def hash_password(password: str) -> str:

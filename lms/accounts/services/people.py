@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from lms.accounts import queries
 from lms.accounts.core.passwords import LONGEST, SHORTEST, weakness
-from lms.accounts.core.secrets import fold_email, hash_password, is_outdated, is_password
+from lms.accounts.core.secrets import fold_email, hash_password, is_address, is_outdated, is_password
 from lms.accounts.models import LinkPurpose, User
 from lms.accounts.services.audit import record
 from lms.accounts.services.links import end_links, make_link, use_link
@@ -35,7 +35,12 @@ def create_user(
 
     Raises:
         Conflict: the address has an account already.
+        Invalid: it is no address, or the password is too weak.
     """
+    if not is_address(email):
+        raise Invalid(N_("This is no mail address. It looks like name@example.org."), field="email")
+    if password is not None:
+        _check_password(password, email, name)
     if queries.user_by_email(session, email):
         raise Conflict(N_("This address has an account already. Use another one."))
     kept = hash_password(password) if password else NO_PASSWORD
