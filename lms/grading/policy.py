@@ -76,7 +76,7 @@ def check_attempts_left(release: LabRelease, used: int) -> None:
     allowed = rules_of(release).attempts
     if used >= allowed:
         raise Conflict(
-            N_("All %(limit)d attempts are used. Your earlier results stay; this file was not counted."),
+            N_("All %(limit)d attempts are used. Your earlier results stay."),
             limit=allowed,
         )
 

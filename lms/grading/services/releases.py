@@ -81,11 +81,15 @@ def _release(
 
 def _lock_sha256(environments: Path, name: str) -> str:
     if PurePosixPath(name).name != name:
-        raise Invalid(N_("The environment %(name)s has no lock file."), name=name)
+        raise Invalid(
+            N_("The environment %(name)s has no lock file. Add it to the folder environments."), name=name
+        )
     try:
         return hashlib.sha256((environments / f"{name}.txt").read_bytes()).hexdigest()
     except FileNotFoundError:
-        raise Invalid(N_("The environment %(name)s has no lock file."), name=name) from None
+        raise Invalid(
+            N_("The environment %(name)s has no lock file. Add it to the folder environments."), name=name
+        ) from None
 
 
 def _digest(files: Mapping[str, str], lock: str) -> str:
