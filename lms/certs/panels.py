@@ -5,7 +5,6 @@ from flask_login import current_user
 from markupsafe import Markup
 
 from lms.certs import policy, queries
-from lms.courses.core.outline import read_outline
 from lms.courses.models import Course, Enrolment
 from lms.web.language import language
 from lms.web.session import session
@@ -19,19 +18,17 @@ def my_certificates(**context: object) -> Markup:
 
 
 def course_certificate(course: Course, enrolment: Enrolment | None = None, **context: object) -> Markup:
-    """Say on the course page what the certificate needs, or where it is."""
+    """Say on the course page where one's certificate is; lead staff to all of them."""
     del context
-    version = course.current_version
     certificate = queries.certificate_of_enrolment(session(), enrolment.id) if enrolment else None
     watches = current_user.is_authenticated and policy.can_watch(current_user, course)
-    if version is None and certificate is None and not watches:
+    if certificate is None and not watches:
         return Markup()
     return _render(
         "certs/course_panel.html",
         course=course,
         certificate=certificate,
         reason=certificate.refusal(language()) if certificate else "",
-        rule=read_outline(version.outline).certificate if version else None,
         can_watch=watches,
     )
 

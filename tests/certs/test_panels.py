@@ -23,14 +23,12 @@ def shown(
         return str(panels.course_certificate(course=course, enrolment=enrolment, cohort=None))  # type: ignore[arg-type]
 
 
-def test_the_course_page_says_what_the_certificate_needs(
+def test_before_there_is_a_certificate_the_course_page_is_left_alone(
     app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enrolment = make_enrolment(session)
     session.commit()
-    page = shown(app, None, monkeypatch, None, enrolment.cohort.course)
-    assert "30점 가운데 20점 이상" in page
-    assert "/certificates" not in page
+    assert shown(app, None, monkeypatch, enrolment, enrolment.cohort.course) == ""
 
 
 def test_the_course_page_says_for_whom_it_waits_and_then_leads_to_it(

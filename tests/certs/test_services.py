@@ -1,6 +1,7 @@
 """The ceremony and everything around it, with two signers that can be down, refuse or lie."""
 
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -187,12 +188,21 @@ def test_a_ceremony_killed_between_two_signatures_carries_on_with_the_same_docum
     assert pair.university.asked.count(Kind.CREDENTIAL) == 1
 
 
-def test_two_workers_at_once_issue_one_certificate(tmp_path: Path, pair: Pair) -> None:
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sessionmaker[Session]]:
+    """Sessions on a database of their own, which several threads can use."""
+    if request.param == "postgresql":
+        yield make_sessions(request.getfixturevalue("postgres_engine"))
+        return
     engine = make_engine(f"sqlite:///{tmp_path / 'two.db'}")
     Base.metadata.create_all(engine)
-    sessions = make_sessions(engine)
-    request_id = ask_for_one(sessions)
-    meeting = threading.Barrier(2, timeout=10)
+    yield make_sessions(engine)
+    engine.dispose()
+
+
+def test_two_workers_at_once_issue_one_certificate(shared: sessionmaker[Session], pair: Pair) -> None:
+    request_id = ask_for_one(shared)
+    meeting = threading.Barrier(2, timeout=20)
     met = threading.local()
 
     def meet() -> None:
@@ -203,18 +213,18 @@ def test_two_workers_at_once_issue_one_certificate(tmp_path: Path, pair: Pair) -
     pair.university.before = meet
     issued: list[Credential | None] = []
     workers = [
-        threading.Thread(target=lambda: issued.append(issue(sessions, request_id, pair.signing, NOW)))
+        threading.Thread(target=lambda: issued.append(issue(shared, request_id, pair.signing, NOW)))
         for _ in range(2)
     ]
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(timeout=30)
-    with sessions() as session:
+        worker.join(timeout=60)
+    with shared() as session:
         credential = session.scalars(select(Credential)).one()
         assert verdict(session, credential, pair) is Status.VALID
+    assert len(issued) == 2
     assert credential.uuid in {found.uuid for found in issued if found is not None}
-    engine.dispose()
 
 
 def test_without_a_confirmed_name_nothing_is_signed(sessions: sessionmaker[Session], pair: Pair) -> None:
