@@ -65,6 +65,7 @@ class GroupMeter:
     def __init__(self, folders: list[Path], memory_bytes: int, processes: int) -> None:
         self._folders = folders
         self._memory = folders[0]
+        self.close()  # what a killed worker left: its counts are not ours
         for folder in folders:
             folder.mkdir(exist_ok=True)
         self._set("memory.limit_in_bytes", memory_bytes)

@@ -243,6 +243,8 @@ def archive(runner: JailedRunner, environment: Path, tmp_path_factory: pytest.Te
         ("def predict(x): return [float('nan')] * len(x)", "board-not-finite"),
         ("def predict(x): return [{}] * len(x)", "board-bad-predictions"),
         ("import os\nos._exit(0)", "board-not-run"),
+        ("open('/run/desk/features.json', 'w')", "board-not-run"),
+        ("def predict(x): return [[[[1]]]] * len(x)", "board-bad-predictions"),
     ],
 )
 def test_predictions_are_scored_apart_from_the_student(

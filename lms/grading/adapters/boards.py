@@ -98,7 +98,10 @@ def score_entry(job: GradingJob, run: NotebookRun) -> BoardResult | None:
 
 
 def _predictions(job: GradingJob, name: str, run: NotebookRun) -> bytes | BoardResult:
-    run.kernel.put(Path(board_program.FEATURES).name, _member(job.board_archive, "features.json"))
+    try:
+        run.kernel.put(Path(board_program.FEATURES).name, _member(job.board_archive, "features.json"))
+    except OSError:  # the student's program took the name, or filled the desk
+        return _none("board-not-run")
     code = (
         f"if callable(globals().get({name!r})):\n"
         f"    __board = {{'__name__': 'board'}}\n"
