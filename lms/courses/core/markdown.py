@@ -6,6 +6,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from threading import Lock
 from typing import Any
 from urllib.parse import unquote
@@ -88,8 +89,10 @@ def flat(tokens: Sequence[Token]) -> list[tuple[Token, int]]:
     return found
 
 
-def mathml(source: str, *, block: bool) -> str:
+def mathml(source: str, *, block: bool, named: bool = False) -> str:
     """Return a formula as MathML, made safe on its own so that a broken one cannot swallow the page.
+
+    `named` gives it its source as a name, for places where a formula is all there is.
 
     Raises:
         ValueError: the formula cannot be read.
@@ -98,8 +101,10 @@ def mathml(source: str, *, block: bool) -> str:
         element = convert(source, display="block" if block else "inline")
     except Exception as error:  # the converter raises a different class for each way of being wrong
         raise ValueError(type(error).__name__) from error
+    if named:
+        element = element.replace("<math ", f'<math role="math" aria-label="{html.escape(source)}" ', 1)
     if block:  # a long formula scrolls, so the keyboard has to reach it
-        element = element.replace("<math ", '<math tabindex="0" ', 1)
+        element = element.replace("<math ", '<math tabindex="0" class="my-3" ', 1)
     return sanitise(element)
 
 
@@ -127,7 +132,7 @@ def _formula(_renderer: Any, tokens: Sequence[Token], index: int, *_: Any) -> st
     token = tokens[index]
     block = token.type != "math_inline"
     try:
-        element = mathml(token.content.strip(), block=block)
+        element = mathml(token.content.strip(), block=block, named=bool(token.meta.get("named")))
     except ValueError:
         element = f"<code>{html.escape(token.content)}</code>"
     return element + ("\n" if token.type == "math_block" else "")
@@ -138,11 +143,12 @@ def _render(text: str, resolve: Resolve, prefix: str) -> Page:
     tokens = parser.parse(text)
     title = _take_title(tokens)
     headings = _mark_headings(tokens, prefix)
+    _name_formulas(tokens)
     for token, _ in flat(tokens):
         _readdress(token, resolve)
     parser.add_render_rule("fence", _fence)
     parser.add_render_rule("code_block", _fence)
-    parser.add_render_rule("table_open", lambda *_: '<table tabindex="0">\n')
+    parser.add_render_rule("table_open", lambda *_: '<table tabindex="0" class="mb-3">\n')
     parser.add_render_rule("image", _image)
     for kind in ("math_inline", "math_inline_double", "math_block"):
         parser.add_render_rule(kind, _formula)
@@ -184,6 +190,15 @@ def _mark_headings(tokens: Sequence[Token], prefix: str) -> tuple[Heading, ...]:
             token.attrSet("id", anchor)
             found.append(Heading(int(token.tag[1]), anchor, text))
     return tuple(found)
+
+
+def _name_formulas(tokens: Sequence[Token]) -> None:
+    """Name the columns that are headed by a formula alone; not every reader finds words in MathML."""
+    for head, inline in pairwise(tokens):
+        children = inline.children or ()
+        if head.type == "th_open" and children and all(child.type == "math_inline" for child in children):
+            for child in children:
+                child.meta["named"] = True
 
 
 def _anchor(text: str, used: set[str]) -> str:

@@ -31,10 +31,17 @@ _ATTRIBUTES: dict[str, set[str]] = {
     "table": {"tabindex"},
     **{tag: {"id"} for tag in ("h2", "h3", "h4", "h5", "h6")},
     **{tag: set(_MATHS_ATTRIBUTES) for tag in _MATHS_TAGS},
-    "math": {*_MATHS_ATTRIBUTES, "tabindex"},
+    "math": {*_MATHS_ATTRIBUTES, "tabindex", "role", "aria-label"},
 }
 _DATA_IMAGE = re.compile(r"data:image/(png|jpeg|svg\+xml);base64,[A-Za-z0-9+/=]+\Z")
-_CLASSES = frozenset(STANDARD_TYPES.values()) | {"highlight", "text-start", "text-end", "text-center"}
+_CLASSES = frozenset(STANDARD_TYPES.values()) | {
+    "highlight",
+    "text-start",
+    "text-end",
+    "text-center",
+    "mb-3",
+    "my-3",
+}
 _HEADING = re.compile(r"s-[\w-]{1,80}\Z")
 _NOT_SHOWN = {"script", "style", "iframe", "object", "embed", "template", "noscript", "title", "textarea"}
 
@@ -80,7 +87,7 @@ def sanitise_table(html: str) -> str:
         attributes={"td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan"}},
         url_schemes=set(),
     )
-    return table.replace("<table>", '<table tabindex="0">')
+    return table.replace("<table>", '<table tabindex="0" class="mb-3">')
 
 
 def _attribute(tag: str, attribute: str, value: str) -> str | None:
@@ -88,8 +95,8 @@ def _attribute(tag: str, attribute: str, value: str) -> str | None:
         return " ".join(name for name in value.split() if name in _CLASSES) or None
     if attribute == "id":
         return value if _HEADING.match(value) else None
-    if attribute == "tabindex":
-        return "0"
+    if attribute in {"tabindex", "role"}:
+        return {"tabindex": "0", "role": "math"}[attribute]
     if value.lstrip().lower().startswith("data:"):
         return value if (tag, attribute) == ("img", "src") and _DATA_IMAGE.match(value) else None
     return value
