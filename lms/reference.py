@@ -1,4 +1,4 @@
-"""The generated pages of `docs/reference`: settings, commands, addresses, codes. `lms docs` writes them."""
+"""The pages of `docs/reference` that are generated: what settings, commands and tables say of themselves."""
 
 import ast
 import inspect
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lms.certs import policy as certificates
 from lms.certs.core.sentences import sentences as certificate_sentences
 from lms.config import ROOT, Settings
 from lms.courses.core.sentences import SENTENCES as COURSE_SENTENCES
@@ -38,6 +39,7 @@ def pages(main: click.Group, root: Path) -> dict[Path, str]:
         folder / "commands.md": commands_page(main),
         folder / "routes.md": routes_page(),
         folder / "codes.md": codes_page(),
+        folder / "states.md": states_page(),
     }
 
 
@@ -188,6 +190,22 @@ def codes_page() -> str:
 
 def _codes(table: Mapping[str, Mapping[str, str]]) -> str:
     return _table(CODE_COLUMNS, ((f"`{code}`", words["en"], words["ko"]) for code, words in table.items()))
+
+
+def states_page() -> str:
+    """Return the page of what goes through states, drawn from the tables that allow each step."""
+    table = certificates.TRANSITIONS
+    steps = sorted(f"{here} --> {there}" for here, ways in table.items() for there in ways if there != here)
+    ends = sorted(f"{state} --> [*]" for state, ways in table.items() if not ways)
+    first = f"[*] --> {next(iter(table))}"
+    drawn = "\n".join(f"    {line}" for line in [first, *steps, *ends])
+    return _page(
+        "States",
+        "## A certificate on its way",
+        "From *refused* only a person brings a request back (*Ask again now*); what is issued stays, and a "
+        "withdrawal is a date beside it. Every other step is the worker's.",
+        f"```mermaid\nstateDiagram-v2\n{drawn}\n```",
+    )
 
 
 def _page(title: str, *parts: str) -> str:
