@@ -9,7 +9,7 @@ import click
 import lms.accounts.cli
 import lms.certs.cli
 import lms.courses.cli
-import lms.signer
+import lms.signer.commands
 from lms import migrate, reference
 from lms.config import ROOT, Settings
 from lms.demo import play as demo
@@ -88,7 +88,7 @@ def worker(installation: Installation) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def signer(arguments: tuple[str, ...]) -> None:
     """Hold one organisation's key and sign for it (`lms signer --help`)."""
-    raise SystemExit(lms.signer.main(arguments))
+    raise SystemExit(lms.signer.commands.main(arguments))
 
 
 @main.command()

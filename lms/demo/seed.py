@@ -13,7 +13,6 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-import lms.signer
 from lms import migrate
 from lms.accounts.models import Organisation, OrganisationKind, Role, User
 from lms.accounts.queries import user_by_email
@@ -30,6 +29,7 @@ from lms.courses.services.publishing import approve, publish
 from lms.db import now
 from lms.installation import Installation
 from lms.runtime.environments import prepare as prepare_environment
+from lms.signer.keeping import create, trusted_party
 
 PASSWORD = "duri-demo-2026"  # noqa: S105 - printed on the screen; loopback only
 UNIVERSITY, COMPANY, OPERATOR = "hangang-university", "nuri-ai", "duri"
@@ -132,13 +132,13 @@ def _make_signers(settings: Settings) -> None:
                 courses=(f"{settings.public_url}/courses/",),
                 status_lists=(f"{settings.public_url}/status/",),
             )
-            lms.signer.create(own, mandate)
+            create(own, mandate)
         token = folder / f"{part.value}.token"
         shutil.copyfile(own / "token", token)
         token.chmod(0o600)
         if os.geteuid() == 0:
             _give(own, FIRST_UID + order)
-    parties = [lms.signer.trusted_party(folder / part.value) for part in Part]
+    parties = [trusted_party(folder / part.value) for part in Part]
     settings.trust.write_bytes(write_trust(parties))
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
-from lms import signer
 from lms.certs import queries
 from lms.certs.adapters.signers import HttpSigner
 from lms.certs.core.keys import did_web
@@ -20,14 +19,16 @@ from lms.certs.models import IssuanceRequest, RequestState
 from lms.certs.services.ceremony import issue
 from lms.certs.services.signing import Signing
 from lms.db import now
+from lms.signer import keeping
+from lms.signer.serving import SignerServer
 from tests.factories.certs import PUBLIC_URL, make_request
 
 
 @contextmanager
 def serving(folder: Path) -> Iterator[HttpSigner]:
     """Run one signer on a free port until the end of the block."""
-    opened = signer.Signer.open(folder)
-    server = signer.SignerServer(opened, ("127.0.0.1", 0))
+    opened = keeping.Signer.open(folder)
+    server = SignerServer(opened, ("127.0.0.1", 0))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -43,7 +44,7 @@ def serving(folder: Path) -> Iterator[HttpSigner]:
 def folders(tmp_path: Path) -> dict[Role, Path]:
     dids = {Role.UNIVERSITY: did_web("localhost", 1), Role.COMPANY: did_web("localhost", 2)}
     for role in Role:
-        signer.create(
+        keeping.create(
             tmp_path / role,
             Mandate(
                 role=role,
@@ -60,7 +61,7 @@ def folders(tmp_path: Path) -> dict[Role, Path]:
 
 
 def signing(folders: dict[Role, Path], clients: dict[Role, HttpSigner]) -> Signing:
-    trust = Trust(tuple(signer.trusted_party(folders[role]) for role in Role))
+    trust = Trust(tuple(keeping.trusted_party(folders[role]) for role in Role))
     return Signing(signers=clients, trust=trust, public_url=PUBLIC_URL, demo_custody=True)
 
 
@@ -89,7 +90,7 @@ def test_two_real_signers_issue_once_both_approve_and_both_are_up(
         assert state is RequestState.REFUSED
         assert len(refusal.splitlines()) == 2
         for role in Role:
-            signer.approve(folders[role], course=f"{PUBLIC_URL}/courses/{course}/")
+            keeping.approve(folders[role], course=f"{PUBLIC_URL}/courses/{course}/")
         with sessions.begin() as session:
             bound = session.get_one(IssuanceRequest, request.id)
             bound.state, bound.document, bound.proofs = RequestState.REQUESTED, None, {}

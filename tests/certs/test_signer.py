@@ -30,7 +30,9 @@ from lms.certs.core.status import build_status_list, encode_bits
 from lms.certs.core.strict_json import Document
 from lms.certs.core.trust import Role, Trust
 from lms.certs.core.verify import Status, verify
-from lms.signer import Signer, SignerServer, approve, create, main, trusted_party
+from lms.signer.commands import main
+from lms.signer.keeping import Signer, approve, create, trusted_party
+from lms.signer.serving import SignerServer
 from tests.certs.conftest import CLAIM, COMPANY, NOW, STATUS_URL, UNIVERSITY, edition
 
 ROOT = Path(__file__).parents[2]
@@ -273,7 +275,7 @@ def test_a_full_disk_gives_no_proof(folder: Path, monkeypatch: pytest.MonkeyPatc
     document = build_credential(CLAIM)
     with opened(folder) as signer:
         with monkeypatch.context() as patch:
-            patch.setattr("lms.signer.os.fsync", full)
+            patch.setattr("lms.signer.keeping.os.fsync", full)
             with pytest.raises(OSError, match="No space"):
                 signer.sign(document, Kind.CREDENTIAL, NOW)
         assert signer.chain.length == 0

@@ -1,0 +1,7 @@
+"""`python -m lms.signer`."""
+
+import sys
+
+from lms.signer.commands import main
+
+sys.exit(main())
