@@ -77,7 +77,7 @@ class Credential(Base):
     enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolments.id"), index=True)
     document: Mapped[dict[str, Any]] = mapped_column(Document)
     sha256: Mapped[str] = mapped_column(Sha256, unique=True)
-    """Of the canonical JSON (RFC 8785) with both proofs; stands in the QR code."""
+    """Of the canonical JSON (RFC 8785) without its proofs, what both signed; stands in the QR code."""
     status_list_id: Mapped[int] = mapped_column(ForeignKey("status_lists.id"))
     status_index: Mapped[int]
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime)
