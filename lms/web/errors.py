@@ -2,14 +2,16 @@
 
 import errno
 
-from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
+from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
 from flask_babel import gettext
+from flask_login import AnonymousUserMixin, current_user
 from flask_wtf import FlaskForm
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from lms.errors import N_, DomainError, Invalid, TooSoon
+from lms.web.session import read_on
 
 SENTENCES = {
     400: N_("This request could not be read. Go back, reload the page and try again."),
@@ -89,11 +91,22 @@ def _http(error: HTTPException) -> Response:
 
 def _database(error: OperationalError) -> Response:
     current_app.logger.warning("the database refused: %s", error.orig)
+    _find_the_reader()
     if "disk" in str(error.orig) or "full" in str(error.orig):
         return _answer(507)
     response = _answer(503)
     response.headers["Retry-After"] = str(BUSY_RETRY_SECONDS)
     return response
+
+
+def _find_the_reader() -> None:
+    """Make sure that the error page can be drawn: it greets by name whoever can still be found."""
+    read_on()
+    g.pop("_login_user", None)
+    try:
+        current_user.is_authenticated  # noqa: B018 - loads the user
+    except OperationalError:
+        g._login_user = AnonymousUserMixin()  # noqa: SLF001 - where flask_login keeps who it found
 
 
 def _storage(error: OSError) -> Response:

@@ -42,7 +42,7 @@ def session() -> Session:
     """
     if "session" not in g:
         factory: sessionmaker[Session] = current_app.extensions["sessions"]
-        if request.method in READING:
+        if request.method in READING or "only_reads" in g:
             g.session = factory()
         else:
             g.session = factory(bind=factory.kw["bind"].execution_options(sqlite_begin="IMMEDIATE"))
@@ -60,6 +60,15 @@ def own_session() -> Session:
         g.session.rollback()
     fresh: Session = current_app.extensions["sessions"]()
     return fresh
+
+
+def read_on() -> None:
+    """Give up what this request changed and only read from now on: for the page that says so."""
+    current: Session | None = g.pop("session", None)
+    if current is not None:
+        current.rollback()
+        current.close()
+    g.only_reads = True
 
 
 def settings() -> Settings:

@@ -14,6 +14,7 @@ from lms.db import Base, make_engine, make_sessions
 from lms.errors import Conflict, DomainError, Invalid, NotAllowed, NotFound, TooLarge, TooSoon
 from lms.web.guard import public
 from lms.web.session import own_session, session
+from tests.factories.accounts import make_user
 
 ENGLISH = {"Accept-Language": "en"}
 
@@ -125,9 +126,15 @@ def engine_with_short_patience(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
-def sign_up(settings: Settings, engine_with_short_patience: Engine) -> Callable[[], tuple[int, str]]:
+def hasty_app(settings: Settings, engine_with_short_patience: Engine) -> Flask:
     app = create_app(settings, sessions=make_sessions(engine_with_short_patience))
     app.config.update(WTF_CSRF_ENABLED=False)
+    return app
+
+
+@pytest.fixture
+def sign_up(hasty_app: Flask) -> Callable[[], tuple[int, str]]:
+    app = hasty_app
 
     def sign_up() -> tuple[int, str]:
         form = {"name": "A", "email": "a@example.org", "password": "a sentence to remember"}
@@ -143,6 +150,33 @@ def test_a_locked_database_is_busy_and_nothing_is_lost(
     with engine_with_short_patience.execution_options(sqlite_begin="IMMEDIATE").begin():
         assert sign_up() == (503, "3")
     assert sign_up() == (302, "")
+
+
+def test_a_locked_database_is_busy_for_people_who_signed_in_too(
+    engine_with_short_patience: Engine, hasty_app: Flask
+) -> None:
+    client = hasty_app.test_client()
+    with make_sessions(engine_with_short_patience).begin() as own:
+        user = make_user(own, name="이바다")
+    with client.session_transaction() as cookie:
+        cookie["_user_id"] = user.session_token
+    form = {"name": "이산", "language": "ko", "timezone": "UTC"}
+    with engine_with_short_patience.execution_options(sqlite_begin="IMMEDIATE").begin():
+        answer = client.post("/profile", data=form)
+        assert answer.status_code == 503
+        assert "이바다" in answer.text
+    assert client.post("/profile", data=form).status_code == 302
+    assert "이산" in client.get("/profile").text
+
+
+def test_a_database_that_is_gone_still_gives_a_page(hasty_app: Flask, tmp_path: Path) -> None:
+    hasty_app.extensions["sessions"] = make_sessions(make_engine(f"sqlite:///{tmp_path / 'no' / 'such.db'}"))
+    client = hasty_app.test_client()
+    with client.session_transaction() as cookie:
+        cookie["_user_id"] = "somebody"
+    answer = client.get("/profile", headers=ENGLISH)
+    assert answer.status_code == 503
+    assert "try again in a few seconds" in answer.text
 
 
 def test_a_refusal_keeps_nothing_but_its_own_record(app: Flask, sessions: sessionmaker[Session]) -> None:

@@ -69,15 +69,7 @@ def show(slug: str) -> Page:
     form = InviteForm()
     form.role.choices = choices((role, ROLE_NAMES[role]) for role in INVITED_ROLES[organisation.kind])
     if form.validate_on_submit():
-        organisations.invite(
-            session(),
-            current_user,
-            organisation=organisation,
-            role=form.role.data,
-            email=text(form.email),
-            language=language(),
-            links_at=settings().public_url,
-        )
+        _invite(form, organisation)
         flash(gettext("The invitation to %(email)s is on its way.", email=text(form.email)), "ok")
         return redirect(url_for("organisations.show", slug=slug))
     words = request.args.get("q", "").strip()
@@ -90,6 +82,18 @@ def show(slug: str) -> Page:
         words=words,
         role_names=ROLE_NAMES,
         kind_names=KIND_NAMES,
+    )
+
+
+def _invite(form: InviteForm, organisation: Organisation) -> None:
+    organisations.invite(
+        session(),
+        current_user,
+        organisation=organisation,
+        role=form.role.data,
+        email=text(form.email),
+        language=language(),
+        links_at=settings().public_url,
     )
 
 
