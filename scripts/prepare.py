@@ -96,7 +96,7 @@ def provide_venv(lock: str) -> None:
         [*quiet_pip(python), "--require-hashes", "-r", str(ROOT / "requirements-setup.txt")],
         check=True,
     )
-    uv = [str(VENV / "bin" / "uv"), "pip", "install", "-q", "--python", python]
+    uv = [str(VENV / "bin" / "uv"), "pip", "install", "-q", "--compile-bytecode", "--python", python]
     subprocess.run([*uv, "--require-hashes", "-r", str(ROOT / lock)], check=True, env=uv_environment(python))
     subprocess.run([*uv, "--no-deps", "--no-build-isolation", "-e", str(ROOT)], check=True)
     kept = [digest("requirements.txt")] if lock == "requirements-dev.txt" else []

@@ -5,6 +5,7 @@ from flask_login import current_user
 
 from lms.db import now
 from lms.leaderboards import policy, queries
+from lms.leaderboards.models import Board
 from lms.web.session import session
 
 blueprint = Blueprint("leaderboards", __name__, template_folder="templates")
@@ -18,7 +19,7 @@ def boards() -> str:
     return render_template("leaderboards/boards.html", boards=mine)
 
 
-def _boards() -> list[queries.Board]:
+def _boards() -> list[Board]:
     return list(queries.boards_for(session(), current_user))
 
 
