@@ -64,6 +64,7 @@ PANELS: tuple[tuple[str, slots.Panel], ...] = (
     ("page.account", lms.accounts.panels.account_menu),
     ("welcome.actions", lms.accounts.panels.welcome_actions),
     ("course.lab", lms.grading.panels.course_lab),
+    ("course.facts", lms.grading.panels.course_staff),
     ("home.panels", lms.grading.panels.home),
     ("home.panels", lms.courses.panels.my_courses),
     ("welcome.panels", lms.courses.panels.first_courses),

@@ -8,6 +8,7 @@ from lms.courses.core.outline import Lab as OutlineLab
 from lms.courses.models import Course, Enrolment
 from lms.db import now
 from lms.errors import NotFound
+from lms.grading import policy
 from lms.grading.queries.labs import lab as find_lab
 from lms.grading.queries.marking import staff_courses, unmarked_answers
 from lms.grading.queries.overview import lab_state, labs_for, running_enrolments
@@ -26,6 +27,15 @@ def course_lab(
     except NotFound:  # published, but not asked to be built yet
         state = None
     html = render_template("grading/panel_lab.html", state=state)
+    return Markup(html)  # noqa: S704 - a template escapes
+
+
+def course_staff(course: Course, **context: object) -> Markup:
+    """Lead staff from a course page to its gradebook, its releases and the answers that wait."""
+    del context
+    if not current_user.is_authenticated or not policy.can_see_all(current_user, course):
+        return Markup()
+    html = render_template("grading/panel_staff.html", course=course)
     return Markup(html)  # noqa: S704 - a template escapes
 
 

@@ -160,6 +160,8 @@ def _notices(submission: Submission, run: GradingRun | None, *, staff: bool) -> 
 
 def _squares(run: GradingRun | None, results: Sequence[CheckResult]) -> list[tuple[int, str]]:
     states = [CellState(state) for state in run.progress] if run is not None else []
+    if run is not None and run.state is not RunState.RUNNING:
+        states = [CellState.DONE if state is CellState.RUNNING else state for state in states]
     if states:
         return [(number, SQUARES.get(state, "none")) for number, state in enumerate(states, start=1)]
     kinds = [SIGNS[result.status] for result in results]
