@@ -92,6 +92,12 @@ def version_by_number(session: Session, course: Course, number: int | None = Non
     return version
 
 
+def course_title(session: Session, course: Course) -> dict[str, str]:
+    """Return a course's title by language, of its open or else its newest version."""
+    version = course.current_version or next(iter(versions(session, course)), None)
+    return {str(name): text for name, text in outline_of(version).title.items()} if version else {}
+
+
 def changes_since_before(session: Session, version: CourseVersion) -> Changes:
     """Return what a version changed against the one before it."""
     found = select(CourseVersion).where(

@@ -26,7 +26,8 @@ def catalogue() -> str:
     user = visitor()
     own = courses.courses_of_staff(session(), user) if user else []
     own = [course for course in own if policy.is_course_staff(user, course)]
-    return render_template("courses/catalogue.html", found=found, query=query, own=own)
+    titles = {course.id: courses.course_title(session(), course) for course in own}
+    return render_template("courses/catalogue.html", found=found, query=query, own=own, titles=titles)
 
 
 @public

@@ -34,7 +34,7 @@ def versions(slug: str) -> str:
         (version, courses.changes_since_before(session(), version), policy.approvable(member(), version))
         for version in courses.versions(session(), course)
     ]
-    return render_template("courses/versions.html", course=course, rows=rows)
+    return render_template("courses/versions.html", **_course(course), rows=rows)
 
 
 def approve(slug: str, number: int) -> Response:
@@ -57,7 +57,7 @@ def cohort_list(slug: str) -> str:
     found = courses.cohorts(session(), course, now())
     return render_template(
         "courses/cohorts.html",
-        course=course,
+        **_course(course),
         found=found,
         can_manage=policy.can_manage_cohorts(member(), course),
     )
@@ -72,7 +72,7 @@ def roster(slug: str, cohort: str) -> str:
     found = people.roster(session(), group, query, request.args.get("page", 1, type=int))
     return render_template(
         "courses/roster.html",
-        course=course,
+        **_course(course),
         cohort=group,
         found=found,
         query=query,
@@ -90,6 +90,10 @@ def confirm(slug: str, cohort: str, enrolment: int) -> Response:
     confirm_name(session(), member(), person, form.name.data or "")
     flash(_("The name is confirmed."), "success")
     return redirect(url_for("courses.roster", slug=slug, cohort=cohort), 303)
+
+
+def _course(course: Course) -> dict[str, object]:
+    return {"course": course, "title": courses.course_title(session(), course)}
 
 
 def new_cohort(slug: str) -> Answer:
@@ -119,7 +123,7 @@ def _cohort_form(course: Course, cohort: Cohort | None, form: CohortForm) -> Ans
         else:
             flash(_("The cohort is kept."), "success")
             return redirect(url_for("courses.cohorts", slug=course.slug), 303)
-    page = render_template("courses/cohort_form.html", course=course, cohort=cohort, form=form)
+    page = render_template("courses/cohort_form.html", **_course(course), cohort=cohort, form=form)
     return (page, 422) if form.is_submitted() else page
 
 
