@@ -1,5 +1,6 @@
 """The pages of grading, as a browser meets them."""
 
+import errno
 import gc
 import hashlib
 import io
@@ -189,6 +190,25 @@ def test_an_upload_that_breaks_off_stores_nothing(
     assert 400 <= answer.status_code < 500
     assert count(session) == 0
     gc.collect()
+
+
+def test_a_full_disk_is_said_and_nothing_is_half_kept(
+    client: FlaskClient, world: World, sign_in: SignIn, session: Session, app: Flask
+) -> None:
+    class FullDisk:
+        def put(self, content: bytes) -> str:
+            raise OSError(errno.ENOSPC, f"no room for {len(content)} bytes")
+
+        def get(self, sha256: str) -> bytes:
+            return world.blobs.get(sha256)
+
+    sign_in(world.student)
+    app.extensions["blobs"] = FullDisk()
+    assert upload(client, world, notebook()) == 507
+    assert count(session) == 0
+    app.extensions["blobs"] = world.blobs
+    assert upload(client, world, notebook()) == 303
+    assert session.scalars(select(Submission.attempt)).all() == [1]
 
 
 def test_a_second_click_leads_to_the_same_submission(
