@@ -66,6 +66,8 @@ class Settings:
             if variable in os.environ
         }
         values.setdefault("instance", ROOT / "instance")
+        if values.get("isolation", "full") not in {"full", "reduced"}:
+            raise ValueError(f"DURI_ISOLATION is full or reduced, not {values['isolation']!r}")
         return cls(**values)
 
     @property

@@ -170,7 +170,7 @@ class Worker:
 
     def environment(self, release: LabRelease) -> Environment:
         """Return the release's environment, made on first use."""
-        return prepare(self.settings.environments_root, release.environment_name)
+        return prepare(self.settings.environments_root, release.environment_name, release.environment_sha256)
 
     @contextmanager
     def _lease(self, keep: Callable[[Session, datetime], bool]) -> Iterator[None]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
@@ -13,12 +14,15 @@ from lms.certs.services.requests import request_issuance
 from lms.courses.core.outline import CertificateRule, Outline, read_outline
 from lms.courses.models import Cohort, Course, CourseVersion, Enrolment
 from lms.courses.services.enrolling import mark_completed
+from lms.errors import Invalid
 from lms.grading.models import Grade
 from lms.grading.queries.submissions import counting_grades
 from lms.grading.services.releases import open_labs, queue_releases
 from lms.grading.services.running import settled
 from lms.leaderboards import queries as boards
 from lms.leaderboards import services as leaderboards
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,10 @@ def _lab_facts(session: Session, enrolment: Enrolment, grade: Grade, at: datetim
 def open_what_is_ready(session: Session, environments: Path, at: datetime) -> None:
     """Bring labs and boards in line with what is published, built and approved; repeatable and cheap."""
     for version in session.scalars(_newest_versions()).all():
-        queue_releases(session, version, environments=environments)
+        try:
+            queue_releases(session, version, environments=environments)
+        except Invalid as problem:  # its lock is gone: the other courses go on
+            log.warning("course.cannot_be_built", version=version.id, reason=str(problem))
     for course in session.scalars(select(Course).where(Course.current_version_id.is_not(None))):
         if course.current_version is None:
             continue

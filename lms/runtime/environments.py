@@ -44,6 +44,10 @@ def describe(root: Path, name: str) -> Environment:
         sha256 = hashlib.sha256(lock.read_bytes()).hexdigest()
     except FileNotFoundError:
         raise EnvironmentBroken(f"there is no {lock.name} in {lock.parent}") from None
+    return _described(root, name, sha256)
+
+
+def _described(root: Path, name: str, sha256: str) -> Environment:
     path = root / ".environments" / f"{name}-{sha256[:SHORT]}"
     return Environment(name, sha256, path, path / "bin" / "python")
 
@@ -53,15 +57,22 @@ def lock_file(root: Path, name: str) -> Path:
     return root / "environments" / f"{name}.txt"
 
 
-def prepare(root: Path, name: str) -> Environment:
+def prepare(root: Path, name: str, sha256: str | None = None) -> Environment:
     """Build the environment unless it is there; two builders wait for each other.
 
+    Args:
+        sha256: of the list that is meant; an older one is used as long as it stands built.
+
     Raises:
-        EnvironmentBroken: a package cannot be had, or its hash is another.
+        EnvironmentBroken: a package cannot be had, its hash is another, or the list meant is gone.
     """
-    found = describe(root, name)
+    found = describe(root, name) if sha256 is None else _described(root, name, sha256)
     if found.python.exists():
         return found
+    if sha256 is not None and describe(root, name).sha256 != sha256:
+        raise EnvironmentBroken(
+            f"the list {name} with hash {sha256[:SHORT]} is gone; publish the course again"
+        )
     found.path.parent.mkdir(parents=True, exist_ok=True)
     with _alone(found.path.with_name(f"{found.path.name}.lock")):
         if not found.python.exists():

@@ -5,11 +5,10 @@ import json
 import warnings
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from importlib import resources
+from importlib import import_module, resources
 
 import base58
 import segno
-import weasyprint
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -179,6 +178,7 @@ def _render(content: bytes, language: str, verify_url: str, title: str | None) -
         title=title or claim.achievement.name,
         claim=claim,
     )
+    weasyprint = import_module("weasyprint")  # a second of start-up that most processes never need
     attachment = weasyprint.Attachment(
         string=json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8"),
         name=ATTACHMENT,
