@@ -1,0 +1,190 @@
+"""One course in which everything happened: for tests that walk all addresses of the site."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from sqlalchemy.orm import Session, sessionmaker
+
+from lms.accounts.models import LinkPurpose, OrganisationKind, Role, User
+from lms.accounts.services.links import make_link
+from lms.blobs import BlobStore
+from lms.certs.core.trust import write_trust
+from lms.certs.services.ceremony import issue
+from lms.certs.services.requests import request_issuance
+from lms.config import Settings
+from lms.courses.models import Course, CourseVersion, Enrolment
+from lms.courses.services.enrolling import confirm_name
+from lms.courses.services.publishing import approve
+from lms.db import now
+from lms.grading.models import Submission
+from lms.grading.queries.labs import labs_of
+from lms.grading.services.releases import claim_release, queue_releases, record_build
+from lms.grading.services.running import claim_run, record_grade
+from lms.grading.services.submitting import submit
+from lms.leaderboards.services import open_board
+from lms.workflows import open_what_is_ready
+from tests.factories.accounts import make_member, make_organisation, make_user
+from tests.factories.certs import Pair, facts
+from tests.factories.courses import lab_file, make_cohort, make_enrolment, make_version
+from tests.factories.grading import build_report, grading_report, notebook
+
+BOARD = {
+    "title": {"ko": "숫자 읽기", "en": "Reading digits"},
+    "predict": "predict",
+    "metric": "accuracy",
+    "direction": "max",
+    "ends": {"after_days": 28, "at": "23:59"},
+}
+
+
+@dataclass
+class Campus:
+    """The people, and what an address of the site can name, by the name it has in the route."""
+
+    student: User
+    fellow: User
+    instructor: User
+    admin: User
+    site_admin: User
+    stranger: User
+    other_instructor: User
+    names: dict[str, Any]
+    course: Course
+
+    @property
+    def people(self) -> dict[str, User]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, User)}
+
+
+def make_campus(
+    session: Session, sessions: sessionmaker[Session], blobs: BlobStore, folder: Path, settings: Settings
+) -> Campus:
+    """A joint course with a graded submission, a board, a certificate and one that waits."""
+    campus = _people(session, _version(session, blobs, folder))
+    course = campus.course
+    environments = folder / "environments"
+    environments.mkdir(parents=True, exist_ok=True)
+    (environments / "ml-basics.txt").write_text("numpy==2.0\n")
+    _open_lab(session, blobs, course, environments)
+    cohort = make_cohort(session, course, starts_in_days=-3)
+    enrolment = make_enrolment(session, cohort, campus.student)
+    waiting = make_enrolment(session, cohort, campus.fellow, "이바다")
+    open_what_is_ready(session, environments, now())
+    work = _graded(session, blobs, enrolment)
+    board = open_board(session, cohort, work.release)
+    assert board is not None
+    confirm_name(session, campus.instructor, enrolment, enrolment.requested_name)
+    credential, pending = _certified(session, sessions, settings, enrolment, waiting)
+    membership = next(each for each in campus.instructor.memberships if each.ended_at is None)
+    campus.names = {
+        "course": course.slug,
+        "slug": course.slug,
+        "lab": work.lab.slug,
+        "cohort": cohort.slug,
+        "lesson": "01-vectors",
+        "number": 1,
+        "path": "v.svg",
+        "enrolment": waiting.id,
+        "submission_id": work.id,
+        "ordinal": 1,
+        "grade_id": "essay",
+        "board_id": board.id,
+        "request_id": pending,
+        "uuid": credential.uuid,
+        "list_id": credential.status_list_id,
+        "membership_id": membership.id,
+        "secret": _secrets(session, campus),
+        "reason": "reset",
+        "filename": "duri.css",
+    }
+    session.commit()
+    return campus
+
+
+def _version(session: Session, blobs: BlobStore, folder: Path) -> CourseVersion:
+    lab = yaml.safe_dump(lab_file(board=BOARD), allow_unicode=True, sort_keys=False)
+    return make_version(
+        session,
+        blobs,
+        folder,
+        files={
+            "labs/products/lab.yml": lab,
+            "labs/products/hidden/board.py": "def make_hidden(seed):\n    return [], []\n",
+            "labs/products/data/rows.csv": "a,b\n1,2\n",
+        },
+    )
+
+
+def _people(session: Session, version: CourseVersion) -> Campus:
+    university, company = version.course.university, version.course.company
+    operator = make_organisation(session, kind=OrganisationKind.OPERATOR)
+    instructor = make_member(session, organisation=university, role=Role.INSTRUCTOR).user
+    partner = make_member(session, organisation=company, role=Role.INSTRUCTOR).user
+    approve(session, instructor, version)
+    approve(session, partner, version)
+    return Campus(
+        student=make_user(session, name="김하늘"),
+        fellow=make_user(session, name="이바다"),
+        instructor=instructor,
+        admin=make_member(session, organisation=university, role=Role.ADMIN).user,
+        site_admin=make_member(session, organisation=operator, role=Role.SITE_ADMIN).user,
+        stranger=make_user(session, name="박바람"),
+        other_instructor=make_member(session, role=Role.INSTRUCTOR).user,
+        names={},
+        course=version.course,
+    )
+
+
+def _open_lab(session: Session, blobs: BlobStore, course: Course, environments: Path) -> None:
+    assert course.current_version is not None
+    queue_releases(session, course.current_version, environments=environments)
+    release = claim_release(session, at=now(), lease_seconds=30)
+    assert release is not None
+    report = replace(build_report(), board_archive=b"hidden set")
+    record_build(session, release.id, release.token, report, blobs=blobs)
+
+
+def _graded(session: Session, blobs: BlobStore, enrolment: Enrolment) -> Submission:
+    lab = labs_of(session, enrolment.cohort.course)[0]
+    work = submit(
+        session, enrolment, lab, filename="x.ipynb", content=notebook(), received_at=now(), blobs=blobs
+    )
+    run = claim_run(session, at=now(), lease_seconds=30)
+    assert run is not None
+    assert record_grade(session, run.id, run.token, grading_report(), blobs=blobs, at=now()) is not None
+    return work
+
+
+def _secrets(session: Session, campus: Campus) -> dict[str, str]:
+    """One open link of each purpose, by its endpoint."""
+    to, email = campus.student, campus.student.email
+    role = (campus.course.university, Role.ASSISTANT)
+    return {
+        "accounts.confirm": make_link(session, LinkPurpose.CONFIRM, email, user=to),
+        "accounts.reset": make_link(session, LinkPurpose.RESET, email, user=to),
+        "profile.accept": make_link(session, LinkPurpose.INVITE, email, invited_to=role, actor=campus.admin),
+    }
+
+
+def _certified(
+    session: Session,
+    sessions: sessionmaker[Session],
+    settings: Settings,
+    enrolment: Enrolment,
+    waiting: Enrolment,
+) -> tuple[Any, int]:
+    version = enrolment.cohort.course.current_version
+    assert version is not None
+    pair = Pair()
+    settings.trust.parent.mkdir(parents=True, exist_ok=True)
+    settings.trust.write_bytes(write_trust(pair.trust.parties))
+    asked, pending = (
+        request_issuance(session, each, version, facts=facts(), language="ko", at=now())
+        for each in (enrolment, waiting)
+    )
+    session.commit()
+    credential = issue(sessions, asked.id, pair.signing, now())
+    assert credential is not None
+    return credential, pending.id

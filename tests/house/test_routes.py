@@ -1,0 +1,126 @@
+"""Every address that the application has, taken from its own map: who may come in, and who may not."""
+
+import pytest
+
+from lms.web.guard import is_public
+from tests.house.conftest import Visit
+
+PUBLIC = {
+    "accounts.check_mail",
+    "accounts.confirm",
+    "accounts.request_reset",
+    "accounts.reset",
+    "accounts.sign_in",
+    "accounts.sign_up",
+    "bootstrap.static",
+    "certs.paper",
+    "certs.show",
+    "certs.static",
+    "certs.verify",
+    "certs.verify_file",
+    "certs.verify_one",
+    "certs_api.credential",
+    "certs_api.status_list",
+    "certs_api.verify",
+    "courses.asset",
+    "courses.catalogue",
+    "courses.course",
+    "htmx.static",
+    "site.outbox",
+    "web.favicon",
+    "web.healthz",
+    "web.home",
+    "web.static",
+}
+"""What unknown visitors may open. Whoever adds a line here says that everyone in the world may."""
+OWN = {
+    "accounts.sign_out",
+    "certs.wallet",
+    "courses.enrol",
+    "grading.labs",
+    "leaderboards.boards",
+    "profile.password",
+    "profile.send_confirmation",
+    "profile.show",
+}
+"""What everybody who signed in may open: it shows nothing but their own."""
+FELLOW = {
+    "certs.choose_language",  # the request of the campus that waits is the fellow student's
+    "courses.leave",
+    "courses.lesson",
+    "courses.name",
+    "courses.read_lesson",
+    "grading.download_data",
+    "grading.download_environment",
+    "grading.download_notebook",
+    "grading.lab",
+    "grading.submit",
+    "leaderboards.show",
+}
+"""What every student of the course may open besides."""
+STUDENT = (FELLOW - {"certs.choose_language"}) | {
+    "grading.download_submission",
+    "grading.feedback",
+    "grading.submission",
+    "grading.submission_state",
+    "grading_api.submission",
+    "profile.accept",
+}
+"""What the student may open whose submission and invitation the campus holds."""
+LETTERS = {("profile.accept", "GET")}
+"""Whoever holds the secret of a letter may read what it offers; only its addressee may take it."""
+WITHOUT_TOKEN = {"certs_api.verify"}
+"""Posts of programs, which act in nobody's name."""
+CLOSED = {403, 404}
+
+
+def test_the_list_of_public_addresses_is_what_the_views_say(visit: Visit) -> None:
+    with visit.app.app_context():
+        said = {rule.endpoint for rule in visit.app.url_map.iter_rules() if is_public(rule.endpoint)}
+    assert said == PUBLIC
+
+
+def test_an_unknown_visitor_is_led_to_sign_in_everywhere_else(visit: Visit) -> None:
+    wrong = {}
+    for (endpoint, method), answer in visit.statuses(None, visit.routes()).items():
+        led = answer.status == 302 and answer.location.startswith("/sign-in")
+        expected = answer.status == 401 if endpoint.startswith("grading_api.") else led
+        if expected == (endpoint in PUBLIC):
+            wrong[endpoint, method] = answer
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("word", ["unknown", "admin"])
+def test_no_post_is_taken_without_its_token(visit: Visit, word: str) -> None:
+    visit.app.config["WTF_CSRF_ENABLED"] = True
+    writing = [route for route in visit.routes() if route.method not in {"GET", "HEAD", "OPTIONS"}]
+    assert {route.endpoint for route in writing} > WITHOUT_TOKEN
+    found = visit.statuses(visit.campus.people.get(word), writing)
+    taken = {route for route, answer in found.items() if answer.status != 400}
+    assert {endpoint for endpoint, _ in taken} == WITHOUT_TOKEN
+
+
+@pytest.mark.parametrize(
+    ("word", "open_to"),
+    [("stranger", OWN), ("other_instructor", OWN), ("fellow", OWN | FELLOW), ("student", OWN | STUDENT)],
+)
+def test_nobody_gets_at_what_is_not_theirs(visit: Visit, word: str, open_to: set[str]) -> None:
+    guarded = [route for route in visit.routes() if route.endpoint not in PUBLIC]
+    wrong = {
+        route: answer.status
+        for route, answer in visit.statuses(visit.campus.people[word], guarded).items()
+        if (answer.status in CLOSED) == (route[0] in open_to or route in LETTERS)
+    }
+    assert wrong == {}
+
+
+def test_every_address_leads_somewhere_for_somebody_and_to_no_fault_for_anybody(visit: Visit) -> None:
+    """Otherwise the refusals above would prove nothing: a wrong id is refused to everyone."""
+    routes = [route for route in visit.routes() if not route.endpoint.endswith(".static")]
+    faults, closed = {}, {(route.endpoint, route.method) for route in routes}
+    for word in ("student", "fellow", "instructor", "admin", "site_admin"):
+        found = visit.statuses(visit.campus.people[word], routes)
+        faults |= {(word, *route): answer for route, answer in found.items() if answer.status >= 500}
+        closed -= {route for route, answer in found.items() if answer.status not in CLOSED}
+    assert faults == {}
+    assert closed == set()
