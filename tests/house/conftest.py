@@ -1,13 +1,15 @@
 """One campus for the tests that walk all addresses; what a test changes is undone after it."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.orm import sessionmaker
 from werkzeug.routing import Rule
 
@@ -94,24 +96,23 @@ class Visit:
         return found
 
 
-@pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    folder = tmp_path_factory.mktemp("campus")
+def make_place(folder: Path, url: str) -> Place:
+    """Build a campus in an empty database."""
     settings = Settings(
         instance=folder / "instance", secret_key="not secret in a test", demo=True, environments_root=folder
     )
     blobs = FolderBlobs(folder / "blobs")
-    engine = make_engine(f"sqlite:///{folder / 'campus.db'}")
+    engine = make_engine(url)
     Base.metadata.create_all(engine)
     sessions = make_sessions(engine)
     with sessions() as session:
         campus = make_campus(session, sessions, blobs, folder, settings)
-    yield Place(engine, settings, blobs, campus)
-    engine.dispose()
+    return Place(engine, settings, blobs, campus)
 
 
-@pytest.fixture
-def visit(place: Place) -> Iterator[Visit]:
+@contextmanager
+def visiting(place: Place) -> Iterator[Visit]:
+    """Open a site whose changes are undone at the end."""
     with place.engine.connect() as connection:
         outer = connection.begin()
         sessions = sessionmaker(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
@@ -119,3 +120,35 @@ def visit(place: Place) -> Iterator[Visit]:
         app.config.update(WTF_CSRF_ENABLED=False)
         yield Visit(app, connection, place.campus)
         outer.rollback()
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("campus")
+    place = make_place(folder, f"sqlite:///{folder / 'campus.db'}")
+    yield place
+    place.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_place(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Place]:
+    """The campus on PostgreSQL, in a database of its own that no other test empties."""
+    server = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text("CREATE DATABASE campus"))
+    server.dispose()
+    place = make_place(tmp_path_factory.mktemp("campus"), postgres_url.replace("/postgres?", "/campus?"))
+    yield place
+    place.engine.dispose()
+
+
+@pytest.fixture
+def visit(place: Place) -> Iterator[Visit]:
+    with visiting(place) as visit:
+        yield visit
+
+
+@pytest.fixture
+def postgres_visit(postgres_place: Place) -> Iterator[Visit]:
+    with visiting(postgres_place) as visit:
+        yield visit

@@ -117,10 +117,11 @@ def test_nobody_gets_at_what_is_not_theirs(visit: Visit, word: str, open_to: set
 def test_every_address_leads_somewhere_for_somebody_and_to_no_fault_for_anybody(visit: Visit) -> None:
     """Otherwise the refusals above would prove nothing: a wrong id is refused to everyone."""
     routes = [route for route in visit.routes() if not route.endpoint.endswith(".static")]
-    faults, closed = {}, {(route.endpoint, route.method) for route in routes}
+    faults: dict[tuple[str, ...], int] = {}
+    closed = {(route.endpoint, route.method) for route in routes}
     for word in ("student", "fellow", "instructor", "admin", "site_admin"):
         found = visit.statuses(visit.campus.people[word], routes)
-        faults |= {(word, *route): answer for route, answer in found.items() if answer.status >= 500}
+        faults |= {(word, *route): answer.status for route, answer in found.items() if answer.status >= 500}
         closed -= {route for route, answer in found.items() if answer.status not in CLOSED}
     assert faults == {}
     assert closed == set()
