@@ -70,6 +70,12 @@ class Settings:
             raise ValueError(f"DURI_ISOLATION is full or reduced, not {values['isolation']!r}")
         return cls(**values)
 
+    def to_environment(self) -> dict[str, str]:
+        """Return these settings as the environment of a process that shall have the same."""
+        rest = {name: value for name, value in os.environ.items() if not name.startswith("DURI_")}
+        own = {f"DURI_{field.name.upper()}": getattr(self, field.name) for field in fields(self)}
+        return rest | {name: str(value) for name, value in own.items() if value not in {None, ""}}
+
     @property
     def database(self) -> str:
         """Return the URL of the database."""

@@ -108,6 +108,11 @@ def _begin_sqlite(connection: Any) -> None:
     connection.exec_driver_sql(f"BEGIN {mode}".strip())
 
 
-def make_sessions(engine: Engine) -> sessionmaker[Session]:
-    """Return the factory of sessions; rows stay readable after a commit."""
-    return sessionmaker(engine, expire_on_commit=False)
+def make_sessions(engine: Engine, *, writing: bool = False) -> sessionmaker[Session]:
+    """Return the factory of sessions; rows stay readable after a commit.
+
+    With `writing` a transaction on SQLite begins as a writer's: one that has read and then wants to write
+    is refused at once if another wrote meanwhile, while a writer waits for its turn.
+    """
+    bound = engine.execution_options(sqlite_begin="IMMEDIATE") if writing else engine
+    return sessionmaker(bound, expire_on_commit=False)

@@ -40,8 +40,8 @@ class Installation:
 
     @cached_property
     def sessions(self) -> sessionmaker[Session]:
-        """Where sessions come from."""
-        return make_sessions(self.engine)
+        """Where sessions come from: those of commands and workers may write."""
+        return make_sessions(self.engine, writing=True)
 
     @cached_property
     def blobs(self) -> BlobStore:

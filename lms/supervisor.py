@@ -95,8 +95,12 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._told_to_stop)
         while not self.stop.wait(0.5):
-            for process in self.processes:
-                process.tend()
+            self.tend()
+
+    def tend(self) -> None:
+        """Start again whatever died."""
+        for process in self.processes:
+            process.tend()
 
     def _told_to_stop(self, number: int, frame: FrameType | None) -> None:
         del number, frame

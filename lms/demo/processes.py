@@ -1,10 +1,11 @@
 """The processes of a demonstration: two signers, a worker, the web server."""
 
 import os
+import sys
 
 from lms.certs.core.trust import Role as Part
 from lms.config import ROOT, Settings
-from lms.demo.seed import FIRST_UID, environment_of
+from lms.demo.seed import FIRST_UID
 from lms.supervisor import Process, program
 
 
@@ -16,35 +17,23 @@ def signers_of(settings: Settings) -> list[Process]:
     processes = []
     for order, part in enumerate(Part):
         own_user = ["--user", str(FIRST_UID + order)] if os.geteuid() == 0 else []
-        command = [
-            program("lms"),
-            "signer",
-            "run",
-            *own_user,
-            str(settings.instance / "signers" / part.value),
-        ]
+        folder = settings.instance / "signers" / part.value
+        command = [sys.executable, "-m", "lms.signer", "run", *own_user, str(folder)]
         processes.append(Process(f"signer-{part.value}", command, kept, logs / f"signer-{part.value}.log"))
     return processes
 
 
-def worker_of(settings: Settings) -> Process:
-    """Return the worker process."""
-    command = [program("lms"), "worker"]
-    return Process("worker", command, environment_of(settings), settings.instance / "logs" / "worker.log")
+def workers_of(settings: Settings, number: int) -> list[Process]:
+    """Return that many worker processes."""
+    logs, environment = settings.instance / "logs", settings.to_environment()
+    return [
+        Process(f"worker-{each}", [program("lms"), "worker"], environment, logs / f"worker-{each}.log")
+        for each in range(1, number + 1)
+    ]
 
 
 def web_of(settings: Settings, port: int) -> Process:
     """Return the web server."""
-    command = [program("gunicorn"), "--chdir", str(ROOT), "--bind", f"127.0.0.1:{port}", "--preload"]
-    command += [
-        "--worker-class",
-        "gthread",
-        "--workers",
-        "2",
-        "--threads",
-        "8",
-        "--timeout",
-        "60",
-        "wsgi:app",
-    ]
-    return Process("web", command, environment_of(settings), settings.instance / "logs" / "web.log")
+    serving = ["--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--workers", "2", "--threads", "8"]
+    command = [program("gunicorn"), "--chdir", str(ROOT), "--preload", *serving, "wsgi:app"]
+    return Process("web", command, settings.to_environment(), settings.instance / "logs" / "web.log")

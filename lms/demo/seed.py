@@ -78,23 +78,6 @@ def _signer_ports(signers: Path, port: int) -> dict[Part, int]:
     }
 
 
-def environment_of(settings: Settings) -> dict[str, str]:
-    """Return the settings as environment variables for the processes of the installation."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DURI_")}
-    own = {
-        "DURI_INSTANCE": settings.instance,
-        "DURI_PUBLIC_URL": settings.public_url,
-        "DURI_DEMO": "yes",
-        "DURI_DATABASE_URL": settings.database_url,
-        "DURI_UNIVERSITY_SIGNER_URL": settings.university_signer_url,
-        "DURI_UNIVERSITY_SIGNER_TOKEN": settings.university_signer_token,
-        "DURI_COMPANY_SIGNER_URL": settings.company_signer_url,
-        "DURI_COMPANY_SIGNER_TOKEN": settings.company_signer_token,
-        "DURI_ISOLATION": settings.isolation,
-    }
-    return kept | {name: str(value) for name, value in own.items() if value}
-
-
 def prepare(installation: Installation) -> None:
     """Make everything that the demonstration needs and that is not there yet."""
     settings = installation.settings
