@@ -1,15 +1,13 @@
 """A real server and a real browser: for journeys and for looking at pages."""
 
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.serving import make_server
 
@@ -18,22 +16,6 @@ from lms.app import create_app
 from lms.config import Settings
 from lms.db import make_engine, make_sessions
 from lms.migrate import upgrade
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Start Chromium once; without it the tests that need it are not run."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip("Chromium is not here")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -116,21 +98,6 @@ def open_page(browser: Browser, live_server: str) -> Iterator[Open]:
 def page(open_page: Open) -> Page:
     """Open the home page in Korean, light, on a desktop."""
     return open_page("/")
-
-
-@pytest.fixture
-def axe_check() -> Callable[[Page], None]:
-    """Return a function that fails when axe finds anything on a page, or when it is wider than its window."""
-
-    def axe_check(page: Page) -> None:
-        options = {"runOnly": {"type": "tag", "values": RULES}}
-        found = Axe().run(page, options=options).response["violations"]
-        told = [f"{fault['id']}: {node['html'][:160]}" for fault in found for node in fault["nodes"]]
-        assert not told, f"{page.url}\n" + "\n".join(told)
-        too_wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
-        assert not too_wide, f"{page.url} is wider than its window"
-
-    return axe_check
 
 
 @pytest.fixture

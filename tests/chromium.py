@@ -1,0 +1,48 @@
+"""One browser for all tests that need one, and the look of axe at a page."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Chromium once; without it the tests that need it are not run."""
+    if not Path(CHROMIUM).exists():
+        if os.environ.get("CI_REQUIRE") == "1":
+            pytest.fail("not run: Chromium is not here")
+        pytest.skip("not run: Chromium is not here")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield chromium
+        chromium.close()
+
+
+def axe_findings(page: Page, rules: list[str] | None = None) -> list[str]:
+    """Return what axe finds on a page, by all our rules or only by some."""
+    chosen = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": RULES}
+    found = Axe().run(page, options={"runOnly": chosen}).response["violations"]
+    return [f"{fault['id']}: {node['html'][:160]}" for fault in found for node in fault["nodes"]]
+
+
+@pytest.fixture
+def axe_check() -> Callable[[Page], None]:
+    """Return a function that fails when axe finds anything on a page, or when it is wider than its window."""
+
+    def axe_check(page: Page) -> None:
+        told = axe_findings(page)
+        assert not told, f"{page.url}\n" + "\n".join(told)
+        too_wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        assert not too_wide, f"{page.url} is wider than its window"
+
+    return axe_check
