@@ -30,7 +30,7 @@ from lms.blobs import BlobStore, FolderBlobs
 from lms.config import Settings
 from lms.db import make_engine, make_sessions
 from lms.errors import N_
-from lms.web import assets, errors, formats, guard, headers, language, navigation, session, slots
+from lms.web import assets, errors, formats, guard, headers, language, navigation, session, shapes, slots
 from lms.web.navigation import Place
 
 # One line for each blueprint, in the order of the storeys.
@@ -90,6 +90,7 @@ def create_app(
     CSRFProtect(app)
     lms.accounts.views.sign_in.attach(app)
     language.attach(app)
+    shapes.attach(app)
     guard.attach(app)
     errors.attach(app)
     formats.attach(app)

@@ -191,3 +191,49 @@ def test_no_request_is_a_fault_of_ours_on_postgresql(postgres_visit: Visit, data
 @settings(lenient, max_examples=5000)
 def test_no_request_of_many_is_a_fault_of_ours(visit: Visit, data: st.DataObject) -> None:
     check(visit, data)
+
+
+BEYOND = ("%00", "a%00b", str(2**31), str(2**63), "9" * 5000, "%ED%A0%80", "%D9%A3")
+
+
+def beyond(visit: Visit) -> list[str]:
+    """Every address with each of its names in turn replaced by what no database looks for."""
+    found = []
+    for rule in visit.app.url_map.iter_rules():
+        for name in rule.arguments:
+            true = visit.campus.names[name]
+            true = str(true[rule.endpoint] if isinstance(true, dict) else true)
+            found += [visit.address(rule).replace(quote(true), junk, 1) for junk in BEYOND]
+    return found + [f"/courses/{visit.campus.names['slug']}?version={n}" for n in (2**31, 2**64, "9" * 5000)]
+
+
+def check_beyond(visit: Visit) -> None:
+    client = visit.client(visit.campus.instructor)
+    faults = {}
+    for address in beyond(visit):
+        point = visit.connection.begin_nested()
+        with client.get(address) as answer:
+            if answer.status_code >= 500:
+                faults[address[:80]] = answer.status_code
+        point.rollback()
+    assert faults == {}
+
+
+def test_no_number_or_character_is_too_strange_for_an_address(visit: Visit) -> None:
+    check_beyond(visit)
+
+
+@pytest.mark.postgres
+def test_no_number_or_character_is_too_strange_for_an_address_on_postgresql(postgres_visit: Visit) -> None:
+    check_beyond(postgres_visit)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("name", sorted(LIKELY))
+def test_a_zero_character_in_a_form_is_refused_before_the_database_sees_it(
+    postgres_visit: Visit, name: str
+) -> None:
+    form = {key: likely[0] for key, likely in LIKELY.items()} | {name: "a\0b"}
+    for path in ("/sign-up", "/sign-in", "/profile", "/organisations/new", "/reset"):
+        answer = postgres_visit.client(postgres_visit.campus.site_admin).post(path, data=form)
+        assert answer.status_code == 400

@@ -14,6 +14,7 @@ from lms.courses.queries.lessons import Links
 from lms.courses.queries.people import enrolment_in
 from lms.courses.views.addresses import links_of
 from lms.web.session import session
+from lms.web.shapes import row_number
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def visit(slug: str) -> Visit:
         NotFound: there is nothing that this person may see.
     """
     course = course_by_slug(session(), slug)
-    number = request.args.get("version", type=int)
+    number = request.args.get("version", type=row_number)
     user = visitor()
     if number is None and course.current_version is None and policy.is_course_staff(user, course):
         number = versions(session(), course)[0].number
