@@ -101,9 +101,13 @@ def authenticate(session: Session, *, email: str, password: str) -> User | None:
         return None
     if user.disabled_at is not None:
         return None
+    return user
+
+
+def renew_hash(user: User, password: str) -> None:
+    """Hash a password that was just found right anew, if today's parameters are stronger."""
     if is_outdated(user.password_hash):
         user.password_hash = hash_password(password)
-    return user
 
 
 def request_reset(session: Session, *, email: str, links_at: str) -> None:

@@ -74,9 +74,11 @@ def _authenticate(email: str, password: str) -> User | None:
         finally:
             own.commit()
         user = people.authenticate(own, email=email, password=password)
+        own.commit()  # what was read is old by now: the writes begin a transaction of their own
         if user is not None:
             limits.forget_tries(own, limits.SIGN_IN_PER_PLACE, f"{whom} {here}")
-        own.commit()
+            people.renew_hash(user, password)
+            own.commit()
         return user
 
 
