@@ -92,11 +92,21 @@ def _http(error: HTTPException) -> Response:
 def _database(error: OperationalError) -> Response:
     current_app.logger.warning("the database refused: %s", error.orig)
     _find_the_reader()
-    if "disk" in str(error.orig) or "full" in str(error.orig):
+    if _has_no_room(error):
         return _answer(507)
     response = _answer(503)
     response.headers["Retry-After"] = str(BUSY_RETRY_SECONDS)
     return response
+
+
+def _has_no_room(error: BaseException | None) -> bool:
+    """Look behind the error too: a full SQLite ends the transaction, and then its savepoint is missing."""
+    while error is not None:
+        said = str(error.orig) if isinstance(error, OperationalError) else ""
+        if any(word in said for word in ("disk", "full", "No space")):
+            return True
+        error = error.__context__
+    return False
 
 
 def _find_the_reader() -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import LinkPurpose, OrganisationKind, Role, User
 from lms.accounts.services.links import make_link
-from lms.blobs import BlobStore
+from lms.blobs import BlobStore, FolderBlobs
 from lms.certs.core.trust import write_trust
 from lms.certs.services.ceremony import issue
 from lms.certs.services.requests import request_issuance
@@ -17,7 +18,7 @@ from lms.config import Settings
 from lms.courses.models import Course, CourseVersion, Enrolment
 from lms.courses.services.enrolling import confirm_name
 from lms.courses.services.publishing import approve
-from lms.db import now
+from lms.db import Base, make_engine, make_sessions, now
 from lms.grading.models import Submission
 from lms.grading.queries.labs import labs_of
 from lms.grading.services.releases import claim_release, queue_releases, record_build
@@ -56,6 +57,30 @@ class Campus:
     @property
     def people(self) -> dict[str, User]:
         return {name: value for name, value in vars(self).items() if isinstance(value, User)}
+
+
+@dataclass(frozen=True)
+class Place:
+    """One installation with its campus, before anybody visits."""
+
+    engine: Engine
+    settings: Settings
+    blobs: FolderBlobs
+    campus: Campus
+
+
+def make_place(folder: Path, url: str) -> Place:
+    """Build a campus in an empty database."""
+    settings = Settings(
+        instance=folder / "instance", secret_key="not secret in a test", demo=True, environments_root=folder
+    )
+    blobs = FolderBlobs(folder / "blobs")
+    engine = make_engine(url)
+    Base.metadata.create_all(engine)
+    sessions = make_sessions(engine)
+    with sessions() as session:
+        campus = make_campus(session, sessions, blobs, folder, settings)
+    return Place(engine, settings, blobs, campus)
 
 
 def make_campus(

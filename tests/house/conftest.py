@@ -3,22 +3,18 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.orm import sessionmaker
 from werkzeug.routing import Rule
 
 from lms.accounts.models import User
 from lms.app import create_app
-from lms.blobs import FolderBlobs
-from lms.config import Settings
-from lms.db import Base, make_engine, make_sessions
-from tests.factories.campus import Campus, make_campus
+from tests.factories.campus import Campus, Place, make_place
 
 COMMON = frozenset({"HEAD", "OPTIONS"})
 
@@ -36,16 +32,6 @@ class Answer(NamedTuple):
 
     status: int
     location: str
-
-
-@dataclass(frozen=True)
-class Place:
-    """One installation with its campus, before anybody visits."""
-
-    engine: Engine
-    settings: Settings
-    blobs: FolderBlobs
-    campus: Campus
 
 
 @dataclass(frozen=True)
@@ -94,20 +80,6 @@ class Visit:
                 cookie.clear()
                 cookie.update(fresh)
         return found
-
-
-def make_place(folder: Path, url: str) -> Place:
-    """Build a campus in an empty database."""
-    settings = Settings(
-        instance=folder / "instance", secret_key="not secret in a test", demo=True, environments_root=folder
-    )
-    blobs = FolderBlobs(folder / "blobs")
-    engine = make_engine(url)
-    Base.metadata.create_all(engine)
-    sessions = make_sessions(engine)
-    with sessions() as session:
-        campus = make_campus(session, sessions, blobs, folder, settings)
-    return Place(engine, settings, blobs, campus)
 
 
 @contextmanager
