@@ -106,6 +106,21 @@ def missing_approvals(version: CourseVersion) -> tuple[int, ...]:
     return tuple(one.id for one in organisations_of(version.course) if one.id not in done)
 
 
+def can_see_what_it_certifies(user: User | None, version: CourseVersion) -> bool:
+    """Say whether a user may see what a version certifies: everybody, once both organisations approved it."""
+    return not missing_approvals(version) or is_course_staff(user, version.course)
+
+
+def check_can_see_what_it_certifies(user: User | None, version: CourseVersion) -> None:
+    """Hide a version that was never open from everyone but staff.
+
+    Raises:
+        NotFound: it was never open, and the user is no staff.
+    """
+    if not can_see_what_it_certifies(user, version):
+        raise NotFound
+
+
 def check_can_enrol(user: User, cohort: Cohort, at: datetime) -> None:
     """Refuse to enrol where it cannot be done.
 

@@ -248,3 +248,23 @@ def test_staff_open_and_change_a_cohort_in_its_own_zone(
     assert client.post(edit, data={**plan, "title_en": "Spring group"}).status_code == 303
     twin = client.post(f"/courses/{course.slug}/cohorts/new", data=plan)
     assert twin.status_code == 422
+
+
+def test_the_address_that_certificates_name_shows_what_the_version_certifies(
+    client: FlaskClient, course: Course
+) -> None:
+    page = client.get(f"/courses/{course.slug}/versions/1")
+    assert page.status_code == 200
+    assert course.current_version is not None
+    assert course.current_version.digest in page.get_data(as_text=True)
+    assert client.get(f"/courses/{course.slug}/versions/2").status_code == 404
+
+
+def test_a_version_that_was_never_open_certifies_nothing_to_strangers(
+    client: FlaskClient, session: Session, course: Course
+) -> None:
+    assert course.current_version is not None
+    session.delete(course.current_version.approvals[0])
+    session.commit()
+    session.expire_all()
+    assert client.get(f"/courses/{course.slug}/versions/1").status_code == 404

@@ -7,7 +7,7 @@ from lms.courses import policy
 from lms.courses.queries import catalogue as courses
 from lms.courses.queries import lessons, people
 from lms.courses.services.enrolling import mark_lesson_read
-from lms.courses.views.addresses import item_address, lab_address
+from lms.courses.views.addresses import item_address, lab_address, links_of
 from lms.courses.views.visiting import Visit, member, visit, visitor
 from lms.db import now
 from lms.errors import N_, NotAllowed
@@ -47,6 +47,17 @@ def course(slug: str) -> str:
         can_approve=policy.can_approve(here.user, here.version),
         lab_address=lab_address,
     )
+
+
+@public
+def version(slug: str, number: int) -> str:
+    """Show what one version certifies: the address that certificates name as their achievement."""
+    course = courses.course_by_slug(session(), slug)
+    found = courses.version_by_number(session(), course, number)
+    policy.check_can_see_what_it_certifies(visitor(), found)
+    outline = courses.outline_of(found)
+    criteria = lessons.criteria(outline, language(), links_of(found, preview=True))
+    return render_template("courses/version.html", version=found, outline=outline, criteria=criteria)
 
 
 def _standing(here: Visit) -> dict[str, object]:

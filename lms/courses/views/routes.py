@@ -19,6 +19,7 @@ for rule, endpoint, view, methods in (
     ("/<slug>/cohorts/<cohort>/enrol", "enrol", enrolling.enrol, FORM),
     ("/<slug>/leave", "leave", enrolling.leave, WRITE),
     ("/<slug>/name", "name", enrolling.name, FORM),
+    ("/<slug>/versions/<int:number>", "version", pages.version, READ),
     ("/<slug>/versions", "versions", staff.versions, READ),
     ("/<slug>/versions/<int:number>/approve", "approve", staff.approve, WRITE),
     ("/<slug>/cohorts", "cohorts", staff.cohort_list, READ),
