@@ -50,7 +50,7 @@ def home(**context: object) -> Markup:
     html = render_template(
         "grading/panel_home.html",
         due=sorted(
-            (state for state in states if state.due_at and state.due_at > now() and state.left),
+            (state for state in states if state.due_at and state.due_at > now() and state.to_do),
             key=lambda state: str(state.due_at),
         )[:5],
         recent=sorted(

@@ -45,6 +45,11 @@ class LabState:
         """Say where the newest submission is."""
         return self.stage_of(self.works[0]) if self.works else None
 
+    @property
+    def to_do(self) -> bool:
+        """Say whether there is anything left to gain: an attempt, and a point that is not had yet."""
+        return self.left > 0 and (self.counted is None or self.counted.score < self.counted.maximum)
+
     def stage_of(self, work: Submission) -> Stage:
         """Say where one of the submissions is."""
         return stage_of(work, self.runs.get(work.id), self.grades.get(work.id))
