@@ -1,10 +1,12 @@
 """The command line `lms`: the domains' commands gathered, and what runs the installation itself."""
 
+import errno
 import json
 import sys
 from pathlib import Path
 
 import click
+from sqlalchemy.exc import OperationalError
 
 import lms.accounts.cli
 import lms.certs.cli
@@ -27,6 +29,16 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except DomainError as error:
             raise click.ClickException(str(error)) from None
+        except OperationalError as error:
+            raise click.ClickException(
+                f"The database refused ({error.orig}). Nothing was changed; try again in a minute."
+            ) from None
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
+            raise click.ClickException(
+                "There is no room left on the disk. Nothing was changed; free some and run the command again."
+            ) from None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 import structlog
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms import workflows
@@ -127,8 +128,11 @@ class Worker:
         def keep(step: Progress) -> None:
             cells.extend([CellState.WAITING] * (step.total - len(cells)))
             cells[step.cell] = step.state
-            with self.sessions.begin() as session:
-                running.record_progress(session, run.id, run.token, cells)
+            try:
+                with self.sessions.begin() as session:
+                    running.record_progress(session, run.id, run.token, cells)
+            except OperationalError as problem:  # only shown while the run goes on; the next step says it too
+                log.warning("worker.progress_not_kept", run=run.id, problem=str(problem.orig))
 
         return keep
 
@@ -179,9 +183,12 @@ class Worker:
 
         def renew() -> None:
             while not done.wait(self.settings.lease_seconds / 3):
-                with self.sessions.begin() as session:
-                    if not keep(session, now()):
-                        return
+                try:
+                    with self.sessions.begin() as session:
+                        if not keep(session, now()):
+                            return
+                except OperationalError as problem:  # two more tries before the lease ends
+                    log.warning("worker.lease_not_renewed", problem=str(problem.orig))
 
         thread = threading.Thread(target=renew, daemon=True)
         thread.start()
