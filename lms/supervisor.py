@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 GRACE_SECONDS = 8.0  # a worker may finish its cell; then it is killed, and nothing is lost by that
 LONGEST_PAUSE_SECONDS = 30.0
+HOPELESS_DEATHS = 3
 STEADY_SECONDS = 20.0  # who ran so long starts again at once
 
 
@@ -36,6 +37,7 @@ class Process:
     started_at: float = 0.0
     pause_seconds: float = 0.5
     due_at: float = 0.0
+    early_deaths: int = 0
 
     def start(self) -> None:
         """Start the program; it ends with this process, however that ends."""
@@ -59,6 +61,7 @@ class Process:
         moment = time.monotonic()
         if not self.due_at:
             steady = moment - self.started_at > STEADY_SECONDS
+            self.early_deaths = 0 if steady else self.early_deaths + 1
             self.pause_seconds = 0.5 if steady else min(self.pause_seconds * 2, LONGEST_PAUSE_SECONDS)
             self.due_at = moment + self.pause_seconds
             log.warning(
@@ -67,6 +70,13 @@ class Process:
         elif moment >= self.due_at:
             self.due_at = 0.0
             self.start()
+
+    @property
+    def last_words(self) -> str:
+        """Return the last line of what the program wrote."""
+        if not self.log_file.exists():
+            return ""
+        return self.log_file.read_text(errors="replace").strip().rpartition("\n")[2]
 
     def tell(self, number: int) -> None:
         """Send a signal to the program and all that it started."""
@@ -101,6 +111,10 @@ class Supervisor:
         """Start again whatever died."""
         for process in self.processes:
             process.tend()
+
+    def hopeless(self) -> Process | None:
+        """Return a program that died young again and again, if there is one."""
+        return next((process for process in self.processes if process.early_deaths >= HOPELESS_DEATHS), None)
 
     def _told_to_stop(self, number: int, frame: FrameType | None) -> None:
         del number, frame

@@ -1,6 +1,6 @@
 """The process outside the web: builds labs, grades, settles, has certificates signed, sends mail.
 
-Two threads: one takes builds and grading runs, which last; the other does the short chores, so that mail
+Three threads: one takes builds and grading runs, which last; the others do the short chores, so that mail
 and certificates never wait behind a notebook. Everything stands in the database: a worker may be killed at
 any moment, and another one carries on.
 """
@@ -39,6 +39,7 @@ log = structlog.get_logger()
 
 IDLE_SECONDS = 0.2
 CHORE_SECONDS = 1.0
+OPENING_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,15 @@ class Worker:
         """Work until told to stop."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told_to_stop)
-        chores = threading.Thread(target=self._repeat, args=(self.do_chores, CHORE_SECONDS), daemon=True)
-        chores.start()
+        beside = [
+            threading.Thread(target=self._repeat, args=args, daemon=True)
+            for args in ((self.do_chores, CHORE_SECONDS), (self.open_what_is_ready, OPENING_SECONDS))
+        ]
+        for thread in beside:
+            thread.start()
         self._repeat(self.grade_or_build, IDLE_SECONDS)
-        chores.join(timeout=5)
+        for thread in beside:
+            thread.join(timeout=5)
 
     def _told_to_stop(self, number: int, frame: FrameType | None) -> None:
         del frame
@@ -199,14 +205,18 @@ class Worker:
             thread.join()
 
     def do_chores(self) -> bool:
-        """Open what is ready, settle, sign, send; each in a transaction of its own. False: nothing waited."""
-        with self.sessions.begin() as session:
-            workflows.open_what_is_ready(session, self.settings.environments, now())
+        """Settle, sign, send; each in a transaction of its own. False: nothing waited."""
         busy = self.settle_all()
         busy |= self.sign_all()
         with self.sessions.begin() as session:
             busy |= mail.send_pending(session, self.post) > 0
         return busy
+
+    def open_what_is_ready(self) -> bool:
+        """Queue the labs of new versions, open labs and boards of approved ones; always False: no hurry."""
+        with self.sessions.begin() as session:
+            workflows.open_what_is_ready(session, self.settings.environments, now())
+        return False
 
     def settle_all(self) -> bool:
         """Settle every grade that a dead worker left unsettled."""

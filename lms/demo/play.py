@@ -44,7 +44,7 @@ def run(port: int) -> int:
             )
             return 1
         if not played.exists():
-            _play_once(installation, played)
+            _play_once(installation, supervisor, played)
         _welcome(settings, time.monotonic() - started)
         supervisor.watch()
     except KeyboardInterrupt:
@@ -64,8 +64,8 @@ def _taken(port: int) -> bool:
     return False
 
 
-def _play_once(installation: Installation, played: Path) -> None:
-    story = Story(installation, advance=lambda: time.sleep(0.3))
+def _play_once(installation: Installation, supervisor: Supervisor, played: Path) -> None:
+    story = Story(installation, advance=lambda: _pass_time(supervisor))
     try:
         for step in story.play(whole=True):
             click.echo(f"  {step.line()}")
@@ -110,6 +110,9 @@ def play(keep: Path | None = None) -> Iterator[Step]:
 
 def _pass_time(supervisor: Supervisor) -> None:
     supervisor.tend()
+    lost = supervisor.hopeless()
+    if lost is not None:
+        raise StoryStopped(f"{lost.name} does not start: {lost.last_words}")
     time.sleep(0.1)
 
 
