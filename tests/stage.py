@@ -4,6 +4,7 @@ It is made once per session, when a test first asks for it.
 """
 
 import shutil
+import signal
 import socket
 import threading
 import time
@@ -15,13 +16,14 @@ from typing import TypeVar
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.serving import make_server
 
 from lms.accounts.models import User
 from lms.accounts.services.people import create_user
 from lms.app import create_app
+from lms.certs.models import Credential
 from lms.courses.models import Cohort, Course, Enrolment
 from lms.courses.services.enrolling import confirm_name, enrol
 from lms.db import make_sessions, now
@@ -53,6 +55,7 @@ class Stage:
     browser: Browser = field(init=False)
     contexts: list[BrowserContext] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    one_certificate: str = ""
 
     @property
     def writing(self) -> sessionmaker[Session]:
@@ -86,20 +89,31 @@ class Stage:
         query = select(Grade).where(Grade.submission_id == submission_id)
         return self.wait(lambda session: session.scalar(query), "a grade")
 
-    def solved(self, template: bytes, course: str, lab: str, **answers: str) -> bytes:
+    def solved(self, template: bytes, lab: str, **answers: str) -> bytes:
         """Return a student's notebook with the reference solution in it, but for `answers`."""
-        source = (CONTENT / course / "labs" / lab / f"{lab}.ipynb").read_bytes()
+        source = next(CONTENT.glob(f"*/labs/{lab}/{lab}.ipynb")).read_bytes()
         return answered(template, source, {name.replace("_", "-"): text for name, text in answers.items()})
 
     def newcomer(self, name: str, email: str, course: str, *, confirmed: bool = True) -> int:
         """Make an account that takes a course; return the enrolment."""
         with self.writing.begin() as session:
-            user = create_user(session, None, email=email, name=name, password=PASSWORD, confirmed_at=now())
-            query = select(Cohort).join(Course, Cohort.course_id == Course.id).where(Course.slug == course)
-            enrolment = enrol(session, user, session.scalars(query).one(), name)
+            create_user(session, None, email=email, name=name, password=PASSWORD, confirmed_at=now())
+        return self.enrol(email, course, confirmed=confirmed)
+
+    def enrol(self, email: str, course: str, *, confirmed: bool = True) -> int:
+        """Let somebody take a course; return the enrolment."""
+        slug = self.cohort_of(course)
+        with self.writing.begin() as session:
+            user = person(session, email)
+            enrolment = enrol(session, user, session.scalars(_cohorts(course, slug)).one(), user.name)
             if confirmed:
-                confirm_name(session, person(session, "professor@hangang.example"), enrolment, name)
+                confirm_name(session, person(session, "professor@hangang.example"), enrolment, user.name)
             return enrolment.id
+
+    def cohort_of(self, course: str) -> str:
+        """Return the short name of a course's first cohort."""
+        with self.installation.sessions() as session:
+            return session.scalars(_cohorts(course).limit(1)).one().slug
 
     def hand_in(self, enrolment_id: int, lab: str, **answers: str) -> int:
         """Hand in a solved notebook without the browser; return the submission."""
@@ -115,11 +129,30 @@ class Stage:
                 enrolment,
                 found,
                 filename=f"{lab}.ipynb",
-                content=self.solved(template, course.slug, lab, **answers),
+                content=self.solved(template, lab, **answers),
                 received_at=now(),
                 blobs=self.installation.blobs,
             )
             return work.id
+
+    def certificate_of(self, enrolment_id: int) -> str:
+        """Wait for the certificate of an enrolment; return its identifier."""
+        query = select(Credential.uuid).where(Credential.enrolment_id == enrolment_id)
+        return self.wait(lambda session: session.scalar(query), "a certificate")
+
+    def start_signer(self, role: str) -> None:
+        """Start an organisation's signer and wait until it answers."""
+        self.signers[role].start()
+        settings = self.installation.settings
+        urls = {"university": settings.university_signer_url, "company": settings.company_signer_url}
+        assert answers(f"{urls[role]}/health", seconds=60)
+
+    def stop_signer(self, role: str) -> None:
+        """End an organisation's signer and wait until it is gone."""
+        process = self.signers[role]
+        process.tell(signal.SIGTERM)
+        if process.running is not None:
+            process.running.wait(timeout=10)
 
     def open(
         self, path: str = "/", *, language: str = "ko", email: str | None = None, width: int = 1200
@@ -176,20 +209,19 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     server = make_server("127.0.0.1", port, app, threaded=True)
     worker = installation.worker()
     threads = [threading.Thread(target=server.serve_forever, daemon=True), *_threads(worker)]
-    for process in signers.values():
-        process.start()
+    stage = Stage(installation, app, settings.public_url, signers)
+    for role in signers:
+        stage.start_signer(role)
     for thread in threads:
         thread.start()
-    for url in (settings.university_signer_url, settings.company_signer_url):
-        assert answers(f"{url}/health", seconds=60)
-    yield Stage(installation, app, settings.public_url, signers)
+    yield stage
     worker.stop.set()
     server.shutdown()
     for thread in threads:
         thread.join()
     server.server_close()
-    for process in signers.values():
-        stop(process)
+    for role in signers:
+        stage.stop_signer(role)
     installation.engine.dispose()
 
 
@@ -206,18 +238,20 @@ def stage(installed: Stage, browser: Browser) -> Iterator[Stage]:
     assert not faults
 
 
-def stop(process: Process) -> None:
-    """End one program and wait until it is gone."""
-    process.tell(15)
-    if process.running is not None:
-        process.running.wait(timeout=10)
+def _cohorts(course: str, slug: str | None = None) -> Select[tuple[Cohort]]:
+    found = select(Cohort).join(Course, Cohort.course_id == Course.id).where(Course.slug == course)
+    return (found.where(Cohort.slug == slug) if slug else found).order_by(Cohort.id)
 
 
 def _threads(worker: Worker) -> list[threading.Thread]:
     """Do what `lms worker` does, without taking the signals of the test process."""
     return [
         threading.Thread(target=worker._repeat, args=(step, pause), daemon=True)
-        for step, pause in ((worker.grade_or_build, 0.1), (worker.do_chores, 0.2))
+        for step, pause in (
+            (worker.grade_or_build, 0.1),
+            (worker.do_chores, 0.2),
+            (worker.open_what_is_ready, 0.2),
+        )
     ]
 
 

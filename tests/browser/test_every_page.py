@@ -1,0 +1,242 @@
+"""Every page in Korean and English, light and dark, on the narrowest phone and with doubled text."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import Browser, Page, Route
+from sqlalchemy import select
+
+from lms.accounts.models import LinkPurpose, Organisation, Role
+from lms.accounts.services.links import make_link
+from lms.accounts.services.people import create_user
+from lms.demo.seed import PASSWORD, person
+from lms.leaderboards.models import Board
+from tests.chromium import axe_findings
+from tests.stage import Stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.jail]
+VISITOR = ""
+STUDENT, WRITER, NEWCOMER = (f"{name}@every.example" for name in ("student", "writer", "newcomer"))
+PROFESSOR, REGISTRAR = "professor@hangang.example", "registrar@hangang.example"
+ADMIN = "admin@duri.example"
+COURSE = "/courses/small-steps"
+
+# (endpoint, what it shows, who looks, address); {…} is filled in from the scenery.
+PAGES = [
+    ("web.home", "welcome", VISITOR, "/"),
+    ("web.home", "of a student", STUDENT, "/"),
+    ("web.home", "of staff", PROFESSOR, "/"),
+    ("web.home", "of somebody new", NEWCOMER, "/"),
+    ("", "no such page", VISITOR, "/not-here"),
+    ("", "not open to you", STUDENT, f"{COURSE}/gradebook"),
+    ("accounts.sign_in", "form", VISITOR, "/sign-in"),
+    ("accounts.sign_up", "form", VISITOR, "/sign-up"),
+    ("accounts.check_mail", "after signing up", VISITOR, "/check-mail/sign-up"),
+    ("accounts.check_mail", "after asking for a link", VISITOR, "/check-mail/reset"),
+    ("accounts.confirm", "button", VISITOR, "/confirm/{confirm}"),
+    ("accounts.request_reset", "form", VISITOR, "/reset"),
+    ("accounts.reset", "form", VISITOR, "/reset/{reset}"),
+    ("profile.show", "form", STUDENT, "/profile"),
+    ("profile.show", "of staff", PROFESSOR, "/profile"),
+    ("profile.password", "form", STUDENT, "/profile/password"),
+    ("profile.accept", "invitation", STUDENT, "/invitations/{invite}"),
+    ("profile.accept", "invitation of another", NEWCOMER, "/invitations/{invite}"),
+    ("organisations.index", "list", ADMIN, "/organisations"),
+    ("organisations.new", "form", ADMIN, "/organisations/new"),
+    ("organisations.show", "members", ADMIN, "/organisations/hangang-university"),
+    ("site.audit", "log", ADMIN, "/audit"),
+    ("site.audit", "nothing found", ADMIN, "/audit?q=zebra"),
+    ("site.outbox", "letters", VISITOR, "/outbox"),
+    ("courses.catalogue", "courses", VISITOR, "/courses"),
+    ("courses.catalogue", "nothing found", VISITOR, "/courses?q=zebra"),
+    ("courses.catalogue", "of staff", PROFESSOR, "/courses"),
+    ("courses.course", "for a visitor", VISITOR, COURSE),
+    ("courses.course", "for a student", STUDENT, COURSE),
+    ("courses.course", "for staff", PROFESSOR, COURSE),
+    ("courses.lesson", "lesson", STUDENT, f"{COURSE}/lessons/01-sums"),
+    ("courses.enrol", "form", NEWCOMER, "{enrol}"),
+    ("courses.name", "form", WRITER, "/courses/words-and-numbers/name"),
+    ("courses.version", "what it certifies", VISITOR, f"{COURSE}/versions/1"),
+    ("courses.versions", "versions", PROFESSOR, f"{COURSE}/versions"),
+    ("courses.cohorts", "cohorts", PROFESSOR, f"{COURSE}/cohorts"),
+    ("courses.new_cohort", "form", PROFESSOR, f"{COURSE}/cohorts/new"),
+    ("courses.edit_cohort", "form", PROFESSOR, "{cohort}/edit"),
+    ("courses.roster", "people", PROFESSOR, "{cohort}/roster"),
+    ("grading.labs", "of a student", STUDENT, "/labs"),
+    ("grading.labs", "of somebody new", NEWCOMER, "/labs"),
+    ("grading.lab", "for a student", STUDENT, f"{COURSE}/labs/two-numbers"),
+    ("grading.lab", "for staff", PROFESSOR, f"{COURSE}/labs/two-numbers"),
+    ("grading.submission", "graded", STUDENT, "/submissions/{work}"),
+    ("grading.submission", "with a mistake", WRITER, "/submissions/{wrong}"),
+    ("grading.submission", "provisional", WRITER, "/submissions/{written}"),
+    ("grading.submission", "for staff", PROFESSOR, "/submissions/{work}"),
+    ("grading.feedback", "notebook", STUDENT, "/submissions/{work}/feedback"),
+    ("grading.executed", "notebook", PROFESSOR, "/submissions/{work}/runs/1/executed"),
+    ("grading.gradebook", "table", PROFESSOR, f"{COURSE}/gradebook"),
+    ("grading.releases", "releases", PROFESSOR, f"{COURSE}/releases"),
+    ("grading.regrade_lab", "question", PROFESSOR, f"{COURSE}/labs/two-numbers/regrade"),
+    ("grading.regrade_submission", "question", PROFESSOR, "/submissions/{work}/regrade"),
+    ("grading.marking_queue", "answers", PROFESSOR, "/grading/queue"),
+    ("grading.mark", "answer", PROFESSOR, "/submissions/{written}/answers/why"),
+    ("leaderboards.boards", "boards", STUDENT, "/boards"),
+    ("leaderboards.boards", "of somebody new", NEWCOMER, "/boards"),
+    ("leaderboards.show", "board", STUDENT, "/boards/{board}"),
+    ("certs.wallet", "with a certificate", STUDENT, "/certificates"),
+    ("certs.wallet", "empty", NEWCOMER, "/certificates"),
+    ("certs.show", "for anyone", VISITOR, "/c/{uuid}"),
+    ("certs.of_course", "for staff", PROFESSOR, f"{COURSE}/certificates"),
+    ("certs.withdraw", "question", REGISTRAR, "/c/{uuid}/withdraw"),
+    ("certs.verify", "form", VISITOR, "/verify"),
+    ("certs.verify_one", "valid", VISITOR, "/verify/{uuid}"),
+]
+NO_PAGES = {
+    "files": {
+        "bootstrap.static",
+        "certs.paper",
+        "certs.static",
+        "courses.asset",
+        "grading.download_data",
+        "grading.download_environment",
+        "grading.download_notebook",
+        "grading.download_submission",
+        "grading.gradebook_csv",
+        "htmx.static",
+        "web.favicon",
+        "web.static",
+    },
+    "JSON": {"certs_api.credential", "certs_api.status_list", "grading_api.submission", "web.healthz"},
+    "a part of a page that has it": {"grading.submission_state"},
+}
+# Buttons whose words are cut off, and boxes that hide what no longer fits.
+CLIPPED = """() => [...document.querySelectorAll('.btn, button, .tag, .org, .strip li > *')]
+  .filter(e => e.offsetParent && (e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 2)
+               && getComputedStyle(e).overflow !== 'visible')
+  .map(e => e.outerHTML.slice(0, 120))"""
+NOTEBOOKS = re.compile(r"/submissions/.*/(feedback|executed)$")
+OVERFLOWING = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+
+
+@dataclass
+class Scenery:
+    """What stands on the pages, and a browser in each language to look at them."""
+
+    stage: Stage
+    addresses: dict[str, object]
+    pages: dict[str, Page]
+    faults: list[str] = field(default_factory=list)
+
+    def show(self, language: str, who: str, path: str) -> Page:
+        page = self.pages[language]
+        page.context.clear_cookies()
+        page.context.add_cookies([{"name": "language", "value": language, "url": self.stage.address}])
+        if who:
+            self.stage.sign_in(page.context, who)
+        self.faults.clear()
+        page.goto(path.format(**self.addresses))
+        return page
+
+
+@pytest.fixture(scope="module")
+def scenery(installed: Stage, browser: Browser) -> Iterator[Scenery]:
+    found = Scenery(installed, _addresses(installed), {})
+    contexts = []
+    for language, locale in (("ko", "ko-KR"), ("en", "en-GB")):
+        context = browser.new_context(base_url=installed.address, locale=locale, reduced_motion="reduce")
+        contexts.append(context)
+        context.route(NOTEBOOKS, _without_sandbox)
+        page = found.pages[language] = context.new_page()
+        page.on("pageerror", lambda error: found.faults.append(str(error)))
+        page.on("console", lambda note: _hear(found, note.type, note.text))
+    yield found
+    for context in contexts:
+        context.close()
+
+
+def _without_sandbox(route: Route) -> None:
+    """Let axe run on the notebook pages, whose own policy forbids every script; frames keep theirs."""
+    if route.request.frame.parent_frame is not None:
+        route.continue_()
+        return
+    response = route.fetch()
+    assert "sandbox" in response.headers["content-security-policy"]
+    kept = {name: text for name, text in response.headers.items() if name != "content-security-policy"}
+    route.fulfill(response=response, headers=kept)
+
+
+def _hear(scenery: Scenery, kind: str, text: str) -> None:
+    if kind == "error" and "the server responded with a status of 4" not in text:
+        scenery.faults.append(text)
+
+
+def _addresses(stage: Stage) -> dict[str, object]:
+    """Put something real on every page; return what its address needs."""
+    stage.wait_for_lab("small-steps", "two-numbers")
+    stage.wait_for_lab("words-and-numbers", "short-answer")
+    student = stage.newcomer("김하늘", STUDENT, "small-steps")
+    writer = stage.newcomer("이바다", WRITER, "words-and-numbers", confirmed=False)
+    second = stage.enrol(WRITER, "small-steps")
+    work = stage.hand_in(student, "two-numbers")
+    written = stage.hand_in(writer, "short-answer")
+    wrong = stage.hand_in(second, "two-numbers", answer_add="def add(a, b):\n    return a - b")
+    with stage.writing.begin() as session:
+        user = create_user(session, None, email=NEWCOMER, name="오새롬", password=PASSWORD)
+        university = session.scalars(
+            select(Organisation).where(Organisation.slug == "hangang-university")
+        ).one()
+        links = {
+            "confirm": make_link(session, LinkPurpose.CONFIRM, NEWCOMER, user=user),
+            "reset": make_link(session, LinkPurpose.RESET, NEWCOMER, user=user),
+            "invite": make_link(
+                session,
+                LinkPurpose.INVITE,
+                STUDENT,
+                invited_to=(university, Role.ASSISTANT),
+                actor=person(session, ADMIN),
+            ),
+        }
+    for submission in (work, written, wrong):
+        stage.grade_of(submission)
+    cohort = stage.cohort_of("small-steps")
+    return links | {
+        "work": work,
+        "written": written,
+        "wrong": wrong,
+        "uuid": stage.certificate_of(student),
+        "board": stage.wait(lambda session: session.scalar(select(Board.id)), "a board"),
+        "cohort": f"{COURSE}/cohorts/{cohort}",
+        "enrol": f"{COURSE}/cohorts/{cohort}/enrol",
+    }
+
+
+def test_no_page_is_forgotten(installed: Stage) -> None:
+    readable = {rule.endpoint for rule in installed.app.url_map.iter_rules() if "GET" in (rule.methods or ())}
+    seen = {endpoint for endpoint, _, _, _ in PAGES if endpoint}
+    left_out = set().union(*NO_PAGES.values())
+    assert readable == seen | left_out
+    assert not seen & left_out
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+@pytest.mark.parametrize(
+    ("who", "path"),
+    [pytest.param(who, path, id=f"{name or 'error'}, {what}") for name, what, who, path in PAGES],
+)
+def test_axe_finds_nothing_and_nothing_is_cut_off(
+    scenery: Scenery, who: str, path: str, language: str
+) -> None:
+    page = scenery.show(language, who, path)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.emulate_media(color_scheme="light")
+    assert page.locator("html").get_attribute("lang") == language
+    assert axe_findings(page) == []
+    page.emulate_media(color_scheme="dark")
+    assert axe_findings(page, ["color-contrast"]) == [], "in the dark"
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert not page.evaluate(OVERFLOWING), "wider than a phone"
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert not page.evaluate(OVERFLOWING), "wider than its window with doubled text"
+    assert page.evaluate(CLIPPED) == []
+    assert scenery.faults == []
