@@ -25,6 +25,7 @@ PUBLIC = {
     "courses.asset",
     "courses.catalogue",
     "courses.course",
+    "courses.version",
     "htmx.static",
     "site.outbox",
     "web.favicon",
