@@ -7,7 +7,7 @@ export PORT
 .PHONY: help run demo test test-long check check-static fix bench docs setup setup-test clean
 
 help: ## Print what each command does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: setup ## Start Duri at http://127.0.0.1:8000 (PORT changes it); Ctrl-C ends it
 	@$(BIN)/lms run --port $(PORT)
@@ -19,7 +19,7 @@ test: setup-test ## Set up everything the tests need and run them all
 	@$(BIN)/python -m pytest
 
 test-long: setup-test ## The long repetitions on top
-	@$(BIN)/python -m pytest -m "long or not long" -o "addopts=--strict-markers --strict-config -ra --import-mode=importlib"
+	@$(BIN)/python -m pytest -m "long or not long"
 
 check: setup-test check-static ## Static checks and the tests: what continuous integration runs
 	@$(BIN)/python -m pytest

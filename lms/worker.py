@@ -222,10 +222,16 @@ class Worker:
         """Settle every grade that a dead worker left unsettled."""
         with self.sessions() as session:
             waiting = [grade.id for grade in submissions.unsettled_grades(session)]
-        for grade_id in waiting:
+        return any([self._settle(grade_id) for grade_id in waiting])
+
+    def _settle(self, grade_id: int) -> bool:
+        try:
             with self.sessions.begin() as session:
                 workflows.settle(session, submissions.grade(session, grade_id), now())
-        return bool(waiting)
+        except Exception:  # one that cannot be settled holds nobody else up; it stays unsettled and is seen
+            log.exception("worker.grade_not_settled", grade=grade_id)
+            return False
+        return True
 
     def sign_all(self) -> bool:
         """Take every due certificate through its ceremony as far as it goes; renew status lists."""

@@ -42,7 +42,7 @@ def main() -> None:
     if options.what == "test":
         provide_debian_packages(TEST_PACKAGES, needed=options.require)
     provide_venv("requirements-dev.txt" if options.what == "test" else "requirements.txt")
-    compile_translations()
+    provide_lab_environments()
 
 
 def provide_debian_packages(packages: dict[str, list[str]], *, needed: bool) -> None:
@@ -126,18 +126,16 @@ def uv_environment(python: str) -> dict[str, str]:
     return os.environ | ({"UV_DEFAULT_INDEX": index} if index else {})
 
 
-def compile_translations() -> None:
-    """Compile every catalogue that is newer than its compiled form."""
-    from_source = [
-        catalogue
-        for catalogue in (ROOT / "lms").glob("*/translations/*/LC_MESSAGES/*.po")
-        if not (compiled := catalogue.with_suffix(".mo")).exists()
-        or compiled.stat().st_mtime < catalogue.stat().st_mtime
-    ]
-    for catalogue in from_source:
-        command = [str(VENV / "bin" / "pybabel"), "-q", "compile", "-i", str(catalogue)]
-        command += ["-o", str(catalogue.with_suffix(".mo")), "-l", catalogue.parent.parent.name]
-        subprocess.run(command, check=True)
+def provide_lab_environments() -> None:
+    """Make the virtual environments in which labs run, from their locks; does nothing where they stand."""
+    for lock in sorted((ROOT / "environments").glob("*.txt")):
+        short = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+        if (ROOT / ".environments" / f"{lock.stem}-{short}" / "bin" / "python").exists():
+            continue
+        print(f"Making the lab environment {lock.stem} (once)", flush=True)
+        program = "import sys, pathlib; from lms.runtime.environments import prepare; "
+        program += "prepare(pathlib.Path(sys.argv[1]), sys.argv[2])"
+        subprocess.run([str(VENV / "bin" / "python"), "-c", program, str(ROOT), lock.stem], check=True)
 
 
 def stop(message: str) -> None:
