@@ -167,7 +167,7 @@ def test_the_keyboard_alone_is_enough_to_hand_in_and_to_read_the_result(stage: S
     tab_to(page, "제출")
     page.keyboard.press("Enter")
     page.wait_for_url("**/submissions/*")
-    expect(page.locator(".strip li.ok")).to_have_count(3, timeout=60_000)
+    expect(page.locator(".hero").get_by_text("채점 완료")).to_be_visible(timeout=60_000)
     tab_to(page, "3: 통과")
     page.keyboard.press("Enter")
     page.wait_for_url("**/feedback#cell-3")
