@@ -222,7 +222,8 @@ class Worker:
         """Settle every grade that a dead worker left unsettled."""
         with self.sessions() as session:
             waiting = [grade.id for grade in submissions.unsettled_grades(session)]
-        return any([self._settle(grade_id) for grade_id in waiting])
+        settled = [self._settle(grade_id) for grade_id in waiting]
+        return any(settled)
 
     def _settle(self, grade_id: int) -> bool:
         try:
