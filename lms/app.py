@@ -5,6 +5,7 @@ from importlib import resources
 from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy.orm import Session, sessionmaker
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 import lms.accounts.panels
 import lms.accounts.views.organisations
@@ -81,6 +82,8 @@ def create_app(
     app = Flask("lms", root_path=str(resources.files("lms")), static_folder=None, static_url_path="")
     app.config.update(_config(settings))
     app.extensions["settings"] = settings
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, settings.trusted_proxies, settings.trusted_proxies)  # type: ignore[method-assign]
     headers.attach(app)
     session.attach(
         app,

@@ -41,6 +41,8 @@ class Settings:
     """Sender of mail."""
     demo: bool = False
     """Show the demo accounts and the outbox page; never on a public server."""
+    trusted_proxies: int = 0
+    """How many proxies stand before the web server; they say from which address a visitor comes."""
     upload_limit_bytes: int = 50_000_000
     """Largest upload taken."""
     isolation: str = "full"
