@@ -238,7 +238,7 @@ def stage(installed: Stage, browser: Browser) -> Iterator[Stage]:
     assert not faults
 
 
-def _cohorts(course: str, slug: str | None = None) -> Select[tuple[Cohort]]:
+def _cohorts(course: str, slug: str | None = None) -> Select[Cohort]:
     found = select(Cohort).join(Course, Cohort.course_id == Course.id).where(Course.slug == course)
     return (found.where(Cohort.slug == slug) if slug else found).order_by(Cohort.id)
 
