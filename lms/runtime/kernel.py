@@ -14,7 +14,7 @@ import zmq
 from lms.runtime.faults import JailUnavailable
 from lms.runtime.jail import Bounds, Jailed, JailSpec
 from lms.runtime.outputs import FLOOD, CellOutputs
-from lms.runtime.wires import Wires
+from lms.runtime.wires import Wires, own_memory_bytes
 
 CONNECTION = "/run/kernel.json"
 # As `ipykernel_launcher` does, but without the debugger, which takes a tenth of the start.
@@ -26,6 +26,7 @@ START_SECONDS = 30
 SETTLE_SECONDS = 4  # between the answer and the last output
 INTERRUPT_SECONDS = 2  # between the polite and the final end
 LOOK_EVERY_MILLISECONDS = 100
+SWOLLEN_BYTES = 512 << 20  # more memory of our own within one cell is the kernel's doing
 
 
 class RunStatus(StrEnum):
@@ -70,6 +71,8 @@ class _Wait:
     request: str
     outputs: CellOutputs
     deadline: float
+    heard_before: int = 0
+    held_before: int = 0
     reply: dict[str, Any] | None = None
     idle: bool = False
 
@@ -144,9 +147,10 @@ class Kernel:
         outputs = CellOutputs(self._left)
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {},
                    "allow_stdin": False, "stop_on_error": False}  # fmt: skip
-        wait = _Wait(self._wires.ask("shell", "execute_request", content), outputs, begun + seconds)
+        request = self._wires.ask("shell", "execute_request", content)
+        wait = _Wait(request, outputs, begun + seconds, self._wires.received_bytes, own_memory_bytes())
         status = self._await(wait)
-        self._left -= outputs.kept_bytes
+        self._left = max(self._left - outputs.taken_bytes, 0)
         if status in {RunStatus.DIED, RunStatus.MEMORY, RunStatus.OUTPUT}:
             self.ended = status
         run = CellRun(
@@ -176,7 +180,7 @@ class Kernel:
         self._listen(wait)
         if wait.reply is not None and not answered:
             wait.deadline = time.monotonic() + SETTLE_SECONDS
-        if wait.outputs.received_bytes > FLOOD * max(self._spec.output_bytes, 1 << 20):
+        if self._floods(wait):
             return self._end(RunStatus.OUTPUT)
         if self._jailed.memory() > self._spec.bounds.memory_bytes:
             return self._end(RunStatus.MEMORY)
@@ -184,6 +188,11 @@ class Kernel:
             self._listen(wait)
             return self._end(RunStatus.DIED)
         return None
+
+    def _floods(self, wait: _Wait) -> bool:
+        heard = self._wires.received_bytes - wait.heard_before
+        held = own_memory_bytes() - wait.held_before
+        return heard > FLOOD * max(self._spec.output_bytes, 1 << 20) or held > SWOLLEN_BYTES
 
     def _interrupt(self, wait: _Wait) -> RunStatus:
         self._wires.ask("control", "interrupt_request", {})
@@ -203,20 +212,16 @@ class Kernel:
 
     def _listen(self, wait: _Wait) -> None:
         self._wires.poller.poll(LOOK_EVERY_MILLISECONDS)
-        limit = wait.outputs.received_bytes + (8 << 20)  # then look at clock and memory again
-        while (message := self._wires.hear("iopub")) is not None:
-            kind, answers, content, size = message
+        for kind, answers, content, size in self._wires.hear("iopub"):
             if answers != wait.request:
                 continue
             if kind == "status":
                 wait.idle = wait.idle or content.get("execution_state") == "idle"
             else:
                 wait.outputs.take(kind, content, size)
-            if wait.outputs.received_bytes > limit:
-                return
-        while (message := self._wires.hear("shell")) is not None:
-            if message[1] == wait.request:
-                wait.reply = message[2]
+        for _, answers, content, _ in self._wires.hear("shell"):
+            if answers == wait.request:
+                wait.reply = content
 
     def put(self, name: str, content: bytes) -> None:
         """Lay a file on the desk for the kernel."""

@@ -14,6 +14,8 @@ KINDS = (
 )
 RESULT_CHARACTERS = 1_000  # more is no number of points
 ERROR_CHARACTERS = 4_000
+EACH_BYTES = 64  # what an output takes up beside its content
+MOST_OUTPUTS = 1_000  # of one cell
 FLOOD = 16  # times the limit: then the cell is ended
 
 
@@ -52,6 +54,11 @@ class CellOutputs:
             self._clear()
         self._keep(output)
 
+    @property
+    def taken_bytes(self) -> int:
+        """Return what the kept outputs take away from the cells that follow."""
+        return self.kept_bytes + EACH_BYTES * len(self.outputs)
+
     def _note(self, kind: str, output: dict[str, Any]) -> None:
         if kind == "execute_result":
             self.result = str(output["data"].get("text/plain", ""))[:RESULT_CHARACTERS]
@@ -65,6 +72,8 @@ class CellOutputs:
     def _keep(self, output: dict[str, Any]) -> None:
         room = self._limit - self.kept_bytes
         size = _size(output)
+        if len(self.outputs) >= MOST_OUTPUTS:
+            room = -1
         if size > room:
             self.truncated = True
             if output["output_type"] != "stream" or room <= 0:
@@ -80,8 +89,17 @@ class CellOutputs:
 
 
 def _text(value: object) -> str:
-    text = "".join(map(str, value)) if isinstance(value, list) else str(value)
+    parts = value if isinstance(value, list) else [value]
+    text = "".join(part if isinstance(part, str) else _written(part) for part in parts)
     return text.encode(errors="replace").decode()  # lone surrogates cannot be stored
+
+
+def _written(value: object) -> str:
+    """Write what should have been text; a structure that is nested too deeply says nothing."""
+    try:
+        return str(value)
+    except RecursionError:
+        return ""
 
 
 def _stream(kind: str, content: dict[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,18 @@
 """The sockets between a worker and one kernel: Jupyter's protocol over files of the jail.
 
 The kernel belongs to the student, so nothing that arrives is trusted: messages have a size, a broken one
-is skipped, and no socket connects a second time (the program could have put another's in its place).
+is skipped and counted like any other, nobody is listened to for longer than a turn, and no socket connects
+a second time (the program could have put another's in its place).
 """
 
 import contextlib
 import json
+import os
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import zmq
@@ -20,6 +23,8 @@ from lms.runtime.jail import DESK
 
 PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5}
 LOOK_EVERY_SECONDS = 0.005
+TURN_MESSAGES = 1_000  # then clock and memory are looked at again
+TURN_BYTES = 8 << 20
 Message = tuple[str, str, dict[str, Any], int]  # kind, id of the request it answers, content, bytes
 
 
@@ -31,6 +36,7 @@ class Wires:
         self._session = Session(key=self._key, check_pid=False)
         self._context = zmq.Context()
         self._sockets: dict[str, zmq.Socket[bytes]] = {}
+        self.received_bytes = 0  # of everything that came, read or skipped
         self.poller = zmq.Poller()
 
     def connection_file(self) -> bytes:
@@ -80,15 +86,19 @@ class Wires:
             self._session.send(self._sockets[channel], message)
         return str(message["header"]["msg_id"])
 
-    def hear(self, channel: str) -> Message | None:
-        """Return the next message that waits on a channel, or None."""
-        while True:
+    def hear(self, channel: str) -> Iterator[Message]:
+        """Yield the messages that wait on a channel, for one turn at most; broken ones are skipped."""
+        end = self.received_bytes + TURN_BYTES
+        for _ in range(TURN_MESSAGES):
             try:
                 frames = self._sockets[channel].recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
-                return None
+                return
+            self.received_bytes += sum(map(len, frames))
             with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
-                return self._read(frames)
+                yield self._read(frames)
+            if self.received_bytes > end:
+                return
 
     def _read(self, frames: list[bytes]) -> Message:
         _, rest = self._session.feed_identities(frames)
@@ -102,6 +112,11 @@ class Wires:
     def close(self) -> None:
         """Close every socket at once."""
         self._context.destroy(linger=0)
+
+
+def own_memory_bytes() -> int:
+    """Return what this process holds in memory: the only place where an unfinished message shows."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _listens(path: str) -> bool:

@@ -71,6 +71,43 @@ def test_endless_output_is_ended_before_its_time(kernel: Kernel) -> None:
     assert kernel.execute("1", 9).status is RunStatus.NOT_REACHED
 
 
+# Frames of a message that never ends, or messages that answer nobody, past the library and its own limits.
+RAW = """
+import os, socket, time
+def iopub():
+    for number in os.listdir('/proc/self/fd'):
+        try:
+            found = socket.socket(fileno=os.dup(int(number)))
+            if found.family == socket.AF_UNIX and found.getsockname() == '/run/desk/s-2':
+                found.getpeername()
+                return found
+        except OSError:
+            pass
+def frame(part, more):
+    return bytes([2 + more]) + len(part).to_bytes(8, 'big') + bytes(part)
+time.sleep(.3)
+wire = iopub()
+wire.setblocking(True)
+while True:
+    wire.sendall({sent})
+"""
+ENDLESS = "frame(bytes(1 << 20), 1)"
+UNSIGNED = (
+    "b''.join(frame(part, more) for part, more in "
+    "[(b'<IDS|MSG>', 1), (b'-', 1), *[(b'{}', 1)] * 3, (bytes(1 << 16), 0)])"
+)
+
+
+@jail
+@pytest.mark.parametrize("sent", [ENDLESS, UNSIGNED])
+def test_a_kernel_cannot_fill_the_memory_of_the_worker(
+    kernel: Kernel, sent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lms.runtime.kernel.SWOLLEN_BYTES", 128 << 20)
+    assert kernel.execute("1", 9).status is RunStatus.OK
+    assert kernel.execute(RAW.replace("{sent}", sent), 60).status is RunStatus.OUTPUT
+
+
 def stream(text: str) -> dict[str, object]:
     return {"name": "stdout", "text": text}
 
@@ -82,6 +119,24 @@ def test_outputs_are_kept_up_to_their_limit_and_counted_beyond() -> None:
     assert outputs.outputs == [{"output_type": "stream", "name": "stdout", "text": "abcabcabca"}]
     assert outputs.truncated
     assert outputs.received_bytes == 500
+
+
+def test_outputs_without_content_are_kept_only_up_to_a_number() -> None:
+    outputs = CellOutputs(1_000)
+    for _ in range(3_000):
+        outputs.take("display_data", {"data": {}}, 300)
+    assert len(outputs.outputs) == 1_000
+    assert outputs.truncated
+    assert outputs.taken_bytes > 1_000
+
+
+def test_text_that_is_a_deep_structure_breaks_nothing() -> None:
+    deep: list[object] = []
+    for _ in range(5_000):
+        deep = [deep]
+    outputs = CellOutputs(1_000)
+    outputs.take("stream", {"text": {"deep": deep}}, 1)
+    assert outputs.outputs[0]["text"] == ""
 
 
 def test_a_result_is_heard_even_when_there_is_no_room_to_keep_it() -> None:
