@@ -11,7 +11,10 @@ from click.testing import CliRunner
 
 from lms.cli import main
 from lms.demo import play
-from lms.demo.story import Step, answered
+from lms.demo.seed import settings_for
+from lms.demo.story import Step, Story, StoryStopped, answered
+from lms.installation import Installation
+from lms.supervisor import Supervisor
 from tests.postgres import not_run
 
 PROGRAMS = Path(sys.executable).parent
@@ -90,6 +93,23 @@ def test_a_step_that_did_not_happen_fails_the_demonstration(
 ) -> None:
     monkeypatch.setattr(play, "play", lambda _: iter(steps))
     assert CliRunner().invoke(main, ["demo"]).exit_code == 1
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_story_that_stopped_is_played_again_at_the_next_start(
+    stops: bool,  # noqa: FBT001 - a case of the test
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def told(_story: Story, *, whole: bool) -> Iterator[Step]:
+        yield Step("published", ok=whole, text="")
+        if stops:
+            raise StoryStopped("waited for the labs")
+
+    monkeypatch.setattr(Story, "play", told)
+    settings = settings_for(tmp_path, 8000)
+    play._play_once(Installation(settings), Supervisor([]), tmp_path / "story-played")
+    assert (tmp_path / "story-played").exists() is not stops
 
 
 def test_answers_go_into_their_cells_and_nowhere_else() -> None:

@@ -70,8 +70,9 @@ def _play_once(installation: Installation, supervisor: Supervisor, played: Path)
         for step in story.play(whole=True):
             click.echo(f"  {step.line()}")
     except StoryStopped as reason:
-        click.echo(f"  ✕ the story stopped: {reason}", err=True)
-    played.touch()
+        click.echo(f"  ✕ the story stopped: {reason}. The next start plays it again.", err=True)
+    else:
+        played.touch()
 
 
 def _welcome(settings: Settings, seconds: float) -> None:
