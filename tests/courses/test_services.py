@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import AuditEvent, OrganisationKind, Role, User
+from lms.accounts.policy import has_role
 from lms.blobs import FolderBlobs
 from lms.courses.models import Course, CourseVersion
 from lms.courses.queries import catalogue as courses
@@ -174,6 +175,18 @@ def test_whoever_comes_back_finds_the_old_enrolment(session: Session, course: Co
     again = enrolling.enrol(session, enrolment.user, cohort, "김하늘")
     assert again is enrolment
     assert people.lessons_read(session, again) == {"01-vectors"}
+
+
+def test_enrolling_makes_a_student_of_the_university_and_shows_nothing_of_staff(
+    session: Session, version: CourseVersion, course: Course
+) -> None:
+    student = make_enrolment(session, make_cohort(session, course)).user
+    assert has_role(student, course.university_id, Role.STUDENT)
+    assert not has_role(student, course.company_id)
+    employer = make_member(session, organisation=version.course.company, role=Role.EMPLOYER).user
+    signatory = make_member(session, organisation=version.course.company, role=Role.SIGNATORY).user
+    assert [courses.courses_of_staff(session, each) for each in (student, employer)] == [[], []]
+    assert version.course in courses.courses_of_staff(session, signatory)
 
 
 def test_a_second_click_enrols_once(session: Session, course: Course) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
+from lms.accounts.policy import is_staff
 from lms.courses.core.changes import Changes, compare
 from lms.courses.core.due import due_at
 from lms.courses.core.outline import Outline, read_outline
@@ -142,8 +143,8 @@ def open_courses(session: Session) -> Sequence[Course]:
 
 
 def courses_of_staff(session: Session, user: User) -> Sequence[Course]:
-    """Return the courses of the organisations in which a user has a role, open or not."""
-    ids = {membership.organisation_id for membership in user.memberships if membership.ended_at is None}
+    """Return the courses of the organisations whose staff a user is, open or not."""
+    ids = {each.organisation_id for each in user.memberships if is_staff(user, each.organisation_id)}
     found = select(Course).where(or_(Course.university_id.in_(ids), Course.company_id.in_(ids)))
     return session.scalars(found.order_by(Course.slug)).all()
 

@@ -7,8 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from lms.accounts.models import User
+from lms.accounts.models import Role, User
 from lms.accounts.services.audit import record
+from lms.accounts.services.organisations import grant_role
 from lms.courses import policy
 from lms.courses.models import Cohort, Enrolment, LessonReading
 from lms.courses.queries.catalogue import outline_of, version_by_number
@@ -21,7 +22,7 @@ LONGEST_NAME = 120
 def enrol(
     session: Session, actor: User, cohort: Cohort, requested_name: str, at: datetime | None = None
 ) -> Enrolment:
-    """Take a cohort; whoever left and comes back finds the old work.
+    """Take a cohort, as a student of its university; whoever left and comes back finds the old work.
 
     Raises:
         NotAllowed, Conflict: see `policy.check_can_enrol`.
@@ -42,6 +43,7 @@ def enrol(
         enrolment.requested_name = name
     session.flush()
     record(session, actor, "courses.enrol", f"enrolment:{enrolment.id}", cohort=cohort.id)
+    grant_role(session, None, user=actor, organisation=cohort.course.university, role=Role.STUDENT)
     return enrolment
 
 
