@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from lms.accounts.models import User
 from lms.courses.models import Course, CourseVersion, Enrolment
 from lms.db import Base, Document, Sha256, UtcDateTime, enum_column
 
@@ -174,6 +175,8 @@ class ManualMark(Base):
     comment: Mapped[str] = mapped_column(default="")
     marked_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     marked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    marked_by: Mapped[User] = relationship(lazy="joined")
 
 
 class Grade(Base):

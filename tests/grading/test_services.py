@@ -492,3 +492,15 @@ def test_the_wait_is_counted_from_place_and_recent_runs(world: World) -> None:
     assert run is not None
     wait = work_queries.wait(world.session, run)
     assert (wait.place, wait.seconds) == (2, 3.0)
+
+
+def test_work_graded_again_is_not_before_a_fresh_file(world: World) -> None:
+    again = world.graded()
+    regrade_submission(world.session, world.instructor, again, at=NOW)
+    fresh = world.hand_in(received_at=NOW + timedelta(hours=1))
+    places = {}
+    for work in (fresh, again):
+        run = work_queries.newest_run(world.session, work)
+        assert run is not None
+        places[work] = work_queries.wait(world.session, run).place
+    assert places == {fresh: 1, again: 2}

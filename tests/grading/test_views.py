@@ -81,6 +81,7 @@ def test_a_lab_says_what_it_is_and_when_it_is_due(client: FlaskClient, world: Wo
     assert "Build softmax." in page
     assert "(KST)" in page
     assert "3 of 3 attempts left" in page
+    assert "Output of the notebook" in page
     assert world.lab.current_release is not None
     assert world.lab.current_release.environment_sha256 in page
 
@@ -486,6 +487,9 @@ def test_an_answer_is_graded_by_hand_and_the_next_one_follows(
     assert (grade.score, grade.provisional) == (4.5, False)
     assert "Good &lt;b&gt;" in client.get(f"/submissions/{first.id}").text
     assert "1 answer waits." in client.get("/grading/queue").text
+    history = client.get(f"/submissions/{first.id}/answers/essay").text.partition("History")[2]
+    assert world.assistant.name in history
+    assert "Good &lt;b&gt;" in history
 
 
 @pytest.mark.parametrize("score", ["3", "-1", "nan", "abc", ""])

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import case, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from lms.courses.models import Cohort, Course, Enrolment
+from lms.db import UtcDateTime
 from lms.errors import NotFound
 from lms.grading.core.contracts import CheckResult, Notice
 from lms.grading.core.wire import from_plain
@@ -123,6 +124,12 @@ def notices(work: Submission | GradingRun) -> list[Notice]:
     return [from_plain(Notice, each) for each in work.notices]
 
 
+def board_notices(run: GradingRun) -> list[Notice]:
+    """Return why a run has no place on the board, where it was to get one."""
+    notice = (run.board or {}).get("notice")
+    return [from_plain(Notice, notice)] if notice else []
+
+
 def marks_of(session: Session, submission: Submission) -> list[ManualMark]:
     """Return all marks given by hand, the newest first."""
     return list(
@@ -140,18 +147,21 @@ def newest_marks(session: Session, submission: Submission) -> dict[str, ManualMa
 def wait(session: Session, run: GradingRun) -> Wait:
     """Return a queued run's place and how long its result should take, from recent runs.
 
+    Fresh work goes before work graded again, as where runs are claimed.
+
     Units: seconds.
     """
+    again = case((GradingRun.cause == "regrade", 1), else_=0)
+    here = tuple_(
+        literal(int(run.cause == "regrade")), literal(run.queued_at, UtcDateTime()), literal(run.id)
+    )
     ahead = session.scalar(
         select(func.count(GradingRun.id)).where(
             GradingRun.id != run.id,
             or_(
                 GradingRun.state == RunState.RUNNING,
                 (GradingRun.state == RunState.QUEUED)
-                & (
-                    (GradingRun.queued_at < run.queued_at)
-                    | ((GradingRun.queued_at == run.queued_at) & (GradingRun.id < run.id))
-                ),
+                & (tuple_(again, GradingRun.queued_at, GradingRun.id) < here),
             ),
         )
     )
