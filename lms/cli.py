@@ -60,14 +60,14 @@ for domain in (lms.accounts.cli, lms.courses.cli, lms.certs.cli):
         main.add_command(command)
 
 
-@main.command()
+@main.command(short_help="Run everything here, with demonstration accounts.")
 @click.option("--port", default=8000, show_default=True, help="Of the web server on this machine.")
 def run(port: int) -> None:
     """Run everything on this machine, with demonstration organisations and accounts."""
     raise SystemExit(demo.run(port))
 
 
-@main.command("demo")
+@main.command("demo", short_help="Play the whole story and throw it away.")
 @click.option("--json", "as_json", is_flag=True, help="Print the steps as one JSON document.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave every artefact there.")
 def play(keep: Path | None, *, as_json: bool) -> None:
@@ -82,7 +82,7 @@ def play(keep: Path | None, *, as_json: bool) -> None:
     sys.exit(0 if steps and all(step.ok for step in steps) else 1)
 
 
-@main.command()
+@main.command(short_help="Grade, sign and send mail, until ended.")
 @click.pass_obj
 def worker(installation: Installation) -> None:
     """Build labs, grade, settle, have certificates signed and send mail, until ended."""
@@ -96,7 +96,10 @@ def worker(installation: Installation) -> None:
     ready.run()
 
 
-@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@main.command(
+    short_help="Hold one organisation's key and sign for it.",
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def signer(arguments: tuple[str, ...]) -> None:
     """Hold one organisation's key and sign for it (`lms signer --help`)."""

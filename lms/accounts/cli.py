@@ -59,7 +59,7 @@ def create_organisation(tools: Tools, slug: str, kind: str, name_ko: str, name_e
     click.echo(f"{slug} is there.")
 
 
-@accounts.command("create-user")
+@accounts.command("create-user", short_help="Make an account for EMAIL, confirmed.")
 @click.argument("email")
 @click.option("--name", required=True)
 @click.option("--language", type=click.Choice(["ko", "en"]), default="ko", show_default=True)
@@ -101,7 +101,7 @@ def audit() -> None:
     """Prove the audit log."""
 
 
-@audit.command("verify")
+@audit.command("verify", short_help="Recompute the whole chain.")
 @click.option("--head", help="A hash noted down earlier, which must still be in the log.")
 @click.pass_obj
 def verify(tools: Tools, head: str | None) -> None:
