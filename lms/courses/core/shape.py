@@ -80,7 +80,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 def guess(word: str, known: Iterable[str]) -> dict[str, Any]:
     """Return `meant` and `meant_ko` for a sentence: what was probably meant, or nothing."""
     meant = nearest(word, known)
-    if meant is None:
+    if meant in {None, word}:  # the same word: it is there, but not of the kind that is wanted
         return {"meant": "", "meant_ko": ""}
     return {"meant": f"; did you mean '{meant}'?", "meant_ko": f". '{meant}'을(를) 쓰려던 건가요?"}
 
