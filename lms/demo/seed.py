@@ -107,7 +107,7 @@ def _make_signers(settings: Settings) -> None:
         if not own.exists():
             mandate = Mandate(
                 role=part,
-                name=names[part][1]["en"],
+                name=" · ".join(names[part][1].values()),
                 university=dids[Part.UNIVERSITY],
                 company=dids[Part.COMPANY],
                 host="127.0.0.1",

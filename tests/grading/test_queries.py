@@ -18,6 +18,7 @@ from lms.grading.queries.labs import grading_job, lab_source, labs_of
 from lms.grading.queries.marking import neighbours, unmarked_answers
 from lms.grading.queries.outcomes import Stage, outcome
 from lms.grading.queries.overview import labs_for
+from lms.grading.queries.submissions import newest_run
 from lms.grading.services.marking import mark_manually
 from lms.grading.services.running import record_grade, record_progress
 from tests.factories.grading import (
@@ -154,3 +155,12 @@ def test_a_run_that_ended_early_leaves_no_square_running(world: World) -> None:
     record_progress(world.session, run.id, run.token, [CellState.PASSED, CellState.RUNNING])
     record_grade(world.session, run.id, run.token, replace(grading_report()), blobs=world.blobs, at=world.at)
     assert "run" not in {kind for _, kind in outcome(world.session, work).squares}
+
+
+def test_why_a_submission_has_no_place_on_the_board_is_told(world: World) -> None:
+    work = world.graded()
+    run = newest_run(world.session, work)
+    assert run is not None
+    told = {"code": "board-no-function", "params": {"name": "predict"}, "for_staff": False}
+    run.board = {"public_score": None, "private_score": None, "notice": told}
+    assert "board-no-function" in [notice.code for notice in outcome(world.session, work).notices]

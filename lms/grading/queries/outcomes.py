@@ -155,6 +155,7 @@ def _notices(submission: Submission, run: GradingRun | None, *, staff: bool) -> 
     found = submissions.notices(submission)
     if run is not None:
         found += [each for each in submissions.notices(run) if each not in found]
+        found += submissions.board_notices(run)
     return [each for each in found if staff or not each.for_staff]
 
 
