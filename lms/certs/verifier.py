@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lms.certs.core.verify import Facts, Verdict
 
 EXIT_CODES = {"valid": 0, "refused": 1, "unreadable": 2, "undecided": 3}
-_MOST_BYTES = 20_000_001
+_MOST_BYTES = 5_000_001
 _HEADLINES = {
     "valid": ("Valid: signed by both organisations.", "유효함: 두 기관이 서명했습니다."),
     "refused": ("Refused: do not rely on this certificate.", "거부함: 이 인증서를 믿지 마세요."),

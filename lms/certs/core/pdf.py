@@ -9,7 +9,7 @@ from lms.certs.core.problems import Unreadable
 from lms.certs.core.strict_json import MAX_BYTES
 
 ATTACHMENT = "credential.json"
-MAX_PDF_BYTES = 20_000_000
+MAX_PDF_BYTES = 5_000_000
 _MOST_FILES = 20
 # What a hostile PDF makes the reader raise besides its own errors.
 _READER_ERRORS = (
@@ -46,8 +46,6 @@ def credential_from_pdf(content: bytes) -> bytes:
         raise Unreadable("pdf.broken") from None
     if len(found) != 1:
         raise Unreadable("pdf.twice" if found else "pdf.without_credential")
-    if len(found[0]) > MAX_BYTES:
-        raise Unreadable("file.too_large", limit=MAX_BYTES)
     return found[0]
 
 
@@ -57,5 +55,10 @@ def _attached(reader: PdfReader) -> list[bytes]:
         if position >= _MOST_FILES:
             raise Unreadable("pdf.broken")
         if ATTACHMENT in {file.name, file.alternative_name}:
-            found.append(file.content)
+            content = file.content
+            if len(content) > MAX_BYTES:
+                raise Unreadable("file.too_large", limit=MAX_BYTES)
+            found.append(content)
+        if len(found) > 1:
+            break  # it is refused; the others need not be unpacked
     return found

@@ -34,6 +34,8 @@ def test_the_certificate_in_a_pdf_is_verified_and_its_pages_are_not(case: Case) 
         (pdf(("other.json", b"{}")), "pdf.without_credential"),
         (pdf(("credential.json", b"{}"), ("credential.json", b"{}")), "pdf.twice"),
         (pdf(("credential.json", b"x" * 1_000_001)), "file.too_large"),
+        # The first one decides: twenty small files that unpack to gigabytes are never held together.
+        (pdf(*[("credential.json", bytes(1_000_001))] * 3), "file.too_large"),
         (pdf(("credential.json", b"{}"))[:300], "pdf.broken"),
         (b"%PDF-1.7\n" + b"<<" * 10_000, "pdf.broken"),
         (b"%PDF-" + bytes(MAX_PDF_BYTES), "file.too_large"),
