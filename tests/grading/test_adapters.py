@@ -164,7 +164,11 @@ def lab(folder: Path, environment: Path, *cells: dict[str, object]) -> LabSource
 
 
 def test_a_lab_is_built_and_proved(runner: JailedRunner, environment: Path, tmp_path: Path) -> None:
-    essay = cell("### BEGIN MARK SCHEME\n5 if good\n### END MARK SCHEME\nWhy?", "why", "markdown")
+    essay = cell(
+        "<!-- title: 왜 | The reason -->\n### BEGIN MARK SCHEME\n5 if good\n### END MARK SCHEME\nWhy?",
+        "why",
+        "markdown",
+    )
     essay["metadata"]["nbgrader"] |= {"grade": True, "solution": True, "points": 4}
     test = graded("# title: 두 배 | Doubles\n" + HIDDEN_TEST, points=3)
     made = runner.build(lab(tmp_path / "one", environment, answer(SOLUTION), test, essay))
@@ -174,6 +178,7 @@ def test_a_lab_is_built_and_proved(runner: JailedRunner, environment: Path, tmp_
     kinds = [one.kind for one in made.manifest.cells]
     assert kinds == [CellKind.ANSWER, CellKind.TEST, CellKind.MANUAL_ANSWER]
     assert made.manifest.cells[1].title == {"ko": "두 배", "en": "Doubles"}
+    assert made.manifest.cells[2].title == {"ko": "왜", "en": "The reason"}
     student = made.student_notebook.decode()
     assert "NotImplementedError" in student
     assert not any(secret in student for secret in ("double(7)", "return 2", "5 if good"))

@@ -492,6 +492,22 @@ def test_an_answer_is_graded_by_hand_and_the_next_one_follows(
     assert "Good &lt;b&gt;" in history
 
 
+def test_who_grades_sees_the_mark_scheme_and_students_never(
+    client: FlaskClient, world: World, sign_in: SignIn
+) -> None:
+    scheme = b"<!-- title: a | b -->\\n**One point** for a reason"
+    work = world.graded()
+    work.release.source_blob = world.blobs.put(notebook().replace(b"my words", scheme))
+    sign_in(world.assistant)
+    page = client.get(f"/submissions/{work.id}/answers/essay").text
+    assert "<strong>One point</strong> for a reason" in page
+    assert "title:" not in page
+    sign_in(world.student)
+    assert client.get(f"/submissions/{work.id}/answers/essay").status_code == 403
+    assert "One point" not in client.get(f"/submissions/{work.id}").text
+    assert "One point" not in client.get(f"/submissions/{work.id}/feedback").text
+
+
 @pytest.mark.parametrize("score", ["3", "-1", "nan", "abc", ""])
 def test_points_that_are_not_right_are_said_beside_the_field(
     client: FlaskClient, world: World, sign_in: SignIn, session: Session, score: str

@@ -23,7 +23,7 @@ from lms.grading.core.contracts import BuildReport, CellKind, Manifest, Manifest
 from lms.grading.core.wire import to_json
 
 REASON_CHARACTERS = 1_500
-TITLE = re.compile(r"\s*#\s*title:\s*(.+)")
+TITLE = re.compile(r"\s*(?:#|<!--)\s*title:\s*(.+?)\s*(?:-->\s*)?$")
 BEFORE = ("IncludeHeaderFooter", "InstantiateTests", "LockCells")
 HIDING_SOLUTIONS = ("ClearSolutions", "ClearOutput", "CheckCellMetadata", "ComputeChecksums")
 HIDING_TESTS = ("ClearHiddenTests", "ClearMarkScheme", "ComputeChecksums", "CheckCellMetadata")
@@ -46,7 +46,7 @@ def build(content: bytes, name: str, python: str) -> BuildReport:
         source = _apply(BEFORE, notebook, resources)
         full = _apply(HIDING_SOLUTIONS, copy.deepcopy(source), resources)
         released = _apply(HIDING_TESTS, copy.deepcopy(full), resources)
-        manifest = _manifest(full, released)
+        manifest = _manifest(source, full, released)
     except BuildRefused as refused:
         return BuildReport(errors=(refused.notice,), warnings=())
     nothing = () if manifest.maximum > 0 else (Notice("nothing-graded", for_staff=True),)
@@ -118,17 +118,17 @@ def _use_kernel(python: str) -> None:
     instantiatetests.start_new_kernel = start
 
 
-def _manifest(full: Any, released: Any) -> Manifest:
-    pairs = zip(full.cells, released.cells, strict=True)
+def _manifest(source: Any, full: Any, released: Any) -> Manifest:
+    stages = zip(source.cells, full.cells, released.cells, strict=True)
     spec = released.metadata.get("kernelspec", {})
     language = spec.get("language") or released.metadata.get("language_info", {}).get("name") or "python"
     return Manifest(
-        cells=tuple(_cells(pairs)), kernel=str(spec.get("name") or "python3"), language=str(language)
+        cells=tuple(_cells(stages)), kernel=str(spec.get("name") or "python3"), language=str(language)
     )
 
 
-def _cells(pairs: Any) -> Iterator[ManifestCell]:
-    for full, released in pairs:
+def _cells(stages: Any) -> Iterator[ManifestCell]:
+    for source, full, released in stages:
         marks = released.metadata.get("nbgrader")
         kind = _kind(marks or {})
         if kind is CellKind.FREE:
@@ -142,7 +142,7 @@ def _cells(pairs: Any) -> Iterator[ManifestCell]:
             source=released.source,
             full_source=full.source,
             checksum=marks.get("checksum", ""),
-            title=_title(released.source),
+            title=_title(source.source),
         )
 
 
@@ -157,7 +157,7 @@ def _kind(marks: dict[str, Any]) -> CellKind:
 
 
 def _title(source: str) -> dict[str, str]:
-    """Read `# title: 한국어 | English` from the first line."""
+    """Read `# title: 한국어 | English`, in text a comment `<!-- title: … -->`, from the first line."""
     found = TITLE.match(source.split("\n", 1)[0])
     if found is None:
         return {}

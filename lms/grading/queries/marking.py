@@ -1,6 +1,6 @@
 """Answers that wait to be graded by hand, and the courses whose staff may do it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import or_, select
@@ -10,7 +10,8 @@ from lms.accounts.models import User
 from lms.courses.models import Course
 from lms.grading import policy
 from lms.grading.core.contracts import CheckStatus
-from lms.grading.models import Grade, Lab, ManualMark, Submission
+from lms.grading.models import Grade, Lab, LabRelease, ManualMark, Submission
+from lms.grading.queries.labs import manifest
 from lms.grading.queries.submissions import checks
 
 
@@ -21,6 +22,7 @@ class Unmarked:
     submission: Submission
     grade_id: str
     maximum: float
+    title: Mapping[str, str]  # by language; empty where the author gave none
 
 
 def unmarked_answers(session: Session, courses: Iterable[Course], lab: Lab | None = None) -> list[Unmarked]:
@@ -35,11 +37,17 @@ def unmarked_answers(session: Session, courses: Iterable[Course], lab: Lab | Non
     grades = session.scalars(work.order_by(Grade.submission_id)).all()
     marked = _marked(session, [grade.submission_id for grade in grades])
     return [
-        Unmarked(grade.submission, check.grade_id, check.maximum)
+        Unmarked(
+            grade.submission, check.grade_id, check.maximum, _title(grade.submission.release, check.grade_id)
+        )
         for grade in grades
         for check in checks(grade.run)
         if check.status is CheckStatus.MANUAL and (grade.submission_id, check.grade_id) not in marked
     ]
+
+
+def _title(release: LabRelease, grade_id: str) -> Mapping[str, str]:
+    return next((cell.title for cell in manifest(release).cells if cell.grade_id == grade_id), {})
 
 
 def _marked(session: Session, ids: Sequence[int]) -> set[tuple[int, str]]:

@@ -18,7 +18,7 @@ from lms.grading.queries import submissions as submission_queries
 from lms.grading.queries.labs import manifest
 from lms.grading.services.marking import BY_HAND, mark_manually
 from lms.grading.views.labs import blueprint
-from lms.grading.views.rendering import answer_html
+from lms.grading.views.rendering import answer_html, scheme_html
 from lms.web.errors import put_beside
 from lms.web.session import blobs, session
 
@@ -93,10 +93,17 @@ def _page(answer: Answer, form: MarkForm) -> str:
         work=work,
         cell=answer.cell,
         html=answer_html(blobs().get(blob), answer.cell.grade_id) if blob else "",
+        scheme=_scheme(answer),
         form=form,
         marks=marks,
         near=_near(answer),
     )
+
+
+def _scheme(answer: Answer) -> str:
+    """Return the author's own cell, which students never see."""
+    source = answer.work.release.source_blob
+    return scheme_html(blobs().get(source), answer.cell.grade_id) if source else ""
 
 
 def _near(answer: Answer) -> queries.Neighbours:

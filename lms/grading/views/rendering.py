@@ -1,12 +1,16 @@
 """Students' notebooks as HTML in which nothing can run."""
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
 
 from lms.courses.core.notebooks import Cell, Notebook, read_notebook, render_notebook
 from lms.web.language import language
+
+NAME = re.compile(r"\A\s*<!--\s*title:.*?-->\s*")
 
 
 def cells_html(content: bytes) -> list[tuple[int, Markup]]:
@@ -23,6 +27,15 @@ def answer_html(content: bytes, grade_id: str) -> Markup:
     if notebook is None:
         return Markup()
     return Markup("\n").join(_html(notebook, cell) for cell in _answer(notebook.cells, grade_id))
+
+
+def scheme_html(content: bytes, grade_id: str) -> Markup:
+    """Return the HTML of the author's own cell, without the comment that names it."""
+    notebook = _read(content)
+    if notebook is None:
+        return Markup()
+    cells = (replace(cell, source=NAME.sub("", cell.source)) for cell in _answer(notebook.cells, grade_id))
+    return Markup("\n").join(_html(notebook, cell) for cell in cells)
 
 
 def _read(content: bytes) -> Notebook | None:
