@@ -43,9 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(problem, file=sys.stderr)  # noqa: T201 - a command speaks by printing
         return EXIT_CODES["unreadable"]
     lines = [_json(verdict, options.language)] if options.json else _lines(verdict, options.language)
-    for line in lines:
-        print(line if options.json else _printable(line))  # noqa: T201 - a command speaks by printing
+    _say(line if options.json else _printable(line) for line in lines)
     return EXIT_CODES[verdict.status]
+
+
+def _say(lines: Iterable[str]) -> None:
+    """Print; a reader who has seen enough must not turn the exit status into another answer."""
+    try:
+        for line in lines:
+            print(line)  # noqa: T201 - a command speaks by printing
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _CannotReadError(Exception):

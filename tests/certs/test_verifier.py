@@ -165,3 +165,14 @@ def test_a_misused_option_is_explained(
         main(desk.arguments("credential.json", *wrong))
     assert ended.value.code == 2
     assert wrong[0] in capsys.readouterr().err
+
+
+def test_a_reader_who_has_seen_enough_does_not_change_the_answer(desk: Desk) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "lms.certs.verifier", *desk.arguments("credential.json")],
+        stdout=writing, stderr=subprocess.PIPE, check=False, cwd=ROOT,
+    )  # fmt: skip
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
