@@ -93,13 +93,18 @@ class Settings:
         """Return the path of the trust file."""
         return self.trust_file or self.instance / "trust.json"
 
+    def make_instance(self) -> None:
+        """Make the folder of this installation unless it is there; nobody else may look inside."""
+        self.instance.parent.mkdir(parents=True, exist_ok=True)
+        self.instance.mkdir(mode=0o700, exist_ok=True)
+
     def session_key(self) -> str:
         """Return the key that signs sessions, made on first use."""
         if self.secret_key:
             return self.secret_key
         path = self.instance / "secret_key"
         if not path.exists():
-            self.instance.mkdir(parents=True, exist_ok=True)
+            self.make_instance()
             scratch = path.with_suffix(f".{secrets.token_hex(4)}")
             scratch.touch(mode=0o600)
             scratch.write_text(secrets.token_hex(32))

@@ -82,7 +82,7 @@ def _signer_ports(signers: Path, port: int) -> dict[Part, int]:
 def prepare(installation: Installation) -> None:
     """Make everything that the demonstration needs and that is not there yet."""
     settings = installation.settings
-    settings.instance.mkdir(parents=True, exist_ok=True)
+    settings.make_instance()
     migrate.upgrade(settings.database)
     _make_signers(settings)
     for lock in sorted(settings.environments.glob("*.txt")):

@@ -29,6 +29,8 @@ def _add(response: Response) -> Response:
     if response.mimetype == "text/html":
         response.headers.setdefault("Cache-Control", "no-store" if _is_personal() else "no-cache")
         response.vary.update(["Cookie", "Accept-Language"])
+    elif "Cache-Control" not in response.headers and _is_personal():
+        response.headers["Cache-Control"] = "private, no-cache"
     return response
 
 
