@@ -1,6 +1,7 @@
 """Leaderboards: make the hidden set, ask the student's kernel for predictions, score them elsewhere."""
 
 import base64
+import builtins
 import io
 import json
 import zipfile
@@ -112,7 +113,7 @@ def _predictions(job: GradingJob, name: str, run: NotebookRun) -> bytes | BoardR
     )
     ran = run.kernel.execute(code, job.limits.cell_seconds)
     if ran.status is RunStatus.ERROR:
-        error = ran.error[0] if ran.error else "Error"
+        error = _kind(ran.error[0] if ran.error else "")
         missing = error == "LookupError"
         return (
             _none("board-no-function", name=name)
@@ -123,6 +124,12 @@ def _predictions(job: GradingJob, name: str, run: NotebookRun) -> bytes | BoardR
         return _none("board-timeout", seconds=job.limits.cell_seconds)
     content = run.kernel.fetch(board_program.PREDICTIONS, PREDICTION_BYTES)
     return content if content is not None else _none("board-bad-predictions")
+
+
+def _kind(error: str) -> str:
+    """Return the exception's name if Python has it: one of the student's own could spell hidden rows out."""
+    known = getattr(builtins, error, None)
+    return error if isinstance(known, type) and issubclass(known, BaseException) else "Error"
 
 
 def _output(name: str, run: NotebookRun) -> bytes | BoardResult:

@@ -14,7 +14,7 @@ from lms.grading.queries.labs import labs_of
 from lms.grading.queries.submissions import counting_rule
 
 PAGE_ROWS = 50
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
