@@ -1,5 +1,6 @@
 """One signer on the loopback interface, as an OS user of its own where root starts it."""
 
+import ctypes
 import hmac
 import json
 import os
@@ -32,11 +33,8 @@ from lms.certs.core.strict_json import Document, read_object
 from lms.signer.keeping import Signer
 
 MOST_REQUEST_BYTES = 4_000_000
-
-
 _IDLE_SECONDS = 15
-
-
+_SET_PDEATHSIG, _GET_PDEATHSIG = 1, 2  # of prctl(2)
 _STATUSES = {
     "signer.id_taken": HTTPStatus.CONFLICT,
     "signer.place_taken": HTTPStatus.CONFLICT,
@@ -149,9 +147,13 @@ def serve(folder: Path, user: int | None = None) -> None:
 def _become(user: int, mandate: Mandate) -> None:
     """Give root away for good, after a rehearsal: the interpreter's own files may be closed to `user`."""
     _rehearse(mandate)
+    process = ctypes.CDLL(None)
+    ends_with_parent = ctypes.c_int()
+    process.prctl(_GET_PDEATHSIG, ctypes.byref(ends_with_parent))
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
+    process.prctl(_SET_PDEATHSIG, ends_with_parent)  # the kernel forgets it when the user changes
 
 
 def _rehearse(mandate: Mandate) -> None:

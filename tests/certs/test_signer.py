@@ -443,3 +443,29 @@ def _comes_up(port: int) -> Document:
         except OSError:
             time.sleep(0.05)
     pytest.fail("the signer did not come up")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not run: only root can become another user")
+def test_a_signer_of_its_own_user_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    folder = tmp_path / "company"
+    create(folder, replace(MANDATE, port=port))
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, 61_100, 61_100)
+    command = f"setpriv --pdeathsig TERM {sys.executable} -m lms.signer run --user 61100 {folder} & wait"
+    with subprocess.Popen(["/bin/sh", "-c", command], cwd=ROOT, stderr=subprocess.DEVNULL) as shell:
+        _comes_up(port)
+        pid = subprocess.run(
+            ["/usr/bin/pgrep", "-f", str(folder)], capture_output=True, text=True, check=True
+        ).stdout
+        owners = {Path(f"/proc/{each}").stat().st_uid for each in pid.split() if int(each) != shell.pid}
+        assert owners == {61_100}
+        shell.kill()
+    for _ in range(200):
+        try:
+            ask(port, "GET", "/health")
+        except OSError:
+            return
+        time.sleep(0.05)
+    pytest.fail("the signer outlived the process that started it")
