@@ -110,7 +110,7 @@ def signer(arguments: tuple[str, ...]) -> None:
 @click.pass_obj
 def upgrade(installation: Installation) -> None:
     """Bring the database to the newest schema."""
-    installation.settings.instance.mkdir(parents=True, exist_ok=True)
+    installation.settings.make_instance()
     migrate.upgrade(installation.settings.database)
 
 

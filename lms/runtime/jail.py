@@ -120,9 +120,10 @@ class Jailed:
             opened = os.open(self.outside(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             return None
+        if not stat.S_ISREG(os.fstat(opened).st_mode):  # a folder would not even become a file object
+            os.close(opened)
+            return None
         with os.fdopen(opened, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return None
             content = file.read(limit + 1)
         return content if len(content) <= limit else None
 

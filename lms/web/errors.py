@@ -8,7 +8,7 @@ from flask_login import AnonymousUserMixin, current_user
 from flask_wtf import FlaskForm
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import BadHost, HTTPException, InternalServerError
 
 from lms.errors import N_, DomainError, Invalid, TooSoon
 from lms.web.session import read_on
@@ -82,6 +82,8 @@ def _csrf(error: CSRFError) -> Response:
 
 
 def _http(error: HTTPException) -> Response:
+    if isinstance(request.routing_exception, BadHost):  # then no page can name its own addresses
+        return Response(f"{gettext(SENTENCES[400])}\n", 400, content_type="text/plain; charset=utf-8")
     if error.response is not None:
         return make_response(error.response)
     if isinstance(error, InternalServerError) and isinstance(error.original_exception, OSError):

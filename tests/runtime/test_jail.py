@@ -105,9 +105,12 @@ def test_handed_in_files_and_folders_are_read_only(python: Path, tmp_path: Path)
     assert "Read-only" in result.errors or "PermissionError" in result.errors
 
 
+SPECIAL = ("link", "pipe", "folder", "big", "none")
+
+
 def test_only_plain_small_files_are_fetched(python: Path) -> None:
     code = (
-        "import os, time\nos.symlink('/etc/passwd', 'link'); os.mkfifo('pipe')\n"
+        "import os, time\nos.symlink('/etc/passwd', 'link'); os.mkfifo('pipe'); os.mkdir('folder')\n"
         "open('big', 'w').write('x' * 99); open('good', 'w').write('yes'); time.sleep(60)"
     )
     with Jailed.start(JailSpec(python, ("-c", code), bounds=SMALL)) as jailed:
@@ -115,7 +118,7 @@ def test_only_plain_small_files_are_fetched(python: Path) -> None:
         while jailed.fetch("/lab/good", 9) != b"yes" and time.monotonic() < deadline:
             time.sleep(0.01)
         assert jailed.fetch("/lab/good", 9) == b"yes"
-        assert [jailed.fetch(f"/lab/{name}", 9) for name in ("link", "pipe", "big", "none")] == [None] * 4
+        assert [jailed.fetch(f"/lab/{name}", 9) for name in SPECIAL] == [None] * 5
         jailed.put("given", b"1")
         with pytest.raises(FileExistsError):
             jailed.put("given", b"2")

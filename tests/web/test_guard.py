@@ -55,3 +55,14 @@ def test_nobody_else_on_the_machine_looks_into_an_installation(tmp_path: Path) -
     finally:
         os.umask(before)
     assert (tmp_path / "made" / "instance").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("demo", [True, False])
+def test_a_name_that_no_machine_can_have_is_refused_in_plain_words(
+    app: Flask, client: FlaskClient, settings: Settings, *, demo: bool
+) -> None:
+    app.extensions["settings"] = replace(settings, demo=demo)
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    answer = client.get("/", headers={"Host": "x" * 3_000})
+    assert answer.status_code == 400
+    assert answer.mimetype == "text/plain"
