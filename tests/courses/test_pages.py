@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,6 +103,26 @@ def test_a_picture_cannot_run_anything(client: FlaskClient, course: Course) -> N
 )
 def test_assets_never_give_another_file(client: FlaskClient, course: Course, path: str) -> None:
     assert client.get(f"/courses/{course.slug}/versions/1/assets/{path}").status_code in {404, 308}
+
+
+def test_a_lesson_that_is_a_notebook_can_be_taken_along(
+    client: FlaskClient, session: Session, blobs: FolderBlobs, tmp_path: Path, sign_in: SignIn
+) -> None:
+    cell = {"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# More\n\nText."}
+    notebook = json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]})
+    files: dict[str, str | None] = {"lessons/02-more.md": None, "lessons/02-more.en.md": None}
+    files["lessons/01-vectors.md"] = "# 벡터\n\n더해요.\n"  # without the link to what is replaced
+    more = {"lessons/02-more.ipynb": notebook, "lessons/02-more.en.ipynb": notebook}
+    version = make_version(session, blobs, tmp_path, files={**files, **more})
+    reader = make_instructor(session, version.course.university)
+    sign_in(reader)
+    path = f"/courses/{version.course.slug}/lessons/02-more?version=1"
+    assert "download=1" in client.get(path, headers=ENGLISH).text
+    given = client.get(f"{path}&download=1", headers=ENGLISH)
+    assert given.text == notebook
+    assert given.headers["Content-Disposition"].startswith("attachment; filename=02-more")
+    plain = client.get(f"/courses/{version.course.slug}/lessons/01-vectors?version=1&download=1")
+    assert plain.mimetype == "text/html"
 
 
 def test_lessons_before_the_start_of_the_cohort_are_closed(

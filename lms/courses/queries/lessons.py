@@ -39,12 +39,19 @@ class LessonPage:
 
     outline: Outline
     lesson: Lesson
+    file: str
+    """Its path within the course folder."""
     page: Page
     language: str
     """Of the text, which is not always the reader's."""
     module: Module
     before: Item | None
     after: Item | None
+
+    @property
+    def is_notebook(self) -> bool:
+        """Say whether it was written as a notebook, which readers may take along."""
+        return self.file.endswith(".ipynb")
 
     @property
     def objectives(self) -> tuple[str, ...]:
@@ -82,6 +89,7 @@ def lesson_page(
     return LessonPage(
         outline=outline,
         lesson=lesson,
+        file=file,
         page=page,
         language=spoken,
         module=outline.module_of(item),

@@ -4,6 +4,7 @@ from flask import Response, make_response, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from lms.courses import policy
+from lms.courses.models import CourseVersion
 from lms.courses.queries import catalogue as courses
 from lms.courses.queries import lessons, people
 from lms.courses.services.enrolling import mark_lesson_read
@@ -25,7 +26,6 @@ def catalogue() -> str:
     found = courses.catalogue(session(), query, request.args.get("page", 1, type=int))
     user = visitor()
     own = courses.courses_of_staff(session(), user) if user else []
-    own = [course for course in own if policy.is_course_staff(user, course)]
     titles = {course.id: courses.course_title(session(), course) for course in own}
     return render_template("courses/catalogue.html", found=found, query=query, own=own, titles=titles)
 
@@ -73,12 +73,22 @@ def _standing(here: Visit) -> dict[str, object]:
     return {"progress": progress, "address": address, "due": due}
 
 
-def lesson(slug: str, lesson: str) -> str:
-    """Show one lesson to whoever takes the course."""
+def lesson(slug: str, lesson: str) -> str | Response:
+    """Show one lesson to whoever takes the course, or hand it out if it is a notebook."""
     here = visit(slug)
     policy.check_can_read(here.user, here.course, here.enrolment, now())
     page = lessons.lesson_page(here.version, lesson, language(), blobs(), here.links)
+    if "download" in request.args and page.is_notebook:
+        return _notebook(here.version, page.file)
     return render_template("courses/lesson.html", here=here, it=page, **_standing(here))
+
+
+def _notebook(version: CourseVersion, file: str) -> Response:
+    response = make_response(blobs().get(version.files[file]))
+    response.headers["Content-Type"] = "application/x-ipynb+json"
+    response.headers["Content-Security-Policy"] = ASSET_POLICY
+    response.headers.set("Content-Disposition", "attachment", filename=file.rsplit("/", 1)[-1])
+    return response
 
 
 def read_lesson(slug: str, lesson: str) -> AnyResponse | str:
