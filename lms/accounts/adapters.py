@@ -35,6 +35,8 @@ def compose(letter: Letter, sender: str, domain: str) -> EmailMessage:
 class FolderPost:
     """Puts every mail as a file into a folder: for demonstrations and development."""
 
+    shows_letters = True
+
     def __init__(self, folder: Path, *, sender: str) -> None:
         self.folder = folder
         self.sender = sender
@@ -51,6 +53,8 @@ class FolderPost:
 
 class SmtpPost:
     """Hands mail to the server at `smtp://user:password@host:port` (`smtps://` for TLS from the start)."""
+
+    shows_letters = False
 
     def __init__(self, url: str, *, sender: str) -> None:
         self.url = urlsplit(url)

@@ -13,7 +13,8 @@ from lms.accounts.services.mail import MOST_FAILURES, queue_mail, send_pending
 
 
 class Memory:
-    def __init__(self) -> None:
+    def __init__(self, *, shows_letters: bool = False) -> None:
+        self.shows_letters = shows_letters
         self.sent: list[Letter] = []
 
     def send(self, letter: Letter) -> None:
@@ -32,6 +33,17 @@ def test_waiting_mail_goes_out_once_and_a_broken_one_holds_nobody_up(session: Se
     assert fine.sent_at is not None
     assert broken.failures == 2
     assert broken.last_error == "no such mailbox"
+
+
+@pytest.mark.parametrize(("shown", "kept"), [(False, ""), (True, "https://duri.example/reset/secret")])
+def test_a_link_that_went_out_is_kept_only_where_mail_is_shown(
+    session: Session, *, shown: bool, kept: str
+) -> None:
+    mail = queue_mail(session, "sky@example.org", "subject", "https://duri.example/reset/secret")
+    post = Memory(shows_letters=shown)
+    send_pending(session, post)
+    assert post.sent[0].body == "https://duri.example/reset/secret"
+    assert mail.body == kept
 
 
 def test_a_mail_that_always_fails_is_given_up(session: Session) -> None:

@@ -22,6 +22,10 @@ class PostError(Exception):
 class Post(Protocol):
     """Takes letters away."""
 
+    @property
+    def shows_letters(self) -> bool:
+        """Say whether letters may be read again here; elsewhere their links are forgotten once sent."""
+
     def send(self, letter: Letter) -> None:
         """Hand a letter over.
 

@@ -48,4 +48,6 @@ def _send(mail: OutgoingMail, post: Post) -> bool:
         mail.last_error = str(error)[:LONGEST_ERROR]
         return False
     mail.sent_at = now()
+    if not post.shows_letters:
+        mail.body = ""  # it may hold the secret of a link that still works
     return True
