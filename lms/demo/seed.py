@@ -44,6 +44,7 @@ PEOPLE: tuple[tuple[str, str, str, Role | None], ...] = (
     ("professor@hangang.example", "박교수", UNIVERSITY, Role.INSTRUCTOR),
     ("assistant@hangang.example", "정조교", UNIVERSITY, Role.ASSISTANT),
     ("registrar@hangang.example", "한학적", UNIVERSITY, Role.SIGNATORY),
+    ("office@hangang.example", "서행정", UNIVERSITY, Role.ADMIN),
     ("engineer@nuri.example", "최엔지", COMPANY, Role.INSTRUCTOR),
     ("signatory@nuri.example", "윤서명", COMPANY, Role.SIGNATORY),
     ("employer@nuri.example", "조채용", COMPANY, Role.EMPLOYER),
