@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Protocol
@@ -147,9 +148,10 @@ def _version_2() -> list[Path]:
 
 def _kill_members(folder: Path) -> None:
     with contextlib.suppress(OSError):
-        for line in (folder / "cgroup.procs").read_text().split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(line), 9)
+        for pid in map(int, (folder / "cgroup.procs").read_text().split()):
+            if pid > 0:  # zero stands for a process that is not in our sight, and to kill it would end us
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def _tree(pid: int) -> list[int]:
