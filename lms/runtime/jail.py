@@ -170,7 +170,7 @@ def _spawn(
         stack.callback(os.close, told)
         descriptors = _Descriptors(stack)
         arguments = command_line(spec, slot.uid, descriptors)
-        command = meter.wrap([bubblewrap, "--info-fd", str(tell), *arguments])
+        command = _tied(meter.wrap([bubblewrap, "--info-fd", str(tell), *arguments]))
         try:
             process = subprocess.Popen(
                 command, stdin=stream, stdout=stream, stderr=stream, env={},
@@ -179,6 +179,15 @@ def _spawn(
         finally:
             os.close(tell)
         return process, _init_pid(told, process)
+
+
+def _tied(command: list[str]) -> list[str]:
+    """Let a command die with us from its first instant, long before bubblewrap sees to that itself.
+
+    The signal is armed first and the parent looked at then: whoever died before the one is seen by the other.
+    """
+    alive = ["/bin/sh", "-c", '[ "$PPID" = "$0" ] || exit 1; exec "$@"', str(os.getpid())]
+    return ["/usr/bin/setpriv", "--pdeathsig", "KILL", *alive, *command]
 
 
 def _init_pid(told: int, process: "subprocess.Popen[bytes]") -> int:

@@ -133,7 +133,7 @@ def test_nothing_is_left_when_the_worker_is_killed(python: Path) -> None:
     )
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     worker = subprocess.Popen([sys.executable, "-c", code], env=env)
-    _wait_for(lambda: len(_running(mark, ours=worker.pid)) > 0)
+    _wait_for(lambda: any(words[0] == str(python).encode() for words in _running(mark, ours=worker.pid)))
     worker.send_signal(signal.SIGKILL)
     worker.wait()
     _wait_for(lambda: not _running(mark, ours=worker.pid))
@@ -146,7 +146,7 @@ def _wait_for(condition: object) -> None:
         time.sleep(0.02)
 
 
-def _running(mark: str, *, ours: int) -> list[str]:
+def _running(mark: str, *, ours: int) -> list[list[bytes]]:
     found = []
     for process in Path("/proc").iterdir():
         if process.name.isdigit() and int(process.name) != ours:
@@ -155,7 +155,7 @@ def _running(mark: str, *, ours: int) -> list[str]:
             except OSError:
                 continue
             if mark.encode() in words:
-                found.append(process.name)
+                found.append(words)
     return found
 
 
