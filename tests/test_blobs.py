@@ -1,0 +1,48 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lms.blobs import FolderBlobs
+
+
+@given(content=st.binary(max_size=2000))
+def test_what_is_put_comes_back_under_its_hash(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    blobs = FolderBlobs(tmp_path_factory.mktemp("blobs"))
+    sha256 = blobs.put(content)
+    assert sha256 == hashlib.sha256(content).hexdigest() == blobs.put(content)
+    assert blobs.get(sha256) == content
+
+
+def test_the_same_content_is_kept_once(blobs: FolderBlobs) -> None:
+    for _ in range(3):
+        blobs.put(b"one")
+    assert len([path for path in blobs.folder.rglob("*") if path.is_file()]) == 1
+
+
+def test_damage_is_noticed(blobs: FolderBlobs) -> None:
+    sha256 = blobs.put(b"one")
+    (blobs.folder / sha256[:2] / sha256[2:]).write_bytes(b"two")
+    with pytest.raises(ValueError, match="damaged"):
+        blobs.get(sha256)
+
+
+@pytest.mark.parametrize("name", ["", "../../etc/passwd", "0" * 63, "Z" * 64, "0" * 64])
+def test_what_is_no_hash_of_ours_is_not_there(blobs: FolderBlobs, name: str) -> None:
+    with pytest.raises(KeyError):
+        blobs.get(name)
+
+
+def test_a_write_that_fails_leaves_nothing(blobs: FolderBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device", str(descriptor))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lms.blobs.os.fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            blobs.put(b"one")
+    assert [path for path in Path(blobs.folder).rglob("*") if path.is_file()] == []
