@@ -1,7 +1,6 @@
 """What follows from what, across domains. Every step is repeatable; one transaction each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,16 +24,6 @@ from lms.leaderboards import services as leaderboards
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
-class Standing:
-    """How far a student is towards the certificate. Units: points."""
-
-    score: float
-    maximum: float
-    missing_labs: tuple[str, ...]  # required labs without their share yet
-    complete: bool
-
-
 def settle(session: Session, grade: Grade, at: datetime) -> None:
     """Draw all consequences of a grade: board, completion, certificate; then mark it settled.
 
@@ -52,27 +41,22 @@ def settle(session: Session, grade: Grade, at: datetime) -> None:
 
 def _complete(session: Session, enrolment: Enrolment, version: CourseVersion, at: datetime) -> None:
     outline = read_outline(version.outline)
-    counting = counting_grades(session, enrolment)
-    standing = towards_certificate(outline, counting)
-    if not standing.complete:
+    final = {
+        slug: grade
+        for slug, grade in counting_grades(session, enrolment).items()
+        if slug in outline.labs and not grade.provisional  # a lab that left the course counts no longer
+    }
+    if not meets_rule(outline.certificate, final):
         return
     mark_completed(session, enrolment, at=at)
-    facts = _facts(session, enrolment, outline, counting, at)
+    facts = _facts(session, enrolment, outline, final, at)
     request_issuance(session, enrolment, version, facts=facts, language=enrolment.user.language, at=at)
 
 
-def towards_certificate(outline: Outline, counting: Mapping[str, Grade]) -> Standing:
-    """Measure counting grades (by lab) against the course's rule; provisional grades do not count yet."""
-    rule = outline.certificate
-    final = {slug: grade for slug, grade in counting.items() if not grade.provisional}
-    score = sum(grade.score for grade in final.values())
-    missing = tuple(slug for slug in rule.required_labs if not _reaches(final.get(slug), rule))
-    return Standing(
-        score=score,
-        maximum=outline.maximum,
-        missing_labs=missing,
-        complete=not missing and score >= rule.minimum_points,
-    )
+def meets_rule(rule: CertificateRule, final: Mapping[str, Grade]) -> bool:
+    """Say whether final grades (by lab) earn the certificate: enough points, and required labs' shares."""
+    enough = sum(grade.score for grade in final.values()) >= rule.minimum_points
+    return enough and all(_reaches(final.get(slug), rule) for slug in rule.required_labs)
 
 
 def _reaches(grade: Grade | None, rule: CertificateRule) -> bool:
@@ -80,9 +64,8 @@ def _reaches(grade: Grade | None, rule: CertificateRule) -> bool:
 
 
 def _facts(
-    session: Session, enrolment: Enrolment, outline: Outline, counting: Mapping[str, Grade], at: datetime
+    session: Session, enrolment: Enrolment, outline: Outline, final: Mapping[str, Grade], at: datetime
 ) -> dict[str, Any]:
-    final = {slug: grade for slug, grade in counting.items() if not grade.provisional}
     labs = [
         _lab_facts(session, enrolment, grade, at) | {"slug": slug, "title": dict(outline.labs[slug].title)}
         for slug, grade in final.items()

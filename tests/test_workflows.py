@@ -94,3 +94,11 @@ def test_a_new_version_has_its_labs_queued_and_opened_repeatably(automatic: Worl
     assert session.scalar(select(func.count()).select_from(LabRelease)) == 2
     assert automatic.lab.current_release is not None
     assert automatic.lab.current_release.number == 1  # the new one is neither built nor approved
+
+
+def test_a_lab_that_left_the_course_counts_no_longer_and_stops_nothing(automatic: World) -> None:
+    automatic.graded(report=grading_report(manual=False))
+    automatic.version.outline = automatic.version.outline | {"labs": {}}
+    workflows.settle(automatic.session, grade_of(automatic), NOW)
+    assert grade_of(automatic).settled_at == NOW
+    assert requests(automatic) == 0
