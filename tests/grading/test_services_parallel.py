@@ -34,10 +34,7 @@ def sqlite(tmp_path: Path) -> Iterator[Engine]:
 def own_sessions(request: pytest.FixtureRequest) -> sessionmaker[Session]:
     if request.param == "sqlite":
         return make_sessions(request.getfixturevalue("sqlite"))
-    try:
-        engine: Engine = request.getfixturevalue("postgres_engine")
-    except pytest.FixtureLookupError:
-        pytest.skip("no PostgreSQL server for tests")
+    engine: Engine = request.getfixturevalue("postgres_engine")
     return make_sessions(engine)
 
 
