@@ -46,11 +46,6 @@ def is_staff(user: User, organisation_id: int) -> bool:
     return has_role(user, organisation_id, *STAFF)
 
 
-def is_any_staff(user: User) -> bool:
-    """Say whether a user is staff anywhere."""
-    return any(each.role in STAFF and each.ended_at is None for each in user.memberships)
-
-
 def is_site_admin(user: User) -> bool:
     """Say whether a user administers this installation."""
     return any(

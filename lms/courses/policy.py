@@ -136,12 +136,6 @@ def check_can_enrol(user: User, cohort: Cohort, at: datetime) -> None:
         raise Conflict(N_("This cohort has ended. Choose one that is going on or coming up."))
 
 
-def can_enrol(user: User | None, cohort: Cohort, at: datetime) -> bool:
-    """Say whether a user can enrol in a cohort now."""
-    open_now = cohort.course.current_version_id is not None and at < cohort.ends_at
-    return open_now and user is not None and user.confirmed_at is not None
-
-
 def can_read(user: User | None, course: Course, enrolment: Enrolment | None, at: datetime) -> bool:
     """Say whether a user may read the course's lessons now."""
     if is_course_staff(user, course):

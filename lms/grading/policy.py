@@ -66,11 +66,6 @@ def check_can_submit(enrolment: Enrolment, lab: Lab, received_at: datetime) -> L
     return lab.current_release
 
 
-def can_submit(enrolment: Enrolment, lab: Lab, received_at: datetime) -> bool:
-    """Say whether the person may hand in work for `lab` then, attempts aside."""
-    return _allowed(check_can_submit, enrolment, lab, received_at)
-
-
 def check_attempts_left(release: LabRelease, used: int) -> None:
     """Raise when all attempts of the lab are used."""
     allowed = rules_of(release).attempts

@@ -68,11 +68,6 @@ def board_of(session: Session, lab_id: int, cohort_id: int) -> Board | None:
     return session.scalar(select(Board).where(Board.lab_id == lab_id, Board.cohort_id == cohort_id))
 
 
-def boards_of(session: Session, cohort: Cohort) -> Sequence[Board]:
-    """Return the boards of a cohort."""
-    return session.scalars(select(Board).where(Board.cohort_id == cohort.id).order_by(Board.id)).all()
-
-
 def boards_for(session: Session, user: User) -> Sequence[Board]:
     """Return the boards of the cohorts that a person is in, newest cohort first."""
     return session.scalars(

@@ -135,13 +135,6 @@ def _texts(row: CatalogueRow) -> Iterable[str]:
     yield " ".join(outline.description.values())
 
 
-def open_courses(session: Session) -> Sequence[Course]:
-    """Return all courses that are open."""
-    return session.scalars(
-        select(Course).where(Course.current_version_id.is_not(None)).order_by(Course.slug)
-    ).all()
-
-
 def courses_of_staff(session: Session, user: User) -> Sequence[Course]:
     """Return the courses of the organisations whose staff a user is, open or not."""
     ids = {each.organisation_id for each in user.memberships if is_staff(user, each.organisation_id)}

@@ -70,12 +70,6 @@ def enrolments_of(session: Session, user: User) -> Sequence[Enrolment]:
     return session.scalars(found.order_by(Enrolment.enrolled_at.desc(), Enrolment.id.desc())).all()
 
 
-def enrolments_in(session: Session, cohort: Cohort) -> Sequence[Enrolment]:
-    """Return everybody who is in a cohort, by name."""
-    found = select(Enrolment).where(Enrolment.cohort_id == cohort.id, Enrolment.left_at.is_(None))
-    return session.scalars(found.order_by(Enrolment.requested_name, Enrolment.id)).all()
-
-
 def roster(session: Session, cohort: Cohort, query: str = "", number: int = 1) -> RosterPage:
     """Return one page of the people of a cohort; names to be confirmed come first."""
     here = (

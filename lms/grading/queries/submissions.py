@@ -46,14 +46,6 @@ def attempts(session: Session, enrolment: Enrolment, lab: Lab) -> list[Submissio
     )
 
 
-def attempts_used(session: Session, enrolment: Enrolment, lab: Lab) -> int:
-    """Return how many attempts of the lab are used."""
-    newest = select(func.max(Submission.attempt)).where(
-        Submission.enrolment_id == enrolment.id, Submission.lab_id == lab.id
-    )
-    return session.scalar(newest) or 0
-
-
 def counted_submissions(session: Session, lab: Lab) -> int:
     """Return how many submissions of a lab were taken."""
     taken = select(func.count(Submission.id)).where(
@@ -234,19 +226,6 @@ def counting_grades(session: Session, enrolment: Enrolment) -> dict[str, Grade]:
         by_lab.setdefault(grade.lab_id, []).append(grade)
     best = (counting(grades, counting_rule(grades[0].submission.lab)) for grades in by_lab.values())
     return {grade.submission.lab.slug: grade for grade in best if grade is not None}
-
-
-def recent_submissions(session: Session, user_id: int, limit: int = 5) -> list[Submission]:
-    """Return a person's newest submissions over all courses."""
-    return list(
-        session.scalars(
-            select(Submission)
-            .join(Enrolment, Submission.enrolment_id == Enrolment.id)
-            .where(Enrolment.user_id == user_id)
-            .order_by(Submission.id.desc())
-            .limit(limit)
-        )
-    )
 
 
 def enrolment_for(session: Session, user_id: int, course: Course, at: datetime) -> Enrolment | None:
