@@ -54,13 +54,13 @@ def open_a_cohort(page: Page) -> None:
 
 def confirm_the_name(page: Page) -> None:
     page.get_by_role("link", name=re.compile("명단")).click()
-    page.get_by_role("row").filter(has_text="이바다").get_by_role("button", name="확인").click()
+    page.get_by_role("row").filter(has_text="문나래").get_by_role("button", name="확인").click()
     expect(page.get_by_text("이름을 확인했어요.")).to_be_visible()
 
 
 def mark_the_answer(page: Page) -> None:
     page.goto("/grading/queue")
-    page.get_by_role("row").filter(has_text="이바다").get_by_role("link", name="why").click()
+    page.get_by_role("row").filter(has_text="문나래").get_by_role("link", name="why").click()
     expect(page.get_by_role("region", name="답안")).to_contain_text("모든 것의 답")
     page.get_by_label("점수", exact=True).fill("4")
     page.get_by_role("button", name="저장하고 다음으로").click()
@@ -96,13 +96,13 @@ def test_an_instructor_opens_a_course_with_the_partner_and_grades_it(stage: Stag
 
     open_a_cohort(page)
     stage.wait_for_lab(COURSE, LAB)
-    enrolment = stage.newcomer("이바다", "bada@example.org", COURSE, confirmed=False)
+    enrolment = stage.newcomer("문나래", "narae@example.org", COURSE, confirmed=False)
     confirm_the_name(page)
     work = stage.hand_in(enrolment, LAB)
     assert stage.grade_of(work).provisional
 
     mark_the_answer(page)
-    student = stage.open(f"/submissions/{work}", email="bada@example.org")
+    student = stage.open(f"/submissions/{work}", email="narae@example.org")
     expect(student.locator(".score")).to_have_text(re.compile(r"4\s*/ 5점"))
     expect(student.get_by_role("row").filter(has_text="이유를 하나 더")).to_contain_text("2 / 3")
     grade_again(page, work)
@@ -110,10 +110,10 @@ def test_an_instructor_opens_a_course_with_the_partner_and_grades_it(stage: Stag
     expect(student.locator(".score")).to_have_text(re.compile(r"4\s*/ 5점"))  # the mark by hand stays
 
     page.goto(f"/courses/{COURSE}/gradebook")
-    expect(page.get_by_role("row").filter(has_text="이바다")).to_contain_text("4 / 5")
+    expect(page.get_by_role("row").filter(has_text="문나래")).to_contain_text("4 / 5")
     with page.expect_download() as coming:
         page.get_by_role("link", name="CSV로 내려받기").click()
-    assert "bada@example.org" in Path(coming.value.path()).read_text(encoding="utf-8-sig")
+    assert "narae@example.org" in Path(coming.value.path()).read_text(encoding="utf-8-sig")
 
 
 def test_a_student_cannot_open_the_pages_of_staff(stage: Stage) -> None:
