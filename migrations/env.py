@@ -16,6 +16,9 @@ def run() -> None:
     url = context.config.attributes.get("url") or Settings.load().database
     engine = make_engine(url)
     with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            # A table is changed by copying it; with keys enforced, to drop the old one would drop what points at it.
+            connection.connection.driver_connection.execute("PRAGMA foreign_keys = OFF")
         migrate(connection)
         connection.commit()
     engine.dispose()

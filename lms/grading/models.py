@@ -1,10 +1,10 @@
 """Tables of grading: labs, releases, submissions, grading runs, marks, grades."""
 
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from lms.accounts.models import User
@@ -28,6 +28,25 @@ class RunState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"  # the grader itself failed for good; staff see why and can grade again
+    CANCELLED = "cancelled"  # taken out of the queue by staff, or by a newer run of the same submission
+
+
+class Priority(IntEnum):
+    """Whose turn it is first; the smaller number goes first."""
+
+    EXAM = 10
+    DUE_SOON = 20
+    PRACTICE = 30
+    REGRADE_ALL = 40
+    VIEW = 50  # what the student sees beside the points; raised as soon as they look
+
+
+class Resource(StrEnum):
+    """What kind of machine a lab needs; workers take the kinds that they are started for."""
+
+    CPU = "cpu"
+    BIG_MEMORY = "big-memory"
+    GPU = "gpu"
 
 
 class Lab(Base):
@@ -123,7 +142,7 @@ class GradingRun(Base):
 
     __tablename__ = "grading_runs"
     __table_args__ = (
-        Index("ix_grading_runs_queue", "state", "queued_at"),
+        Index("ix_grading_runs_queue", "state", "priority", "queued_at"),
         UniqueConstraint("submission_id", "ordinal"),
     )
 
@@ -134,6 +153,9 @@ class GradingRun(Base):
     state: Mapped[RunState] = mapped_column(enum_column(RunState), default=RunState.QUEUED)
     cause: Mapped[str] = mapped_column(String(40), default="submitted")
     """submitted | regrade"""
+    priority: Mapped[int] = mapped_column(default=int(Priority.PRACTICE))
+    """`Priority`, taken when the run is queued."""
+    resource: Mapped[Resource] = mapped_column(enum_column(Resource), default=Resource.CPU)
     requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -149,9 +171,19 @@ class GradingRun(Base):
     notices: Mapped[list[dict[str, Any]]] = mapped_column(Document, default=list)
     executed_blob: Mapped[str | None] = mapped_column(Sha256)
     """Staff only: holds hidden tests."""
-    feedback_blob: Mapped[str | None] = mapped_column(Sha256)
     wall_seconds: Mapped[float | None]
+    cpu_seconds: Mapped[float | None]
     peak_memory_bytes: Mapped[int | None]
+    seed: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Of the random state of the run's kernels; drawn when the run is queued, below 2**32."""
+    phases: Mapped[dict[str, float]] = mapped_column(Document, default=dict)
+    """Seconds by phase; staff only."""
+    cells: Mapped[list[dict[str, Any]]] = mapped_column(Document, default=list)
+    """`CellTiming` of every cell; staff only where hidden tests ran."""
+    record_blob: Mapped[str | None] = mapped_column(Sha256)
+    """The signed grade record, canonical JSON."""
+    worker: Mapped[str] = mapped_column(String(80), default="")
+    """Name of the worker that took it last."""
     assurance: Mapped[str] = mapped_column(String(40), default="shared-kernel")
     isolation: Mapped[str] = mapped_column(String(200), default="")
     environment_sha256: Mapped[str | None] = mapped_column(Sha256)
@@ -161,6 +193,53 @@ class GradingRun(Base):
     """Why the grader itself failed; staff only."""
 
     submission: Mapped[Submission] = relationship(lazy="joined")
+
+
+class ViewRun(Base):
+    """One execution without hidden tests, for what the student sees of a grading run."""
+
+    __tablename__ = "view_runs"
+    __table_args__ = (Index("ix_view_runs_queue", "state", "priority", "queued_at"), UniqueConstraint("run_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("grading_runs.id"))
+    state: Mapped[RunState] = mapped_column(enum_column(RunState), default=RunState.QUEUED)
+    priority: Mapped[int] = mapped_column(default=int(Priority.VIEW))
+    resource: Mapped[Resource] = mapped_column(enum_column(Resource), default=Resource.CPU)
+    queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    token: Mapped[int] = mapped_column(default=0)
+    tries: Mapped[int] = mapped_column(default=0)
+    feedback_blob: Mapped[str | None] = mapped_column(Sha256)
+    messages: Mapped[dict[str, str]] = mapped_column(Document, default=dict)
+    """What the visible part of each failed test said, by grade_id."""
+    notices: Mapped[list[dict[str, Any]]] = mapped_column(Document, default=list)
+    cells: Mapped[list[dict[str, Any]]] = mapped_column(Document, default=list)
+    worker: Mapped[str] = mapped_column(String(80), default="")
+    failure: Mapped[str] = mapped_column(String(500), default="")
+    """Why the grader itself failed; staff only."""
+
+    run: Mapped[GradingRun] = relationship(lazy="joined")
+
+
+class Worker(Base):
+    """One grading process that is or was alive; for the operator's board and for honest estimates."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    """Host and process id."""
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    resources: Mapped[list[str]] = mapped_column(Document, default=list)
+    """Kinds of work that it takes (`Resource`)."""
+    isolation: Mapped[str] = mapped_column(String(200), default="")
+    doing: Mapped[str] = mapped_column(String(80), default="")
+    """What it works on, for example `run 17`; empty when idle."""
+    environments: Mapped[list[dict[str, Any]]] = mapped_column(Document, default=list)
+    """Its warm environments: name, memory_bytes, forks, since."""
 
 
 class ManualMark(Base):

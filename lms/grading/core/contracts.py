@@ -43,6 +43,22 @@ class CellState(StrEnum):
     FAILED = "failed"
 
 
+class Assurance(StrEnum):
+    """Where a lab's tests run, and so how far its grade can be trusted."""
+
+    ISOLATED = "isolated"  # in a second process that student code cannot reach
+    SHARED_KERNEL = "shared-kernel"  # in the student's own kernel, which belongs to the student
+
+
+@dataclass(frozen=True)
+class KernelSettings:
+    """How a lab's kernels come to be."""
+
+    libraries: tuple[str, ...] = ()  # imported once, before kernels are forked
+    warm: bool = True  # False: a fresh interpreter for each run
+    announces: bool = False  # sets NBGRADER_EXECUTION, as nbgrader does
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a lab allows itself."""
@@ -78,6 +94,7 @@ class ManifestCell:
     full_source: str  # with hidden tests; equal to `source` where there are none
     checksum: str  # nbgrader's, of the released cell
     title: Mapping[str, str] = field(default_factory=dict)  # language -> shown name
+    asks: tuple[str, ...] = ()  # what this test asked of the reference solution's objects
 
     @property
     def hidden(self) -> bool:
@@ -92,6 +109,8 @@ class Manifest:
     cells: tuple[ManifestCell, ...]
     kernel: str  # kernelspec name of the source notebook
     language: str  # its language, e.g. python
+    assurance: Assurance = Assurance.SHARED_KERNEL
+    student_names: tuple[str, ...] = ()  # of locked cells, changed by the reference solution: tests see the student's
 
     @property
     def maximum(self) -> float:
@@ -120,6 +139,8 @@ class LabSource:
     limits: Limits
     board: BoardSpec | None = None
     board_seed: int = 0  # drawn at publication, kept by the installation
+    kernel: KernelSettings = KernelSettings()
+    assurance: Assurance = Assurance.ISOLATED  # what the author asks for
 
 
 @dataclass(frozen=True)
@@ -160,6 +181,21 @@ class GradingJob:
     data_folder: Path | None = None  # mounted read-only at ./data
     board: BoardSpec | None = None
     board_archive: bytes = b""
+    kernel: KernelSettings = KernelSettings()
+    seed: int = 0  # of the random state of every kernel of this run; kept in the grade record
+
+
+@dataclass(frozen=True)
+class CellTiming:
+    """What one cell took.
+
+    Units: seconds; bytes.
+    """
+
+    cell: int  # index in the assembled notebook, from 0
+    wall_seconds: float
+    cpu_seconds: float
+    peak_memory_bytes: int
 
 
 @dataclass(frozen=True)
@@ -186,18 +222,32 @@ class BoardResult:
 
 
 @dataclass(frozen=True)
+class ViewReport:
+    """What the student may see: from an execution in which no hidden test has called student code."""
+
+    feedback: bytes  # the student's own notebook with outputs, no hidden source, no output of hidden tests
+    messages: Mapping[str, str]  # grade_id -> what the visible part of a failed test said
+    cells: tuple[CellTiming, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True)
 class GradingReport:
     """What came of one grading run. Complete even when the kernel died half-way."""
 
     checks: tuple[CheckResult, ...]
     notices: tuple[Notice, ...]  # of the structural check and of the run
     executed: bytes  # the executed notebook, outputs capped; staff only (holds hidden tests)
-    feedback: bytes  # the student's own notebook with outputs, no hidden source, no output of hidden tests
     wall_seconds: float
     peak_memory_bytes: int
-    assurance: str  # shared-kernel until the isolated checker exists
+    assurance: str  # `Assurance`
     isolation: str  # full | reduced:<what is missing>
     board: BoardResult | None = None
+    view: ViewReport | None = None  # None: hidden tests ran, so `Runner.view` makes it when it is wanted
+    cpu_seconds: float = 0
+    seed: int = 0
+    phases: Mapping[str, float] = field(default_factory=dict)  # name -> seconds
+    cells: tuple[CellTiming, ...] = ()  # staff only where hidden tests ran
 
 
 @dataclass(frozen=True)
@@ -220,6 +270,9 @@ class Runner(Protocol):
 
     def grade(self, job: GradingJob, on_progress: OnProgress) -> GradingReport:
         """Grade one submission; raises `RunnerUnavailable` when the jail itself cannot start."""
+
+    def view(self, job: GradingJob, on_progress: OnProgress) -> ViewReport:
+        """Execute a submission without hidden tests, for what its student may see; raises as `grade` does."""
 
 
 class RunnerUnavailable(Exception):
