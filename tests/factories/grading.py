@@ -19,6 +19,7 @@ from lms.grading.core.contracts import (
     GradingReport,
     Manifest,
     ManifestCell,
+    ViewReport,
 )
 from lms.grading.models import GradingRun, Lab, Submission
 from lms.grading.services.releases import claim_release, open_labs, queue_releases, record_build
@@ -207,11 +208,11 @@ def grading_report(*, score: float = 3, essay: float | None = None, manual: bool
         checks=tuple(checks),
         notices=(),
         executed=notebook(answer="# staff only: hidden"),
-        feedback=notebook(),
         wall_seconds=1.5,
         peak_memory_bytes=100_000_000,
         assurance="shared-kernel",
         isolation="full",
+        view=ViewReport(feedback=notebook(), messages={}),
     )
 
 

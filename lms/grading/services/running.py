@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, case, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from lms.blobs import BlobStore
-from lms.grading.core.contracts import CellState, CheckResult, GradingReport
+from lms.grading.core.contracts import CellState, CheckResult, GradingReport, ViewReport
 from lms.grading.core.wire import to_plain
-from lms.grading.models import Grade, GradingRun, ManualMark, RunState, Submission
+from lms.grading.models import Grade, GradingRun, ManualMark, RunState, Submission, ViewRun
 from lms.grading.queries.submissions import newest_marks
 
 MOST_TRIES = 3
@@ -130,9 +130,11 @@ def record_grade(
         checks=[to_plain(check) for check in report.checks],
         notices=[to_plain(notice) for notice in report.notices],
         executed_blob=blobs.put(report.executed),
-        feedback_blob=blobs.put(report.feedback),
         wall_seconds=report.wall_seconds,
+        cpu_seconds=report.cpu_seconds,
         peak_memory_bytes=report.peak_memory_bytes,
+        phases=dict(report.phases),
+        cells=[to_plain(cell) for cell in report.cells],
         assurance=report.assurance,
         isolation=report.isolation,
         board=to_plain(report.board) if report.board is not None else None,
@@ -141,7 +143,23 @@ def record_grade(
     if not held:
         return None
     run = session.get_one(GradingRun, run_id, populate_existing=True)
+    _add_view(session, run, report.view, blobs=blobs, at=at)
     return grade_by(session, run, report.checks, at=at)
+
+
+def _add_view(
+    session: Session, run: GradingRun, report: ViewReport | None, *, blobs: BlobStore, at: datetime
+) -> None:
+    """Keep what the student sees if the run itself showed it; otherwise queue the execution that will."""
+    view = ViewRun(run_id=run.id, resource=run.resource, queued_at=at)
+    if report is not None:
+        view.state, view.started_at, view.finished_at = RunState.DONE, run.started_at, at
+        view.feedback_blob = blobs.put(report.feedback)
+        view.messages = dict(report.messages)
+        view.notices = [to_plain(notice) for notice in report.notices]
+        view.cells = [to_plain(cell) for cell in report.cells]
+    session.add(view)
+    session.flush()
 
 
 def grade_by(session: Session, run: GradingRun, checks: Sequence[CheckResult], *, at: datetime) -> Grade:
