@@ -1,120 +1,172 @@
-"""One submission of a small lab: ours in full isolation, nbgrader's command line, plain `exec` as the floor.
+"""Grading: one submission and a class, beside the floor and nbgrader in the same run.
 
-All three grade the very same notebook in the same run, interleaved; BLAS has one thread everywhere. Ours runs
-a lab with hidden tests twice (once for the points, once for what the student sees), in two jailed kernels.
+Clock: from the claim to the committed result, environment warm, one BLAS thread on both sides. The floor is
+the fork of a warm process and plain `exec` of all cells, tests included.
 """
 
 import json
-import os
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import func, select
+
+from benchmarks.course import SHARED, Class, opened
+from benchmarks.peers import Floor, Nbgrader
+from benchmarks.submissions import COUNT, distinct
 from lms.config import ROOT
-from lms.demo.story import answered
-from lms.grading.adapters.runner import JailedRunner
-from lms.grading.core.contracts import BuildReport, GradingJob, LabSource, Limits
-from lms.runtime.environments import Environment, prepare
+from lms.grading.models import Grade, GradingRun, Submission
+from lms.runtime.environments import prepare
+from lms.supervisor import Process, program
+from lms.worker import Worker
 
-LABS = ROOT / "course_content" / "deep-learning-first-steps" / "labs"
-ROUNDS = 7
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-FLOOR = """
-import json, sys
-for cell in json.load(open(sys.argv[1]))["cells"]:
-    if cell["cell_type"] == "code":
-        exec("".join(cell["source"]), globals())
-"""
+ROUNDS = {"realistic": 40, "light": 40, "heavy": 5}
+WARM_UP = 3
+WORKERS = 2
+PATIENCE_SECONDS = 600
 
 
-def main(labs: tuple[str, ...] = ("first-notebook", "vectorised-numpy")) -> None:
-    """Print the medians of each lab."""
+def main() -> None:
+    """Measure all."""
     environment = prepare(ROOT, "ml-basics")
-    runner = JailedRunner.probed(Path(sys.executable))
-    print(f"Grading one submission, medians of {ROUNDS} interleaved rounds; isolation {runner.isolation}\n")
-    print(f"{'lab':20} {'way':34} {'median':>8} {'min–max':>15} {'× floor':>8}")
-    for lab in labs:
-        measure(lab, runner, environment)
+    with tempfile.TemporaryDirectory() as scratch, opened(COUNT) as (group, worker):
+        with Floor(environment, Path(scratch)) as floor:
+            for lab, rounds in ROUNDS.items():
+                latency(group, worker, floor, lab, rounds)
+        throughput(group, Nbgrader(Path(scratch), "realistic", environment))
 
 
-def measure(lab: str, runner: JailedRunner, environment: Environment) -> None:
-    """Measure one lab in all ways."""
-    folder = LABS / lab
-    report = runner.build(LabSource(folder, lab, environment.path, Limits()))
-    if report.errors or report.manifest is None:
-        raise SystemExit(f"{lab} cannot be built: {report.errors}")
-    work = answered(report.student_notebook, (folder / f"{lab}.ipynb").read_bytes(), {})
-    with tempfile.TemporaryDirectory() as scratch:
-        ways = {
-            "plain exec, new process (floor)": plain(work, Path(scratch), environment),
-            "ours, jailed": ours(work, report, runner, environment),
-            "nbgrader autograde": nbgraders(work, folder, Path(scratch), environment),
-        }
-        seconds: dict[str, list[float]] = {way: [] for way in ways}
-        for _ in range(ROUNDS):
-            for way, once in ways.items():
-                begun = time.perf_counter()
-                once()
-                seconds[way].append(time.perf_counter() - begun)
-    floor = statistics.median(seconds["plain exec, new process (floor)"])
-    for way, taken in seconds.items():
-        median = statistics.median(taken)
-        spread = f"{min(taken):.2f}–{max(taken):.2f}"
-        print(f"{lab:20} {way:34} {median:7.2f}s {spread:>15} {median / floor:7.1f}×", flush=True)
+def latency(group: Class, worker: Worker, floor: Floor, lab: str, rounds: int) -> None:
+    """Print one submission in all ways, interleaved, with and without the checker."""
+    works = distinct(group.template(lab), lab, min(rounds + WARM_UP, COUNT))
+    ways: dict[str, list[float]] = {"floor": [], "isolated checker": [], "shared kernel": []}
+    for number in range(rounds + WARM_UP):
+        work = works[number % len(works)]
+        taken = {"floor": floor.seconds(work, lab)}
+        for way, name in (("isolated checker", lab), ("shared kernel", lab + SHARED)):
+            group.hand_in(group.enrolments[number % COUNT], name, work)
+            begun = time.perf_counter()
+            assert worker.grade_one()
+            taken[way] = time.perf_counter() - begun
+            _finish_views(worker)
+        if number >= WARM_UP:
+            for way, once in taken.items():
+                ways[way].append(once)
+    print(f"\n{lab}: one submission, {rounds} interleaved rounds, isolation {_isolation(group)}")
+    for way, seconds in ways.items():
+        _print_way(way, seconds, ways["floor"])
+    sys.stdout.flush()
 
 
-def plain(work: bytes, scratch: Path, environment: Environment) -> Callable[[], object]:
-    """Return the floor: the cells in one new process, nothing kept."""
-    notebook, program = scratch / "work.ipynb", scratch / "floor.py"
-    notebook.write_bytes(work)
-    program.write_text(FLOOR)
-    command = [str(environment.python), str(program), str(notebook)]
-    return lambda: subprocess.run(command, check=True, capture_output=True, env=os.environ | ONE_THREAD)
+def _print_way(way: str, seconds: list[float], floor: list[float]) -> None:
+    low, median, high = (one * 1000 for one in statistics.quantiles(seconds, n=4))
+    pairs = list(zip(seconds, floor, strict=True))
+    ratio = statistics.median(one / base for one, base in pairs)
+    added = statistics.median(one - base for one, base in pairs) * 1000
+    print(
+        f"  {way:18} {median:6.0f} ms ({low:.0f}–{high:.0f})  × {ratio:5.2f} of the floor  + {added:.0f} ms"
+    )
 
 
-def ours(
-    work: bytes, report: BuildReport, runner: JailedRunner, environment: Environment
-) -> Callable[[], object]:
-    """Return one grading run as the worker does it."""
-    assert report.manifest is not None
-    job = GradingJob(work, report.manifest, report.student_notebook, environment.path, Limits())
-
-    def once() -> None:
-        graded = runner.grade(job, lambda _: None)
-        score = sum(check.score or 0 for check in graded.checks)
-        assert score == report.maximum, graded.checks
-
-    return once
+def _finish_views(worker: Worker) -> None:
+    while worker.grade_or_build():
+        pass
 
 
-def nbgraders(work: bytes, folder: Path, scratch: Path, environment: Environment) -> Callable[[], object]:
-    """Return nbgrader's own way: `nbgrader autograde` of one student, kernel in the same environment."""
-    course, lab = scratch / "course", folder.name
-    kernel = scratch / "share" / "jupyter" / "kernels" / "python3"
-    kernel.mkdir(parents=True)
-    argv = [str(environment.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    (kernel / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "-", "language": "python"}))
-    source, submitted = course / "source" / lab, course / "submitted" / "student" / lab
-    source.mkdir(parents=True)
-    submitted.mkdir(parents=True)
-    shutil.copyfile(folder / f"{lab}.ipynb", source / f"{lab}.ipynb")
-    (submitted / f"{lab}.ipynb").write_bytes(work)
-    scripts = Path(sys.executable).parent
-    variables = os.environ | ONE_THREAD
-    variables |= {
-        "JUPYTER_PATH": str(scratch / "share" / "jupyter"),
-        "PATH": f"{scripts}:{os.environ['PATH']}",
-    }
-
-    def call(*words: str) -> None:
-        subprocess.run(
-            [str(scripts / "nbgrader"), *words], cwd=course, env=variables, check=True, capture_output=True
+def _isolation(group: Class) -> str:
+    with group.installation.sessions() as session:
+        rows = session.execute(
+            select(GradingRun.isolation, GradingRun.assurance).order_by(GradingRun.id.desc()).limit(2)
         )
+        return "; ".join(sorted({f"{isolation}, {assurance}" for isolation, assurance in rows}))
 
-    call("generate_assignment", lab, "--create")
-    return lambda: call("autograde", lab, "--student", "student", "--force")
+
+def throughput(group: Class, peer: Nbgrader) -> None:
+    """Print how long a class takes with two workers and with nbgrader, and where their scores differ."""
+    works = distinct(group.template("realistic"))
+    with _workers(group):
+        _grade_all(group, works[: 2 * WORKERS])  # every worker has its environment warm
+        ours, submissions = _grade_all(group, works)
+    peer.lay(works)
+    begun = time.perf_counter()
+    peer.grade_class()
+    theirs = time.perf_counter() - begun
+    print(f"\nrealistic: a class of {len(works)}, {WORKERS} workers")
+    print(f"  ours               {ours:6.1f} s  {len(works) / ours:5.2f} per second")
+    print(f"  nbgrader autograde {theirs:6.1f} s  {len(works) / theirs:5.2f} per second")
+    print(f"  ratio              {theirs / ours:6.1f} ×")
+    _compare(_scores(group, submissions), peer.scores())
+
+
+@contextmanager
+def _workers(group: Class) -> Iterator[None]:
+    settings = group.installation.settings
+    command = [program("lms"), "worker", "--concurrency", str(WORKERS)]
+    process = Process("pool", command, settings.to_environment(), settings.instance / "pool.log")
+    process.start()
+    try:
+        yield
+    finally:
+        assert process.running is not None
+        process.running.terminate()
+        process.running.wait(timeout=60)
+
+
+def _grade_all(group: Class, works: list[bytes]) -> tuple[float, list[int]]:
+    """Hand in all at once; return the seconds from first claim to last result, and the submissions."""
+    submissions = [
+        group.hand_in(student, "realistic", work)
+        for student, work in zip(group.enrolments, works, strict=False)
+    ]
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while group.undone():
+        if time.monotonic() > deadline:
+            raise SystemExit("the workers did not finish")
+        time.sleep(0.2)
+    with group.installation.sessions() as session:
+        first, last = session.execute(
+            select(func.min(GradingRun.started_at), func.max(GradingRun.finished_at)).where(
+                GradingRun.submission_id.in_(submissions)
+            )
+        ).one()
+    assert first is not None
+    assert last is not None
+    return (last - first).total_seconds(), submissions
+
+
+def _scores(group: Class, submissions: list[int]) -> dict[int, dict[str, float]]:
+    with group.installation.sessions() as session:
+        rows = session.scalars(
+            select(GradingRun)
+            .join(Grade, Grade.run_id == GradingRun.id)
+            .join(Submission, GradingRun.submission_id == Submission.id)
+            .where(Submission.id.in_(submissions))
+        )
+        return {
+            submissions.index(run.submission_id): {
+                check["grade_id"]: check["score"]
+                for check in run.checks
+                if check["grade_id"].startswith("test")
+            }
+            for run in rows
+        }
+
+
+def _compare(ours: dict[int, dict[str, float]], theirs: dict[int, dict[str, float]]) -> None:
+    differences = [
+        (number, cell, score, theirs[number].get(cell))
+        for number, cells in sorted(ours.items())
+        for cell, score in cells.items()
+        if score != theirs[number].get(cell)
+    ]
+    print(f"  scores: {sum(map(len, ours.values()))} compared, {len(differences)} differ")
+    for number, cell, score, other in differences:
+        print(f"    submission {number}, {cell}: ours {score:g}, nbgrader {json.dumps(other)}")
+
+
+if __name__ == "__main__":
+    main()
