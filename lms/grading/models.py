@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -37,6 +37,7 @@ class Priority(IntEnum):
     EXAM = 10
     DUE_SOON = 20
     PRACTICE = 30
+    BUILD = 35  # a release of a lab: staff wait for it
     REGRADE_ALL = 40
     VIEW = 50  # what the student sees beside the points; raised as soon as they look
 
@@ -47,6 +48,19 @@ class Resource(StrEnum):
     CPU = "cpu"
     BIG_MEMORY = "big-memory"
     GPU = "gpu"
+
+
+class Leased:
+    """What workers take in turn: with a lease that they renew, and a token that fences off the dead."""
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    resource: Mapped[Resource] = mapped_column(enum_column(Resource), default=Resource.CPU)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    token: Mapped[int] = mapped_column(default=0)
+    """Fencing token: every claim raises it, and a result with an old one is not recorded."""
+    tries: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str] = mapped_column(String(80), default="")
+    """Name of the worker that took it last."""
 
 
 class Lab(Base):
@@ -67,13 +81,18 @@ class Lab(Base):
     current_release: Mapped["LabRelease | None"] = relationship(foreign_keys=[current_release_id])
 
 
-class LabRelease(Base):
+class LabRelease(Leased, Base):
     """One immutable published version of a lab."""
 
     __tablename__ = "lab_releases"
-    __table_args__ = (UniqueConstraint("lab_id", "digest"), UniqueConstraint("lab_id", "number"))
+    __table_args__ = (
+        UniqueConstraint("lab_id", "digest"),
+        UniqueConstraint("lab_id", "number"),
+        Index("ix_lab_releases_queue", "state"),
+    )
+    WAITING: ClassVar = ReleaseState.QUEUED
+    WORKING: ClassVar = ReleaseState.BUILDING
 
-    id: Mapped[int] = mapped_column(primary_key=True)
     lab_id: Mapped[int] = mapped_column(ForeignKey("labs.id"))
     version_id: Mapped[int] = mapped_column(ForeignKey("course_versions.id"))
     """The course version that brought it first."""
@@ -96,8 +115,6 @@ class LabRelease(Base):
     board_blob: Mapped[str | None] = mapped_column(Sha256)
     """The hidden set of a board lab; never leaves the installation."""
     board_seed: Mapped[int | None]
-    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    token: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ready_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
@@ -137,7 +154,7 @@ class Submission(Base):
     release: Mapped[LabRelease] = relationship(lazy="joined")
 
 
-class GradingRun(Base):
+class GradingRun(Leased, Base):
     """One execution of the grader on a submission; the queue is these rows."""
 
     __tablename__ = "grading_runs"
@@ -145,25 +162,21 @@ class GradingRun(Base):
         Index("ix_grading_runs_queue", "state", "priority", "queued_at"),
         UniqueConstraint("submission_id", "ordinal"),
     )
+    WAITING: ClassVar = RunState.QUEUED
+    WORKING: ClassVar = RunState.RUNNING
 
-    id: Mapped[int] = mapped_column(primary_key=True)
     submission_id: Mapped[int] = mapped_column(ForeignKey("submissions.id"))
     ordinal: Mapped[int]
     """1, 2, 3 within the submission; grading again makes a new one."""
     state: Mapped[RunState] = mapped_column(enum_column(RunState), default=RunState.QUEUED)
     cause: Mapped[str] = mapped_column(String(40), default="submitted")
-    """submitted | regrade"""
+    """submitted | regrade | retry"""
     priority: Mapped[int] = mapped_column(default=int(Priority.PRACTICE))
     """`Priority`, taken when the run is queued."""
-    resource: Mapped[Resource] = mapped_column(enum_column(Resource), default=Resource.CPU)
     requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    token: Mapped[int] = mapped_column(default=0)
-    """Fencing token: every claim raises it, and a result with an old one is not recorded."""
-    tries: Mapped[int] = mapped_column(default=0)
     progress: Mapped[list[str]] = mapped_column(Document, default=list)
     """`CellState` per cell of the student's notebook, as far as known."""
     checks: Mapped[list[dict[str, Any]]] = mapped_column(Document, default=list)
@@ -182,8 +195,6 @@ class GradingRun(Base):
     """`CellTiming` of every cell; staff only where hidden tests ran."""
     record_blob: Mapped[str | None] = mapped_column(Sha256)
     """The signed grade record, canonical JSON."""
-    worker: Mapped[str] = mapped_column(String(80), default="")
-    """Name of the worker that took it last."""
     assurance: Mapped[str] = mapped_column(String(40), default="shared-kernel")
     isolation: Mapped[str] = mapped_column(String(200), default="")
     environment_sha256: Mapped[str | None] = mapped_column(Sha256)
@@ -195,29 +206,28 @@ class GradingRun(Base):
     submission: Mapped[Submission] = relationship(lazy="joined")
 
 
-class ViewRun(Base):
+class ViewRun(Leased, Base):
     """One execution without hidden tests, for what the student sees of a grading run."""
 
     __tablename__ = "view_runs"
-    __table_args__ = (Index("ix_view_runs_queue", "state", "priority", "queued_at"), UniqueConstraint("run_id"))
+    __table_args__ = (
+        Index("ix_view_runs_queue", "state", "priority", "queued_at"),
+        UniqueConstraint("run_id"),
+    )
+    WAITING: ClassVar = RunState.QUEUED
+    WORKING: ClassVar = RunState.RUNNING
 
-    id: Mapped[int] = mapped_column(primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("grading_runs.id"))
     state: Mapped[RunState] = mapped_column(enum_column(RunState), default=RunState.QUEUED)
     priority: Mapped[int] = mapped_column(default=int(Priority.VIEW))
-    resource: Mapped[Resource] = mapped_column(enum_column(Resource), default=Resource.CPU)
     queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    token: Mapped[int] = mapped_column(default=0)
-    tries: Mapped[int] = mapped_column(default=0)
     feedback_blob: Mapped[str | None] = mapped_column(Sha256)
     messages: Mapped[dict[str, str]] = mapped_column(Document, default=dict)
     """What the visible part of each failed test said, by grade_id."""
     notices: Mapped[list[dict[str, Any]]] = mapped_column(Document, default=list)
     cells: Mapped[list[dict[str, Any]]] = mapped_column(Document, default=list)
-    worker: Mapped[str] = mapped_column(String(80), default="")
     failure: Mapped[str] = mapped_column(String(500), default="")
     """Why the grader itself failed; staff only."""
 

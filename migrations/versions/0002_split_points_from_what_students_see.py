@@ -1,4 +1,4 @@
-"""Split the points of a run from what its student sees; give the queue priorities, kinds of machine and workers."""
+"""Split a run's points from what its student sees; give the queue priorities, machines and workers."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -61,8 +61,8 @@ def upgrade():
     )
     op.create_index("ix_view_runs_queue", "view_runs", ["state", "priority", "queued_at"])
     op.execute(
-        "INSERT INTO view_runs (run_id, state, priority, resource, queued_at, started_at, finished_at, token, tries,"
-        " feedback_blob, messages, notices, cells, worker, failure)"
+        "INSERT INTO view_runs (run_id, state, priority, resource, queued_at, started_at, finished_at,"
+        " token, tries, feedback_blob, messages, notices, cells, worker, failure)"
         " SELECT id, 'done', 50, 'cpu', queued_at, started_at, finished_at, 1, 1,"
         " feedback_blob, '{}', '[]', '[]', '', '' FROM grading_runs WHERE feedback_blob IS NOT NULL"
     )
