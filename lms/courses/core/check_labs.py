@@ -6,6 +6,7 @@ from typing import Any, TypeGuard
 
 from lms.courses.core.check_notebook import check_notebook
 from lms.courses.core.folder import Folder
+from lms.courses.core.notebooks import read_notebook
 from lms.courses.core.outline import Lab, LabFile
 from lms.courses.core.problems import Problem
 from lms.courses.core.shape import fit, guess
@@ -38,6 +39,7 @@ def check_lab(
     problems += found + check_texts(parsed, list(languages))
     if isinstance(parsed.value, dict):
         problems += _check_meaning(folder, home, parsed, environments)
+        problems += _check_assurance(parsed, notebook)
     if settings is None:
         return None, maximum, problems
     lab = Lab(
@@ -72,6 +74,18 @@ def _check_meaning(
     if isinstance(value.get("board"), dict):
         problems += _check_board(folder, home, parsed, value["board"])
     return problems
+
+
+def _check_assurance(parsed: YamlFile, content: bytes | None) -> list[Problem]:
+    if parsed.value.get("assurance") != "isolated" or content is None:
+        return []
+    try:
+        language = read_notebook(content).language
+    except ValueError:  # said by the check of the notebook
+        return []
+    if language == "python":
+        return []
+    return [parsed.problem(("assurance",), "isolated_needs_python", language=language)]
 
 
 def _check_board(folder: Folder, home: str, parsed: YamlFile, board: dict[str, Any]) -> list[Problem]:

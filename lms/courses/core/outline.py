@@ -15,6 +15,7 @@ Language = Literal["ko", "en"]
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 KEY = r"^[a-z0-9]+([_-][a-z0-9]+)*$"
 IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
+MODULE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$"
 CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 Slug = Annotated[str, Field(pattern=SLUG, max_length=80)]
@@ -22,6 +23,7 @@ Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"\S")]
 Prose = Annotated[str, Field(min_length=1, max_length=20_000, pattern=r"\S")]
 Text = Annotated[dict[Language, Line], Field(min_length=1)]
 LongText = Annotated[dict[Language, Prose], Field(min_length=1)]
+Library = Annotated[str, Field(pattern=MODULE, max_length=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -97,6 +99,22 @@ class LabSettings(Part):
     counts: Literal["best", "last"] = "best"
     due: Due | None = None
     late: Literal["refuse", "accept"] = "accept"
+    exam: bool = False
+    """Graded before everything else."""
+    data: Literal["folder", "beside"] = "folder"
+    """Where the files of data/ stand for the notebook: in ./data, or beside it as nbgrader has them."""
+    assurance: Literal["isolated", "shared-kernel"] = "isolated"
+    """Where tests run: in a process that student code cannot reach, or in the student's kernel."""
+    kernel: Literal["warm", "fresh"] = "warm"
+    libraries: Annotated[tuple[Library, ...], Field(max_length=50)] | None = None
+    """Imported once before kernels are forked; None: what the notebook imports."""
+    announce_grading: bool = False
+    """Set NBGRADER_EXECUTION, as nbgrader does."""
+    resource: Literal["cpu", "big-memory", "gpu"] = "cpu"
+    flaky_runs: Annotated[int, Field(ge=1, le=50)] = 5
+    """How often publication grades the reference solution under load."""
+    mutation_score: Share | None = None
+    """Least share of wrong variants of the solution that the tests must notice; None: only reported."""
     board: Board | None = None
 
     _due = field_validator("due", mode="before")(_due_from_text)

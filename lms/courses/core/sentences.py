@@ -1,5 +1,7 @@
 """The sentences of the course checker: code -> (English, Korean)."""
 
+from lms.courses.core.lab_sentences import LAB
+
 _FOLDER = {
     "folder_missing": (
         "there is no such folder; check the path",
@@ -111,6 +113,10 @@ _SHAPE = {
         "'{key}' has to be a number; write digits without quotes",
         "'{key}'은(는) 수여야 해요. 따옴표 없이 숫자로 쓰세요",
     ),
+    "want_truth": (
+        "'{key}' has to be true or false; write one of the two without quotes",
+        "'{key}'은(는) true나 false여야 해요. 따옴표 없이 쓰세요",
+    ),
     "want_mapping": (
         "'{key}' has to hold keys with values; write them indented below it",
         "'{key}' 아래에는 '키: 값'이 와야 해요. 들여써서 적으세요",
@@ -151,6 +157,10 @@ _SHAPE = {
     "too_few": (
         "'{key}' needs at least {limit}; add one",
         "'{key}'에는 {limit}개 이상이 있어야 해요. 더하세요",
+    ),
+    "too_many": (
+        "'{key}' has too many entries; {limit} are allowed",
+        "'{key}'의 항목이 너무 많아요. {limit}개까지 쓸 수 있어요",
     ),
     "time_unreadable": (
         "this is not a time; write 2026-12-20T23:59+09:00, or after_days with at",
@@ -347,41 +357,6 @@ _NOTEBOOK = {
     ),
 }
 
-_LAB = {
-    "environment_unknown": (
-        "there is no environment '{name}'; there are: {known}{meant}",
-        "환경 '{name}'이(가) 없어요. 있는 것: {known}{meant_ko}",
-    ),
-    "cell_longer_than_total": (
-        "one cell may run longer ({cell} s) than the whole notebook ({total} s); raise total_seconds",
-        "셀 하나({cell}초)가 노트북 전체({total}초)보다 오래 돌 수 있어요. total_seconds를 늘리세요",
-    ),
-    "board_predict_or_output": (
-        "a board needs either predict (a function) or output (a file); write one of the two",
-        "보드에는 predict(함수)나 output(파일) 가운데 하나가 있어야 해요. 하나만 쓰세요",
-    ),
-    "board_file_missing": (
-        "the board needs '{path}'; add it",
-        "보드에는 '{path}'가 있어야 해요. 넣으세요",
-    ),
-    "board_function_missing": (
-        "'{function}' is missing, which the board needs; define it",
-        "보드에 필요한 '{function}' 함수가 없어요. 만드세요",
-    ),
-    "python_syntax": (
-        "this is not Python: {detail}; correct it",
-        "파이썬으로 읽을 수 없어요({detail}). 고치세요",
-    ),
-    "baseline_twice": (
-        "the baseline '{key}' stands here twice; rename one",
-        "기준선 '{key}'이(가) 두 번 있어요. 하나의 이름을 바꾸세요",
-    ),
-    "board_ends_before_due": (
-        "the board ends {board} days after the start, the lab is due after {due}; let the board end later",
-        "보드는 시작 {board}일 뒤에 끝나는데 마감은 {due}일 뒤예요. 보드를 더 늦게 끝내세요",
-    ),
-}
-
 SENTENCES: dict[str, tuple[str, str]] = {
     **_FOLDER,
     **_YAML,
@@ -389,5 +364,5 @@ SENTENCES: dict[str, tuple[str, str]] = {
     **_COURSE,
     **_LESSON,
     **_NOTEBOOK,
-    **_LAB,
+    **LAB,
 }

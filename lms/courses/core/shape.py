@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from lms.courses.core.outline import CLOCK, IDENTIFIER, KEY, SLUG
+from lms.courses.core.outline import CLOCK, IDENTIFIER, KEY, MODULE, SLUG
 from lms.courses.core.problems import Problem
 from lms.courses.core.yaml_file import YamlFile
 
@@ -29,6 +29,8 @@ _PLAIN = {
     "dict_type": "want_mapping",
     "tuple_type": "want_list",
     "list_type": "want_list",
+    "bool_type": "want_truth",
+    "bool_parsing": "want_truth",
     "string_too_short": "too_short",
     "time_unreadable": "time_unreadable",
     "time_naive": "time_naive",
@@ -41,6 +43,7 @@ _LIMITS = {
     "less_than": ("too_large_exclusive", "lt"),
     "string_too_long": ("too_long", "max_length"),
     "too_short": ("too_few", "min_length"),
+    "too_long": ("too_many", "max_length"),
 }
 _HINTS = {
     SLUG: (
@@ -49,6 +52,10 @@ _HINTS = {
     ),
     KEY: ("use lower-case letters, digits, '-' and '_'", "영문 소문자, 숫자, '-', '_'만 쓰세요"),
     IDENTIFIER: ("use the name of a Python function", "파이썬 함수 이름을 쓰세요"),
+    MODULE: (
+        "write a module as Python imports it, such as sklearn.linear_model",
+        "sklearn.linear_model처럼 파이썬에서 import하는 이름을 쓰세요",
+    ),
     CLOCK: ('write the time as "23:59"', '시각을 "23:59"처럼 쓰세요'),
     r"\S": ("write something", "내용을 쓰세요"),
     r"^https?://\S+$": ("write an address that begins with https://", "https://로 시작하는 주소를 쓰세요"),

@@ -57,6 +57,7 @@ class KernelSettings:
     libraries: tuple[str, ...] = ()  # imported once, before kernels are forked
     warm: bool = True  # False: a fresh interpreter for each run
     announces: bool = False  # sets NBGRADER_EXECUTION, as nbgrader does
+    data_beside: bool = False  # the data's files stand beside the notebook, not in ./data
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ class Manifest:
     kernel: str  # kernelspec name of the source notebook
     language: str  # its language, e.g. python
     assurance: Assurance = Assurance.SHARED_KERNEL
-    student_names: tuple[str, ...] = ()  # of locked cells, changed by the reference solution: tests see the student's
+    student_names: tuple[str, ...] = ()
+    """Names of locked cells that the reference solution changes: tests see the student's."""
 
     @property
     def maximum(self) -> float:
@@ -130,6 +132,19 @@ class BoardSpec:
 
 
 @dataclass(frozen=True)
+class GateSettings:
+    """How hard publication tries a lab's tests.
+
+    Units: seconds; shares in [0, 1].
+    """
+
+    flaky_runs: int = 5  # of the reference solution, under load
+    mutants: int = 40  # at most so many wrong variants of the solution
+    seconds: float = 60  # for all of them together
+    least_score: float | None = None  # share of them that must be noticed
+
+
+@dataclass(frozen=True)
 class LabSource:
     """A lab's folder and settings, ready to be built."""
 
@@ -141,6 +156,7 @@ class LabSource:
     board_seed: int = 0  # drawn at publication, kept by the installation
     kernel: KernelSettings = KernelSettings()
     assurance: Assurance = Assurance.ISOLATED  # what the author asks for
+    gate: GateSettings | None = None  # None: proved by solution and template only
 
 
 @dataclass(frozen=True)
@@ -150,6 +166,38 @@ class BaselineScore:
     key: str
     public_score: float
     private_score: float
+
+
+@dataclass(frozen=True)
+class Survivor:
+    """A wrong variant of the reference solution that keeps all points."""
+
+    grade_id: str  # of the answer cell
+    line: int  # in the cell, from 1
+    before: str  # the line as it is
+    after: str  # and as no test notices
+    kind: str  # which mutation
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """What publication found out about a lab's tests.
+
+    Units: seconds.
+    """
+
+    tried: int = 0  # wrong variants that were graded
+    killed: int = 0  # of them noticed by a test
+    possible: int = 0  # wrong variants that there are
+    survivors: tuple[Survivor, ...] = ()
+    flaky_runs: int = 0
+    mutation_seconds: float = 0
+    flaky_seconds: float = 0
+
+    @property
+    def score(self) -> float:
+        """Return the share of wrong variants that a test noticed; 1 where there are none."""
+        return self.killed / self.tried if self.tried else 1.0
 
 
 @dataclass(frozen=True)
@@ -167,6 +215,7 @@ class BuildReport:
     board_archive: bytes = b""  # zip of the hidden set: features, labels, split, board.py
     baselines: tuple[BaselineScore, ...] = ()
     isolation: str = ""
+    gate: GateReport | None = None
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,20 @@ from sqlalchemy.orm import Session
 
 from lms.blobs import BlobStore
 from lms.courses.core.outline import Lab as OutlineLab
-from lms.courses.core.outline import read_outline
+from lms.courses.core.outline import LabSettings, read_outline
 from lms.courses.models import Course, CourseVersion
 from lms.errors import NotFound
-from lms.grading.core.contracts import BoardSpec, GradingJob, LabSource, Limits, Manifest
+from lms.grading.core.contracts import (
+    Assurance,
+    BoardSpec,
+    GateSettings,
+    GradingJob,
+    KernelSettings,
+    LabSource,
+    Limits,
+    Manifest,
+)
+from lms.grading.core.imports import learnt_libraries
 from lms.grading.core.wire import from_plain
 from lms.grading.models import GradingRun, Lab, LabRelease, ReleaseState
 from lms.grading.policy import rules_of
@@ -91,7 +101,11 @@ def manifest(release: LabRelease) -> Manifest:
 
 def limits(release: LabRelease) -> Limits:
     """Return what a run of the release may use."""
-    rules = rules_of(release)
+    return limits_of(rules_of(release))
+
+
+def limits_of(rules: LabSettings) -> Limits:
+    """Return what a run of a lab with these settings may use."""
     return Limits(
         cell_seconds=rules.cell_seconds,
         total_seconds=rules.total_seconds,
@@ -101,9 +115,33 @@ def limits(release: LabRelease) -> Limits:
     )
 
 
+def kernel_settings(rules: LabSettings, notebook: bytes) -> KernelSettings:
+    """Return how a lab's kernels come to be; `notebook` is its source or its student version."""
+    warm = rules.kernel == "warm"
+    libraries = rules.libraries
+    if libraries is None:
+        libraries = learnt_libraries(notebook) if warm else ()
+    return KernelSettings(
+        libraries=tuple(libraries) if warm else (),
+        warm=warm,
+        announces=rules.announce_grading,
+        data_beside=rules.data == "beside",
+    )
+
+
+def gate_settings(rules: LabSettings) -> GateSettings:
+    """Return how hard publication tries a lab with these settings."""
+    return GateSettings(flaky_runs=rules.flaky_runs, least_score=rules.mutation_score)
+
+
 def board_spec(release: LabRelease) -> BoardSpec | None:
     """Return what a board lab hands out and takes in, or None for other labs."""
-    board = rules_of(release).board
+    return board_of(rules_of(release))
+
+
+def board_of(rules: LabSettings) -> BoardSpec | None:
+    """Return what a lab with these settings hands out and takes in for its board, if it has one."""
+    board = rules.board
     if board is None:
         return None
     return BoardSpec(
@@ -117,13 +155,27 @@ def board_spec(release: LabRelease) -> BoardSpec | None:
 
 def lab_source(release: LabRelease, *, folder: Path, environment: Path) -> LabSource:
     """Return what the runner needs to build a release whose files stand in `folder`."""
+    rules = rules_of(release)
+    return source_of(
+        rules, release.lab.slug, folder=folder, environment=environment, board_seed=release.board_seed or 0
+    )
+
+
+def source_of(
+    rules: LabSettings, name: str, *, folder: Path, environment: Path, board_seed: int = 0
+) -> LabSource:
+    """Return what the runner needs to build the lab of that name in `folder`."""
+    notebook = folder / f"{name}.ipynb"
     return LabSource(
         folder=folder,
-        name=release.lab.slug,
+        name=name,
         environment=environment,
-        limits=limits(release),
-        board=board_spec(release),
-        board_seed=release.board_seed or 0,
+        limits=limits_of(rules),
+        board=board_of(rules),
+        board_seed=board_seed,
+        kernel=kernel_settings(rules, notebook.read_bytes() if notebook.is_file() else b""),
+        assurance=Assurance(rules.assurance),
+        gate=gate_settings(rules),
     )
 
 
@@ -134,15 +186,18 @@ def grading_job(
     release = run.submission.release
     if release.student_blob is None:
         raise ValueError(f"release {release.id} is not built")
+    student_notebook = blobs.get(release.student_blob)
     return GradingJob(
         submission=blobs.get(run.submission.blob),
         manifest=manifest(release),
-        student_notebook=blobs.get(release.student_blob),
+        student_notebook=student_notebook,
         environment=environment,
         limits=limits(release),
         data_folder=data_folder,
         board=board_spec(release),
         board_archive=blobs.get(release.board_blob) if release.board_blob else b"",
+        kernel=kernel_settings(rules_of(release), student_notebook),
+        seed=run.seed,
     )
 
 

@@ -259,3 +259,51 @@ def test_a_board_without_its_file_is_named(tmp_path: Path) -> None:
     lab = yaml.safe_dump(lab_file(board=board), allow_unicode=True)
     path = write_course(tmp_path / "matrices", {"labs/products/lab.yml": lab})
     assert codes(path) == {"board_file_missing"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"assurance": "shared"}, "want_one_of"),
+        ({"kernel": "hot"}, "want_one_of"),
+        ({"resource": "tpu"}, "want_one_of"),
+        ({"data": "here"}, "want_one_of"),
+        ({"libraries": ["numpy; import os"]}, "want_pattern"),
+        ({"libraries": ["numpy"] * 51}, "too_many"),
+        ({"libraries": "numpy"}, "want_list"),
+        ({"exam": 1}, "want_truth"),
+        ({"announce_grading": "true"}, "want_truth"),
+        ({"flaky_runs": 0}, "too_small"),
+        ({"mutation_score": 1.5}, "too_large"),
+    ],
+)
+def test_bad_settings_of_grading_are_named(tmp_path: Path, changes: dict[str, object], code: str) -> None:
+    lab = yaml.safe_dump(lab_file(**changes), allow_unicode=True)
+    assert codes(write_course(tmp_path / "matrices", {"labs/products/lab.yml": lab})) == {code}
+
+
+def test_settings_of_grading_are_kept(tmp_path: Path) -> None:
+    given = {
+        "assurance": "shared-kernel",
+        "kernel": "fresh",
+        "libraries": ["numpy", "sklearn.linear_model"],
+        "announce_grading": True,
+        "resource": "big-memory",
+        "exam": True,
+        "data": "beside",
+        "flaky_runs": 7,
+        "mutation_score": 0.6,
+    }
+    lab = yaml.safe_dump(lab_file(**given), allow_unicode=True)
+    checked = read_course(write_course(tmp_path / "matrices", {"labs/products/lab.yml": lab}), ENVIRONMENTS)
+    assert checked.outline is not None
+    settings = checked.outline.labs["products"].settings.model_dump(mode="json")
+    assert {key: settings[key] for key in given} == given
+
+
+def test_tests_in_another_language_cannot_be_asked_to_run_isolated(tmp_path: Path) -> None:
+    notebook = json.loads(source_notebook())
+    notebook["metadata"] = {"kernelspec": {"name": "ir", "display_name": "R", "language": "R"}}
+    lab = yaml.safe_dump(lab_file(assurance="isolated"), allow_unicode=True)
+    files = {"labs/products/lab.yml": lab, "labs/products/products.ipynb": json.dumps(notebook)}
+    assert codes(write_course(tmp_path / "matrices", files)) == {"isolated_needs_python"}
