@@ -19,10 +19,10 @@ from lms.demo.seed import prepare, settings_for
 from lms.grading.models import GradingRun, Lab, LabRelease, ReleaseState
 from lms.grading.services.submitting import submit
 from lms.installation import Installation
+from lms.supervisor import Process, program
 from lms.worker import Worker
 
 PORT = 28_400
-PASSWORD = "a-long-password-for-measuring"  # noqa: S105 - of accounts that live for minutes
 LABS = ("realistic", "light", "heavy")
 SHARED = "-shared"  # the same lab, its tests in the student's kernel
 
@@ -80,6 +80,21 @@ def opened(students: int) -> Iterator[tuple[Class, Worker]]:
         installation.engine.dispose()
 
 
+@contextmanager
+def workers(group: Class, number: int = 2) -> Iterator[None]:
+    """Run a pool of workers beside, as an operator starts it."""
+    settings = group.installation.settings
+    command = ["nice", program("lms"), "worker", "--concurrency", str(number)]
+    process = Process("pool", command, settings.to_environment(), settings.instance / "pool.log")
+    process.start()
+    try:
+        yield
+    finally:
+        assert process.running is not None
+        process.running.terminate()
+        process.running.wait(timeout=60)
+
+
 def _content(folder: Path) -> Path:
     course = folder / FOLDER.name
     shutil.copytree(FOLDER, course)
@@ -113,7 +128,7 @@ def _enrol(installation: Installation, students: int) -> tuple[int, ...]:
         for number in range(students):
             name = f"Student {number}"
             user = create_user(
-                session, None, email=f"s{number}@bench.example", name=name, password=PASSWORD,
+                session, None, email=f"s{number}@bench.example", name=name,
                 confirmed_at=datetime.now(UTC),
             )  # fmt: skip
             made.append(enrol(session, user, cohort, name).id)

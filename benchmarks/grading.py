@@ -9,19 +9,16 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import func, select
 
-from benchmarks.course import SHARED, Class, opened
+from benchmarks.course import SHARED, Class, opened, workers
 from benchmarks.peers import Floor, Nbgrader
 from benchmarks.submissions import COUNT, distinct
 from lms.config import ROOT
 from lms.grading.models import Grade, GradingRun, Submission
 from lms.runtime.environments import prepare
-from lms.supervisor import Process, program
 from lms.worker import Worker
 
 ROUNDS = {"realistic": 40, "light": 40, "heavy": 5}
@@ -88,7 +85,7 @@ def _isolation(group: Class) -> str:
 def throughput(group: Class, peer: Nbgrader) -> None:
     """Print how long a class takes with two workers and with nbgrader, and where their scores differ."""
     works = distinct(group.template("realistic"))
-    with _workers(group):
+    with workers(group, WORKERS):
         _grade_all(group, works[: 2 * WORKERS])  # every worker has its environment warm
         ours, submissions = _grade_all(group, works)
     peer.lay(works)
@@ -100,20 +97,6 @@ def throughput(group: Class, peer: Nbgrader) -> None:
     print(f"  nbgrader autograde {theirs:6.1f} s  {len(works) / theirs:5.2f} per second")
     print(f"  ratio              {theirs / ours:6.1f} ×")
     _compare(_scores(group, submissions), peer.scores())
-
-
-@contextmanager
-def _workers(group: Class) -> Iterator[None]:
-    settings = group.installation.settings
-    command = [program("lms"), "worker", "--concurrency", str(WORKERS)]
-    process = Process("pool", command, settings.to_environment(), settings.instance / "pool.log")
-    process.start()
-    try:
-        yield
-    finally:
-        assert process.running is not None
-        process.running.terminate()
-        process.running.wait(timeout=60)
 
 
 def _grade_all(group: Class, works: list[bytes]) -> tuple[float, list[int]]:
