@@ -16,6 +16,7 @@ from lms.grading.core.contracts import CellState, CheckResult, GradingReport, Vi
 from lms.grading.core.wire import to_plain
 from lms.grading.models import Grade, GradingRun, ManualMark, RunState, Submission, ViewRun
 from lms.grading.queries.submissions import newest_marks
+from lms.grading.services.recording import Recording, keep_record
 
 MOST_TRIES = 3
 FAILURE_CHARACTERS = 500
@@ -117,9 +118,19 @@ def _while_held(session: Session, run_id: int, token: int, **values: object) -> 
 
 
 def record_grade(
-    session: Session, run_id: int, token: int, report: GradingReport, *, blobs: BlobStore, at: datetime
+    session: Session,
+    run_id: int,
+    token: int,
+    report: GradingReport,
+    *,
+    blobs: BlobStore,
+    at: datetime,
+    recording: Recording | None = None,
 ) -> Grade | None:
-    """Keep the outcome of a run and the grade that follows from it; None if the run was given away."""
+    """Keep the outcome of a run and the grade that follows from it; None if the run was given away.
+
+    With `recording` the run gets its signed record, in the same transaction.
+    """
     held = _while_held(
         session,
         run_id,
@@ -143,6 +154,8 @@ def record_grade(
     if not held:
         return None
     run = session.get_one(GradingRun, run_id, populate_existing=True)
+    if recording is not None:
+        run.record_blob = keep_record(run, report, recording, blobs=blobs, at=at)
     _add_view(session, run, report.view, blobs=blobs, at=at)
     return grade_by(session, run, report.checks, at=at)
 
