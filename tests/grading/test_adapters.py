@@ -20,8 +20,10 @@ from lms.grading.core.contracts import (
     Limits,
     Progress,
     RunnerUnavailable,
+    ViewReport,
 )
 from lms.grading.core.structure import check_structure
+from lms.grading.core.wire import to_json
 from lms.runtime.probe import Isolation, IsolationLevel
 from tests.grading.core.making import (
     LAB,
@@ -48,9 +50,15 @@ class Desk:
         self.steps: list[Progress] = []
 
     def grade(self, content: bytes, **changes: object) -> GradingReport:
-        job = GradingJob(content, LAB, b"", self.environment, LIMITS)
         self.steps = []
-        return self.runner.grade(replace(job, **changes), self.steps.append)  # type: ignore[arg-type]
+        return self.runner.grade(self.job(content, **changes), self.steps.append)
+
+    def view(self, content: bytes, **changes: object) -> ViewReport:
+        return self.runner.view(self.job(content, **changes), lambda _step: None)
+
+    def job(self, content: bytes, **changes: object) -> GradingJob:
+        job = GradingJob(content, LAB, b"", self.environment, LIMITS)
+        return replace(job, **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -67,9 +75,8 @@ def scores(report: GradingReport) -> dict[str, float | None]:
 
 
 def test_a_right_answer_gets_its_points_and_shows_where_it_is(desk: Desk) -> None:
-    report = desk.grade(
-        submission("import sys, warnings\nwarnings.warn('fine')\ndef double(x): return 2 * x")
-    )
+    content = submission("import sys, warnings\nwarnings.warn('fine')\ndef double(x): return 2 * x")
+    report = desk.grade(content)
     assert scores(report) == {"test": 2, "hidden": 3, "essay": 0}
     assert check(report, "hidden").hidden
     assert report.assurance == "shared-kernel"
@@ -79,8 +86,10 @@ def test_a_right_answer_gets_its_points_and_shows_where_it_is(desk: Desk) -> Non
     assert states[-2:] == [(3, CellState.RUNNING), (3, CellState.PASSED)]
     assert {step.total for step in desk.steps} == {5}
     assert "double(7)" in report.executed.decode()
-    assert "double(7)" not in report.feedback.decode()
-    assert "fine" in report.feedback.decode()
+    assert report.view is None
+    view = desk.view(content)
+    assert "double(7)" not in view.feedback.decode()
+    assert "fine" in view.feedback.decode()
 
 
 def test_what_a_hidden_test_hands_over_reaches_no_student(desk: Desk) -> None:
@@ -91,11 +100,11 @@ def test_what_a_hidden_test_hands_over_reaches_no_student(desk: Desk) -> None:
     cells = released()
     cells[1]["source"] = thief
     cells.append(cell("print('caught', seen)\nraise ValueError(f'caught {seen}')"))
-    report = desk.grade(notebook(*cells))
+    report, view = desk.grade(notebook(*cells)), desk.view(notebook(*cells))
     assert check(report, "hidden").score == 0
     assert check(report, "hidden").message == ""
-    assert "caught [2, 1]" in report.feedback.decode()
-    assert "caught [2, 1, 7" not in report.feedback.decode()
+    assert "caught [2, 1]" in view.feedback.decode()
+    assert "caught [2, 1, 7" not in to_json(view)
     assert "caught [2, 1, 7" in report.executed.decode()
 
 
@@ -108,17 +117,56 @@ def test_a_tag_that_skips_execution_gains_nothing(desk: Desk) -> None:
     assert check(report, "test").message.startswith("NotImplementedError")
 
 
-def test_a_dead_kernel_keeps_the_points_before_and_names_the_cell(desk: Desk) -> None:
+KILLERS = {
+    "exit": "import os; os._exit(0)",
+    "signal": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+    "memory": "held = [bytearray(64 << 20) for _ in range(99)]; import os; os._exit(0)",
+    "flood": "while True: print('x' * 100_000)",
+    "deaf": "while True:\n    try:\n        while True: pass\n    except KeyboardInterrupt: pass",
+}
+
+
+@pytest.mark.parametrize("killer", KILLERS)
+def test_what_ends_the_kernel_is_named_and_costs_only_itself(desk: Desk, killer: str) -> None:
     cells = released()
     cells[1]["source"] = "def double(x): return 2 * x"
-    cells.insert(3, cell("import os; os._exit(0)"))
+    cells.insert(3, cell(KILLERS[killer]))
+    report = desk.grade(notebook(*cells), manifest=OPEN, limits=replace(LIMITS, cell_seconds=2))
+    assert scores(report) == {"test": 2, "hidden": 3, "essay": 0}
+    assert {one.params["cell"] for one in report.notices} <= {4}
+    assert report.notices or killer == "memory"
+    assert report.phases.get("restore", 0) > 0 or killer in {"memory", "flood"}
+
+
+def test_a_test_whose_student_code_ends_the_kernel_leaves_the_others_their_points(desk: Desk) -> None:
+    code = "import os\ndef double(x):\n    if x == 2: os._exit(0)\n    return 2 * x"
+    report = desk.grade(submission(code), manifest=OPEN)
+    assert scores(report) == {"test": 0, "hidden": 3, "essay": 0}
+    died = check(report, "test")
+    assert died.status is CheckStatus.ERROR
+    assert died.notice is not None
+    assert (died.notice.code, died.notice.params["cell"]) == ("kernel-died", 3)
+
+
+def test_after_two_restores_the_rest_is_not_reached(desk: Desk) -> None:
+    cells = released()
+    cells[1]["source"] = "def double(x): return 2 * x"
+    for at in (1, 3, 4):
+        cells.insert(at, cell(KILLERS["exit"]))
     report = desk.grade(notebook(*cells), manifest=OPEN)
     assert scores(report) == {"test": 2, "hidden": 0, "essay": 0}
     late = check(report, "hidden")
     assert late.status is CheckStatus.ERROR
     assert late.notice is not None
-    assert (late.notice.code, late.notice.params["cell"]) == ("not-reached", 4)
-    assert [(one.code, one.params["cell"]) for one in report.notices] == [("kernel-died", 4)]
+    assert (late.notice.code, late.notice.params["cell"]) == ("not-reached", 5)
+
+
+def test_outputs_of_what_is_repeated_are_not_shown_twice(desk: Desk) -> None:
+    cells = [cell("print('once')"), *released()]
+    cells.insert(2, cell(KILLERS["exit"]))
+    report = desk.grade(notebook(*cells), manifest=OPEN)
+    assert report.view is not None
+    assert report.view.feedback.decode().count("once\\n") == 1
 
 
 def test_a_loop_without_end_costs_only_its_own_cell(desk: Desk) -> None:
@@ -263,7 +311,9 @@ def test_predictions_are_scored_apart_from_the_student(
         assert report.board.notice.code == expected
     else:
         assert report.board == BoardResult(*expected)
-    assert b"rows [[" not in report.feedback + report.executed
+    assert b"rows [[" not in report.executed
+    assert report.view is not None
+    assert b"rows [[" not in report.view.feedback
 
 
 def test_an_output_file_is_scored_and_its_notebook_shows_no_rows(desk: Desk, archive: bytes) -> None:
@@ -276,7 +326,8 @@ def test_an_output_file_is_scored_and_its_notebook_shows_no_rows(desk: Desk, arc
     content = notebook(*released()[:3], cell(code), cell("import gc; del out; gc.collect()"))
     report = desk.grade(content, manifest=OPEN, board=spec, board_archive=archive)
     assert report.board == BoardResult(1.0, 1.0)
-    assert "row {" not in json.dumps(json.loads(report.feedback)["cells"])
+    assert report.view is not None
+    assert "row {" not in json.dumps(json.loads(report.view.feedback)["cells"])
 
 
 def test_a_report_says_its_own_isolation(runner: JailedRunner, environment: Path, tmp_path: Path) -> None:

@@ -3,13 +3,15 @@
 import base64
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import lms
 from lms.grading.adapters import boards
 from lms.grading.core.contracts import (
+    Assurance,
     BuildReport,
     CellKind,
     CheckResult,
@@ -27,8 +29,23 @@ from lms.runtime.jobs import JobResult, run_job
 BUILD_SECONDS = 120  # beyond what the lab allows its own cells
 OUTPUT_BYTES = 64 << 20
 LIBRARY = "/opt/duri"
+LANGUAGE = "python"  # that the checker speaks
 TOLERANCE = 1e-9  # points are sums of decimal fractions
-Prove = Callable[[GradingJob], tuple[CheckResult, ...]]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How one of the author's own notebooks was graded, and what its tests asked of it."""
+
+    checks: tuple[CheckResult, ...]
+    asked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # grade_id -> questions
+
+
+class Prove(Protocol):
+    """Grades a notebook of the author's; with `noting` its tests may ask for anything, and it is noted."""
+
+    def __call__(self, job: GradingJob, *, noting: bool = False) -> Proof:
+        """Grade it."""
 
 
 def build_lab(lab: LabSource, prove: Prove, isolation: str) -> BuildReport:
@@ -96,16 +113,46 @@ def _refused(notice: Notice) -> BuildReport:
 
 
 def _proved(lab: LabSource, report: BuildReport, manifest: Manifest, prove: Prove) -> BuildReport:
-    solution = prove(_job_for(lab, report, manifest, report.source_notebook))
+    manifest = replace(manifest, assurance=_assurance(lab, manifest))
+    solution = prove(_job_for(lab, report, manifest, report.source_notebook), noting=True)
+    manifest = _with_asks(manifest, solution.asked)
     template = prove(_job_for(lab, report, manifest, report.student_notebook))
-    errors = [*_solution_errors(solution, manifest), *_template_errors(template, manifest)]
+    failed = _failed(solution.checks, manifest)
+    shared = _failing_shared(lab, report, manifest, prove) if failed else frozenset()
+    errors = [
+        *(_solution_error(check, isolated_only=check.grade_id not in shared) for check in failed),
+        *_template_errors(template.checks, manifest),
+    ]
     return replace(
         report,
+        manifest=manifest,
         errors=tuple(errors),
-        solution_score=_autograded(solution, manifest),
-        template_score=_autograded(template, manifest),
+        solution_score=_autograded(solution.checks, manifest),
+        template_score=_autograded(template.checks, manifest),
         maximum=manifest.maximum,
     )
+
+
+def _assurance(lab: LabSource, manifest: Manifest) -> Assurance:
+    """Return what the author asked for, where the lab's language has a checker."""
+    return lab.assurance if manifest.language == LANGUAGE else Assurance.SHARED_KERNEL
+
+
+def _with_asks(manifest: Manifest, asked: Mapping[str, tuple[str, ...]]) -> Manifest:
+    cells = [
+        replace(cell, asks=asked.get(cell.grade_id, ())) if cell.kind is CellKind.TEST else cell
+        for cell in manifest.cells
+    ]
+    return replace(manifest, cells=tuple(cells))
+
+
+def _failing_shared(lab: LabSource, report: BuildReport, manifest: Manifest, prove: Prove) -> frozenset[str]:
+    """Return the tests that the solution fails in the student's own kernel too."""
+    if manifest.assurance is Assurance.SHARED_KERNEL:
+        return frozenset(cell.grade_id for cell in manifest.cells)
+    shared = replace(manifest, assurance=Assurance.SHARED_KERNEL)
+    proof = prove(_job_for(lab, report, shared, report.source_notebook))
+    return frozenset(check.grade_id for check in _failed(proof.checks, shared))
 
 
 def _job_for(lab: LabSource, report: BuildReport, manifest: Manifest, notebook: bytes) -> GradingJob:
@@ -117,6 +164,7 @@ def _job_for(lab: LabSource, report: BuildReport, manifest: Manifest, notebook: 
         environment=lab.environment,
         limits=lab.limits,
         data_folder=data if data.is_dir() else None,
+        kernel=lab.kernel,
     )
 
 
@@ -129,21 +177,25 @@ def _autograded(checks: tuple[CheckResult, ...], manifest: Manifest) -> float:
     return sum(check.score or 0 for check in _tests(checks, manifest))
 
 
-def _solution_errors(checks: tuple[CheckResult, ...], manifest: Manifest) -> list[Notice]:
+def _failed(checks: tuple[CheckResult, ...], manifest: Manifest) -> list[CheckResult]:
     return [
-        Notice(
-            "solution-fails",
-            {
-                "grade_id": check.grade_id,
-                "score": f"{check.score or 0:g}",
-                "maximum": f"{check.maximum:g}",
-                "message": _why(check),
-            },
-            for_staff=True,
-        )
+        check
         for check in _tests(checks, manifest)
         if (check.score or 0) < check.maximum - TOLERANCE or check.status is not CheckStatus.PASSED
     ]
+
+
+def _solution_error(check: CheckResult, *, isolated_only: bool) -> Notice:
+    return Notice(
+        "solution-fails-isolated" if isolated_only else "solution-fails",
+        {
+            "grade_id": check.grade_id,
+            "score": f"{check.score or 0:g}",
+            "maximum": f"{check.maximum:g}",
+            "message": _why(check),
+        },
+        for_staff=True,
+    )
 
 
 def _why(check: CheckResult) -> str:

@@ -1,13 +1,13 @@
 """The real runner: builds and grades in jails. Every process ends with the call that started it."""
 
-import time
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from lms.grading.adapters import boards, building
-from lms.grading.adapters.notebooks import NotebookRun, open_kernel, run_cells
+from lms.grading.adapters.kernels import ColdPool, open_pair
+from lms.grading.adapters.lanes import Script
+from lms.grading.adapters.notebooks import NotebookRun, Phases
 from lms.grading.core.contracts import (
     BoardResult,
     BuildReport,
@@ -18,20 +18,25 @@ from lms.grading.core.contracts import (
     GradingReport,
     LabSource,
     Limits,
-    Manifest,
     Notice,
     OnProgress,
     Progress,
     RunnerUnavailable,
+    ViewReport,
 )
 from lms.grading.core.notices import Unreadable
-from lms.grading.core.report import GRADED, checks_of, notebook_bytes, run_notices
+from lms.grading.core.report import (
+    GRADED,
+    checks_of,
+    first_hidden,
+    notebook_bytes,
+    run_notices,
+    view_messages,
+)
 from lms.grading.core.score import Ran, RanStatus, points_of
 from lms.grading.core.structure import Assembled, Placed, assemble
 from lms.runtime.faults import JailUnavailable
 from lms.runtime.probe import Isolation, IsolationLevel, probe
-
-ASSURANCE = "shared-kernel"
 
 
 class JailedRunner:
@@ -39,6 +44,7 @@ class JailedRunner:
 
     def __init__(self, isolation: Isolation) -> None:
         self.isolation = isolation
+        self.pool = ColdPool()
 
     @classmethod
     def probed(cls, python: Path, secret_paths: Iterable[Path] = ()) -> "JailedRunner":
@@ -56,75 +62,113 @@ class JailedRunner:
     def grade(self, job: GradingJob, on_progress: OnProgress) -> GradingReport:
         """Grade one submission; raises `RunnerUnavailable` when the jail itself cannot start."""
         self._require_jail()
-        begun = time.monotonic()
+        phases = Phases()
+        try:
+            with phases.of("assemble"):
+                assembled = assemble(job.submission, job.manifest)
+        except Unreadable as error:
+            return self._ungraded(job, error.notice)
+        run, board = self._played(job, Script(assembled, job.manifest, full=True), phases, on_progress)
+        with phases.of("report"):
+            report = _report(job, assembled, run, board)
+        wall = sum(phases.seconds.values())
+        return replace(report, wall_seconds=wall, isolation=str(self.isolation), phases=phases.seconds)
+
+    def view(self, job: GradingJob, on_progress: OnProgress) -> ViewReport:
+        """Execute a submission without hidden tests, for what its student may see; raises as `grade` does."""
+        self._require_jail()
         try:
             assembled = assemble(job.submission, job.manifest)
         except Unreadable as error:
-            return self._ungraded(job.manifest, error.notice)
-        try:
-            report = _grade(job, assembled, on_progress)
-        except JailUnavailable as error:
-            raise RunnerUnavailable(str(error)) from error
-        wall = time.monotonic() - begun
-        return replace(report, wall_seconds=wall, isolation=str(self.isolation))
+            return ViewReport(b"", {}, notices=(error.notice,))
+        script = Script(assembled, job.manifest, full=False)
+        run, _ = self._played(job, script, Phases(), on_progress)
+        return _view(job, assembled, run)
 
     def _require_jail(self) -> None:
         if self.isolation.level is IsolationLevel.REFUSE:
             raise RunnerUnavailable(str(self.isolation))
 
-    def _prove(self, job: GradingJob) -> tuple[CheckResult, ...]:
-        return self.grade(job, lambda _step: None).checks
+    def _played(
+        self, job: GradingJob, script: Script, phases: Phases, on_progress: OnProgress
+    ) -> tuple[NotebookRun, BoardResult | None]:
+        """Run a notebook to its end, and let the kernel predict for a board if the run has points."""
+        strip = _Strip(script.assembled, on_progress)
+        files = boards.files_before(job.board, job.board_archive)
+        try:
+            with NotebookRun(script, job.limits, lambda: open_pair(self.pool, job, files), phases) as run:
+                run.play(strip.tell)
+                with phases.of("predictions"):
+                    board = boards.score_entry(job, run) if script.full else None
+        except JailUnavailable as error:
+            raise RunnerUnavailable(str(error)) from error
+        return run, board
 
-    def _ungraded(self, manifest: Manifest, notice: Notice) -> GradingReport:
+    def _prove(self, job: GradingJob, *, noting: bool = False) -> building.Proof:
+        """Grade one of the author's own notebooks; with `noting`, learn what its tests ask for."""
+        assembled = assemble(job.submission, job.manifest)
+        script = Script(assembled, job.manifest, full=True, noting=noting)
+        run, _ = self._played(job, script, Phases(), lambda _step: None)
+        asked = {
+            placed.origin.grade_id: ran.asked
+            for placed, ran in zip(assembled.cells, run.runs, strict=True)
+            if placed.origin is not None and ran is not None
+        }
+        everything = len(assembled.cells)  # the author may read all
+        checks = checks_of(assembled, run.runs, job.manifest, bounds_of(job.limits), everything)
+        return building.Proof(checks, asked)
+
+    def _ungraded(self, job: GradingJob, notice: Notice) -> GradingReport:
         checks = tuple(
             CheckResult(cell.grade_id, 0, cell.points, CheckStatus.ERROR, hidden=cell.hidden, notice=notice)
-            for cell in manifest.cells
+            for cell in job.manifest.cells
             if cell.kind in GRADED
         )
-        return GradingReport(checks, (notice,), b"", b"", 0, 0, ASSURANCE, str(self.isolation))
-
-
-def _grade(job: GradingJob, assembled: Assembled, on_progress: OnProgress) -> GradingReport:
-    """Run the notebook for its points, and once more without hidden tests if there are any.
-
-    All that students see comes from the run without hidden tests: in the other one their own functions
-    were called with the hidden cases, and could show them in any later cell.
-    """
-    hidden = any(cell.hidden for cell in job.manifest.cells)
-    files = boards.files_before(job.board, job.board_archive)
-    with ExitStack() as stack:
-        counted = open_kernel(stack, job.environment, job.limits, job.data_folder, files)
-        seen = open_kernel(stack, job.environment, job.limits, job.data_folder, files) if hidden else counted
-        run_cells(counted, assembled, full=True, on_cell=_Strip(assembled, on_progress).tell)
-        if hidden:
-            run_cells(seen, assembled, full=False)
-        board = boards.score_entry(job, seen)
-        peak = max(counted.kernel.peak_memory_bytes(), seen.kernel.peak_memory_bytes())
-    return _report(job, assembled, counted, seen, (board, peak))
+        return GradingReport(
+            checks=checks,
+            notices=(notice,),
+            executed=b"",
+            wall_seconds=0,
+            peak_memory_bytes=0,
+            assurance=str(job.manifest.assurance),
+            isolation=str(self.isolation),
+            view=ViewReport(b"", {}),
+            seed=job.seed,
+        )
 
 
 def _report(
-    job: GradingJob,
-    assembled: Assembled,
-    counted: NotebookRun,
-    seen: NotebookRun,
-    rest: tuple[BoardResult | None, int],
+    job: GradingJob, assembled: Assembled, run: NotebookRun, board: BoardResult | None
 ) -> GradingReport:
     bounds = bounds_of(job.limits)
-    shown = [_without_outputs(ran) for ran in seen.runs] if boards.withholds(job.board) else seen.runs
-    extra = () if counted is seen else _difference(counted.runs, seen.runs)
-    if boards.withholds(job.board):
-        extra = (*extra, Notice("board-outputs-withheld"))
+    hidden = first_hidden(assembled, run.runs)
+    clean = 0 if boards.withholds(job.board) else hidden
     return GradingReport(
-        checks=checks_of(assembled, counted.runs, shown, job.manifest, bounds),
-        notices=(*assembled.notices, *run_notices(counted.runs, bounds), *extra),
-        executed=notebook_bytes(assembled, counted.runs, job.manifest, full=True),
-        feedback=notebook_bytes(assembled, shown, job.manifest, full=False),
-        wall_seconds=counted.seconds + (0 if counted is seen else seen.seconds),
-        peak_memory_bytes=rest[1],
-        assurance=ASSURANCE,
+        checks=checks_of(assembled, run.runs, job.manifest, bounds, clean),
+        notices=(*assembled.notices, *run_notices(run.runs, bounds, clean=clean)),
+        executed=notebook_bytes(assembled, run.runs, job.manifest, full=True),
+        wall_seconds=0,
+        peak_memory_bytes=run.peak_memory_bytes,
+        assurance=str(job.manifest.assurance),
         isolation="",
-        board=rest[0],
+        board=board,
+        # Nothing hidden ran: what the student may see is what was seen here.
+        view=_view(job, assembled, run) if hidden == len(assembled.cells) else None,
+        cpu_seconds=run.cpu_seconds,
+        seed=job.seed,
+        cells=tuple(run.timings),
+    )
+
+
+def _view(job: GradingJob, assembled: Assembled, run: NotebookRun) -> ViewReport:
+    withheld = boards.withholds(job.board)
+    shown = [_without_outputs(ran) for ran in run.runs] if withheld else run.runs
+    extra = (Notice("board-outputs-withheld"),) if withheld else ()
+    return ViewReport(
+        feedback=notebook_bytes(assembled, shown, job.manifest, full=False),
+        messages=view_messages(assembled, shown),
+        cells=tuple(run.timings),
+        notices=(*run_notices(run.runs, bounds_of(job.limits)), *extra),
     )
 
 
@@ -140,16 +184,6 @@ def bounds_of(limits: Limits) -> Mapping[str, float]:
 
 def _without_outputs(ran: Ran | None) -> Ran | None:
     return replace(ran, outputs=(), error=None, result=None) if ran is not None else None
-
-
-def _difference(counted: list[Ran | None], seen: list[Ran | None]) -> tuple[Notice, ...]:
-    """Say where only the run without hidden tests came to an end of its own; for staff."""
-    for number, (one, other) in enumerate(zip(counted, seen, strict=True), 1):
-        if one is None or other is None:
-            continue
-        if one.status is RanStatus.OK and other.status not in {RanStatus.OK, RanStatus.NOT_REACHED}:
-            return (Notice("visible-run-differs", {"cell": number}, for_staff=True),)
-    return ()
 
 
 class _Strip:

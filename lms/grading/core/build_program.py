@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lms.grading.core.contracts import BuildReport, CellKind, Manifest, ManifestCell, Notice
+from lms.grading.core.names import student_names
 from lms.grading.core.wire import to_json
 
 REASON_CHARACTERS = 1_500
@@ -119,12 +120,26 @@ def _use_kernel(python: str) -> None:
 
 
 def _manifest(source: Any, full: Any, released: Any) -> Manifest:
-    stages = zip(source.cells, full.cells, released.cells, strict=True)
+    cells = tuple(_cells(zip(source.cells, full.cells, released.cells, strict=True)))
     spec = released.metadata.get("kernelspec", {})
     language = spec.get("language") or released.metadata.get("language_info", {}).get("name") or "python"
     return Manifest(
-        cells=tuple(_cells(stages)), kernel=str(spec.get("name") or "python3"), language=str(language)
+        cells=cells,
+        kernel=str(spec.get("name") or "python3"),
+        language=str(language),
+        student_names=_student_names(cells, source),
     )
+
+
+def _student_names(cells: tuple[ManifestCell, ...], source: Any) -> tuple[str, ...]:
+    """Return the names of locked cells that the author's own answers change."""
+    code = {cell.grade_id: cell.kind for cell in cells if cell.cell_type == "code"}
+    solved = {
+        one.metadata["nbgrader"]["grade_id"]: one.source for one in source.cells if "nbgrader" in one.metadata
+    }
+    locked = [solved[grade_id] for grade_id, kind in code.items() if kind is CellKind.READ_ONLY]
+    answers = (CellKind.ANSWER, CellKind.MANUAL_ANSWER)
+    return student_names(locked, [solved[grade_id] for grade_id, kind in code.items() if kind in answers])
 
 
 def _cells(stages: Any) -> Iterator[ManifestCell]:

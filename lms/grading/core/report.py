@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from lms.grading.core.contracts import CellKind, CheckResult, Manifest, ManifestCell, Notice
+from lms.grading.core.messages import visible_message
 from lms.grading.core.score import Ran, RanStatus, check_of
 from lms.grading.core.structure import Assembled, Placed, metadata_of
 
@@ -54,20 +55,45 @@ def _cell(index: int, placed: Placed, ran: Ran | None, *, full: bool) -> dict[st
 def checks_of(
     assembled: Assembled,
     runs: Sequence[Ran | None],
-    seen: Sequence[Ran | None],
     manifest: Manifest,
     bounds: Mapping[str, float],
+    clean: int,
 ) -> tuple[CheckResult, ...]:
-    """Return the outcomes of all graded cells in the order of the release."""
+    """Return the outcomes of all graded cells in the order of the release.
+
+    Messages of tests from the cell `clean` on are shown only where the author wrote them.
+    """
     places = {placed.origin.grade_id: at for at, placed in enumerate(assembled.cells) if placed.origin}
     found = []
     for cell in manifest.cells:
         if cell.kind not in GRADED:
             continue
         at = places[cell.grade_id]  # graded cells are always there: missing ones were put back
-        check = check_of(cell, runs[at], seen[at], assembled.cells[at].source)
+        check = check_of(cell, runs[at], assembled.cells[at].source, clean=at < clean)
         found.append(replace(check, notice=check.notice or _ending(cell, at, runs, bounds)))
     return tuple(found)
+
+
+def first_hidden(assembled: Assembled, runs: Sequence[Ran | None]) -> int:
+    """Return the index of the first cell with hidden tests that began to run; without any, the length.
+
+    From there on, whatever the student's program does may tell what a hidden test handed to it.
+    """
+    for at, (placed, ran) in enumerate(zip(assembled.cells, runs, strict=True)):
+        hidden = placed.origin is not None and placed.origin.hidden and placed.cell_type == "code"
+        if hidden and ran is not None and ran.status is not RanStatus.NOT_REACHED:
+            return at
+    return len(assembled.cells)
+
+
+def view_messages(assembled: Assembled, runs: Sequence[Ran | None]) -> dict[str, str]:
+    """Return what the visible part of each failed test said; only for runs without hidden tests."""
+    found: dict[str, str] = {}
+    for placed, ran in zip(assembled.cells, runs, strict=True):
+        if placed.origin is not None and placed.origin.kind is CellKind.TEST and ran is not None:
+            message = visible_message(ran.error)
+            found |= {placed.origin.grade_id: message} if message else {}
+    return found
 
 
 def _ending(
@@ -76,17 +102,21 @@ def _ending(
     return ending_notice(at, runs, bounds) if cell.kind is CellKind.TEST else None
 
 
-def run_notices(runs: Sequence[Ran | None], bounds: Mapping[str, float]) -> tuple[Notice, ...]:
-    """Say which cells met a limit; `bounds` holds the limits that the sentences name."""
+def run_notices(
+    runs: Sequence[Ran | None], bounds: Mapping[str, float], *, clean: int | None = None
+) -> tuple[Notice, ...]:
+    """Say which cells met a limit; `bounds` holds the limits that the sentences name.
+
+    What happened from the cell `clean` on is for staff: there a program could speak of hidden tests.
+    """
+    clean = len(runs) if clean is None else clean
     notices = []
-    for number, ran in enumerate(runs, 1):
-        if ran is None:
-            continue
-        if ran.status in ENDINGS:
-            notices.append(_end_of(number, ran, bounds))
-    first = next((number for number, ran in enumerate(runs, 1) if ran and ran.truncated), None)
+    for at, ran in enumerate(runs):
+        if ran is not None and ran.status in ENDINGS:
+            notices.append(replace(_end_of(at + 1, ran, bounds), for_staff=at >= clean))
+    first = next((at for at, ran in enumerate(runs) if ran and ran.truncated), None)
     if first is not None:
-        notices.append(Notice("output-truncated", {"cell": first, **bounds}))
+        notices.append(Notice("output-truncated", {"cell": first + 1, **bounds}, for_staff=first >= clean))
     return tuple(notices)
 
 
@@ -97,10 +127,10 @@ def ending_notice(at: int, runs: Sequence[Ran | None], bounds: Mapping[str, floa
         return None
     if ran.status is not RanStatus.NOT_REACHED:
         return _end_of(at + 1, ran, bounds)
-    culprit = max(
+    reached = [
         number for number, one in enumerate(runs[:at], 1) if one and one.status is not RanStatus.NOT_REACHED
-    )
-    return Notice("not-reached", {"cell": culprit})
+    ]
+    return Notice("not-reached", {"cell": max(reached, default=at + 1)})
 
 
 def _end_of(number: int, ran: Ran, bounds: Mapping[str, float]) -> Notice:

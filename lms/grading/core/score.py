@@ -42,6 +42,9 @@ class Ran:
     error: tuple[str, str] | None = None  # name and text of the exception
     result: str | None = None
     truncated: bool = False
+    by_student: bool = False  # the exception came out of the student's own code
+    asked: tuple[str, ...] = ()  # what a test asked of the student's objects, where it was noted
+    traceback: str = ""  # with the student's part; staff only
 
 
 @dataclass(frozen=True)
@@ -85,14 +88,14 @@ def _number(text: str) -> float | None:
         return None
 
 
-def check_of(cell: ManifestCell, ran: Ran | None, seen: Ran | None, answer: str | None) -> CheckResult:
+def check_of(cell: ManifestCell, ran: Ran | None, answer: str | None, *, clean: bool = False) -> CheckResult:
     """Return the outcome of one graded cell.
 
     Args:
         cell: the cell of the release.
-        ran: the run that counts, for a test.
-        seen: the run whose outputs the student may see; no hidden test ran in its kernel.
+        ran: how it ran, for a test.
         answer: what the student wrote, for an answer that a person grades; None if missing.
+        clean: no hidden test called student code before this one ended, so that its message may be shown.
     """
     if cell.kind is not CellKind.TEST:
         return _manual(cell, answer)
@@ -110,7 +113,7 @@ def check_of(cell: ManifestCell, ran: Ran | None, seen: Ran | None, answer: str 
     )
     if result.status is CheckStatus.PASSED:
         return result
-    return replace(result, message=_message(cell, ran, seen))
+    return replace(result, message=_message(cell, ran, clean=clean))
 
 
 def _status(points: Points, cell: ManifestCell, ran: Ran) -> CheckStatus:
@@ -119,9 +122,11 @@ def _status(points: Points, cell: ManifestCell, ran: Ran) -> CheckStatus:
     return CheckStatus.PARTIAL if points.score > 0 else CheckStatus.FAILED
 
 
-def _message(cell: ManifestCell, ran: Ran, seen: Ran | None) -> str:
-    shown = visible_message(seen.error) if seen is not None else ""
-    return shown or hidden_message(ran.error, cell.full_source)
+def _message(cell: ManifestCell, ran: Ran, *, clean: bool) -> str:
+    if clean:
+        return visible_message(ran.error)
+    # Student code could choose among the author's sentences by what a hidden test handed it.
+    return "" if ran.by_student else hidden_message(ran.error, cell.full_source)
 
 
 def _manual(cell: ManifestCell, answer: str | None) -> CheckResult:

@@ -82,7 +82,7 @@ def _answer(submission_id: int, grade_id: str) -> Answer:
 def _page(answer: Answer, form: MarkForm) -> str:
     work = answer.work
     grade = submission_queries.grade_of(session(), work)
-    blob = grade.run.feedback_blob if grade is not None else None
+    blob = grade.run.executed_blob if grade is not None else None  # markers are staff
     marks = [
         mark for mark in submission_queries.marks_of(session(), work) if mark.grade_id == answer.cell.grade_id
     ]
