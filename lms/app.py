@@ -18,11 +18,13 @@ import lms.certs.panels
 import lms.certs.views.pages
 import lms.courses.panels
 import lms.courses.views.routes
+import lms.grading.adapters.record_key
 import lms.grading.api
 import lms.grading.panels
 import lms.grading.views.gradebook
 import lms.grading.views.labs
 import lms.grading.views.marking
+import lms.grading.views.records
 import lms.grading.views.submissions
 import lms.leaderboards.panels
 import lms.leaderboards.views
@@ -100,6 +102,7 @@ def create_app(
     navigation.attach(app, PLACES)
     assets.attach(app)
     app.jinja_env.globals["fill"] = slots.fill
+    app.extensions["grade_keys"] = lms.grading.adapters.record_key.FolderKeys(settings.instance / "keys")
     app.extensions["certificate_paper"] = lms.certs.adapters.pdf.render_certificate
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -19,7 +19,9 @@ from lms.certs.core.trust import Role, Trust, read_trust
 from lms.certs.services.signing import Signing
 from lms.config import Settings
 from lms.db import make_engine, make_sessions
+from lms.grading.adapters.record_key import FolderKeys
 from lms.grading.adapters.runner import JailedRunner
+from lms.grading.adapters.witness import InstallationNotary
 from lms.grading.core.contracts import RunnerUnavailable
 from lms.runtime.probe import IsolationLevel
 from lms.worker import Worker
@@ -79,8 +81,18 @@ class Installation:
     @property
     def secrets(self) -> list[Path]:
         """What no notebook may ever reach."""
-        names = ("duri.db", "secret_key", "blobs", "signers")
+        names = ("duri.db", "secret_key", "keys", "blobs", "signers")
         return [self.settings.instance / name for name in names if (self.settings.instance / name).exists()]
+
+    @property
+    def record_keys(self) -> FolderKeys:
+        """The keys of grade records."""
+        return FolderKeys(self.settings.instance / "keys")
+
+    @property
+    def notary(self) -> InstallationNotary:
+        """Who signs grade records, and knows this machine."""
+        return InstallationNotary(self.settings.public_url, self.record_keys, self.settings.environments_root)
 
     @property
     def post(self) -> Post:
@@ -105,6 +117,7 @@ class Installation:
             sessions=self.sessions,
             blobs=self.blobs,
             runner=runner,
+            notary=self.notary,
             signing=self.signing,
             post=self.post,
         )

@@ -30,9 +30,11 @@ from lms.certs.services.status import keep_status_lists_fresh
 from lms.config import Settings
 from lms.db import now
 from lms.grading.core.contracts import CellState, GradingJob, LabSource, Progress, Runner, RunnerUnavailable
+from lms.grading.core.record import Notary
 from lms.grading.models import GradingRun, LabRelease
 from lms.grading.queries import labs, submissions
 from lms.grading.services import releases, running
+from lms.grading.services.recording import Recording
 from lms.runtime.environments import Environment, EnvironmentBroken, prepare
 
 log = structlog.get_logger()
@@ -50,6 +52,7 @@ class Worker:
     sessions: sessionmaker[Session]
     blobs: BlobStore
     runner: Runner
+    notary: Notary
     signing: Signing
     post: Post
     stop: threading.Event = field(default_factory=threading.Event)
@@ -109,9 +112,13 @@ class Worker:
 
     def _grade(self, run: GradingRun) -> None:
         with tempfile.TemporaryDirectory(prefix="duri-data-") as folder:
-            report = self.runner.grade(self._job(run.id, Path(folder) / "data"), self._progress(run))
+            job = self._job(run.id, Path(folder) / "data")
+            report = self.runner.grade(job, self._progress(run))
+        recording = Recording(self.notary, job)
         with self.sessions.begin() as session:
-            grade = running.record_grade(session, run.id, run.token, report, blobs=self.blobs, at=now())
+            grade = running.record_grade(
+                session, run.id, run.token, report, blobs=self.blobs, at=now(), recording=recording
+            )
             if grade is not None:
                 workflows.settle(session, grade, now())
         log.info("worker.graded", run=run.id, recorded=grade is not None, seconds=report.wall_seconds)

@@ -35,6 +35,7 @@ from tests.factories.campus import Place, make_place
 from tests.factories.certs import Pair
 from tests.factories.courses import write_course
 from tests.factories.grading import grading_report, notebook
+from tests.factories.records import PlainNotary
 
 
 def nothing() -> None:
@@ -105,6 +106,7 @@ def worker(place: Place, runner: Grader) -> Worker:
         sessions=make_sessions(place.engine, writing=True),
         blobs=place.blobs,
         runner=runner,
+        notary=PlainNotary(),
         signing=Pair().signing,
         post=NoPost(),
     )

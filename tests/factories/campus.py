@@ -30,6 +30,7 @@ from tests.factories.accounts import make_member, make_organisation, make_user
 from tests.factories.certs import Pair, facts
 from tests.factories.courses import lab_file, make_cohort, make_enrolment, make_version
 from tests.factories.grading import build_report, grading_report, notebook
+from tests.factories.records import recording
 
 BOARD = {
     "title": {"ko": "숫자 읽기", "en": "Reading digits"},
@@ -178,7 +179,9 @@ def _graded(session: Session, blobs: BlobStore, enrolment: Enrolment) -> Submiss
     )
     run = claim_run(session, at=now(), lease_seconds=30)
     assert run is not None
-    assert record_grade(session, run.id, run.token, grading_report(), blobs=blobs, at=now()) is not None
+    recorded = recording(run, blobs)
+    report = grading_report()
+    assert record_grade(session, run.id, run.token, report, blobs=blobs, at=now(), recording=recorded)
     return work
 
 

@@ -26,6 +26,7 @@ PUBLIC = {
     "courses.catalogue",
     "courses.course",
     "courses.version",
+    "grading.record_keys",
     "htmx.static",
     "site.outbox",
     "web.favicon",
@@ -60,6 +61,7 @@ FELLOW = {
 }
 """What every student of the course may open besides."""
 STUDENT = (FELLOW - {"certs.choose_language"}) | {
+    "grading.download_record",
     "grading.download_submission",
     "grading.feedback",
     "grading.submission",

@@ -38,7 +38,7 @@ from lms.grading.core.record_reading import (
     read_keys,
     verify,
 )
-from tests.grading.core.records import KEY, KEYS, PRIVATE, sign, statement
+from tests.factories.records import KEY, KEYS, PRIVATE, sign, statement
 
 GOLDEN = Path(__file__).parent / "golden"
 RECORD = written(sign(statement()))

@@ -1,7 +1,10 @@
-"""A grade record of a lab that does not exist, and the key that signed it."""
+"""Grade records for tests, and the key that signs them."""
+
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from lms.blobs import BlobStore
 from lms.grading.core.record import (
     FORMAT,
     EnginePart,
@@ -19,10 +22,15 @@ from lms.grading.core.record import (
     SubmissionPart,
     TimingsPart,
     TotalPart,
+    Witness,
+    commitment,
     key_id,
     signed,
     signing_input,
 )
+from lms.grading.models import GradingRun
+from lms.grading.queries.labs import grading_job
+from lms.grading.services.recording import Recording
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 KEY = key_id(PRIVATE.public_key().public_bytes_raw())
@@ -90,3 +98,25 @@ def statement(**changes: object) -> Statement:
 def sign(unsigned: Statement, private: Ed25519PrivateKey = PRIVATE) -> GradeRecord:
     key = key_id(private.public_key().public_bytes_raw())
     return signed(unsigned, key=key, signature=private.sign(signing_input(unsigned, key=key)))
+
+
+class PlainNotary:
+    """Signs with the key above, for a machine and packages that do not exist."""
+
+    installation = "https://duri.example"
+
+    def witness(self, environment: str, lock_sha256: str) -> Witness:
+        parts = statement()
+        packages = parts.environment.model_copy(update={"name": environment, "lock_sha256": lock_sha256})
+        return Witness(environment=packages, machine=parts.machine, engine=parts.engine)
+
+    def commit(self, kind: str, content: str) -> str:
+        return commitment(b"secret", kind, content)
+
+    def sign(self, statement: Statement) -> GradeRecord:
+        return sign(statement)
+
+
+def recording(run: GradingRun, blobs: BlobStore) -> Recording:
+    """What a worker without a jail would hand over with its report."""
+    return Recording(PlainNotary(), grading_job(run, blobs, environment=Path("unused")))
