@@ -101,8 +101,8 @@ class Installation:
             return SmtpPost(self.settings.smtp_url, sender=self.settings.mail_from)
         return FolderPost(self.settings.instance / "outbox", sender=self.settings.mail_from)
 
-    def worker(self) -> Worker:
-        """Make the worker of this installation; the jail is probed first.
+    def runner(self) -> JailedRunner:
+        """Make what runs notebooks here; the jail is probed first.
 
         Raises:
             RunnerUnavailable: the jail isolates less than the settings accept.
@@ -111,6 +111,11 @@ class Installation:
         accepted = {"full": {IsolationLevel.FULL}, "reduced": {IsolationLevel.FULL, IsolationLevel.REDUCED}}
         if runner.isolation.level not in accepted[self.settings.isolation]:
             raise RunnerUnavailable(str(runner.isolation))
+        return runner
+
+    def worker(self) -> Worker:
+        """Make the worker of this installation; raises as `runner` does."""
+        runner = self.runner()
         log.info("worker.isolation", isolation=str(runner.isolation))
         return Worker(
             settings=self.settings,
