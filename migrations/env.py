@@ -17,7 +17,7 @@ def run() -> None:
     engine = make_engine(url)
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":
-            # A table is changed by copying it; were keys enforced, dropping the old one would drop its rows' rows.
+            # A table is changed by copying it; with keys enforced, the old one could not be dropped.
             connection.connection.driver_connection.execute("PRAGMA foreign_keys = OFF")
         migrate(connection)
         connection.commit()

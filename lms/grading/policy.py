@@ -1,20 +1,38 @@
 """Who may submit, see, mark and grade again, and when; once for the check and for the button."""
 
 import json
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from lms.accounts.models import Role, User
-from lms.accounts.policy import has_role_in_any
+from lms.accounts.policy import has_role_in_any, is_site_admin
 from lms.courses.core import due
 from lms.courses.core.outline import LabFile
 from lms.courses.models import Cohort, Course, Enrolment
 from lms.courses.policy import is_course_teacher
 from lms.errors import N_, Conflict, DomainError, NotAllowed, NotFound
-from lms.grading.models import Lab, LabRelease, Submission
+from lms.grading.models import GradingRun, Lab, LabRelease, Priority, RunState, Submission, ViewRun
 
 STAFF = (Role.ASSISTANT, Role.INSTRUCTOR, Role.ADMIN)
+DUE_SOON = timedelta(hours=24)
+"""How long before its due date a lab's work goes before practice."""
+
+RUN_STEPS: Mapping[RunState, frozenset[RunState]] = {
+    RunState.QUEUED: frozenset({RunState.RUNNING, RunState.CANCELLED}),
+    RunState.RUNNING: frozenset({RunState.DONE, RunState.QUEUED, RunState.FAILED, RunState.CANCELLED}),
+    RunState.DONE: frozenset(),
+    RunState.FAILED: frozenset(),
+    RunState.CANCELLED: frozenset(),
+}
+"""Where a grading run may go from each state. What is over stays; grading once more is a new run."""
+
+VIEW_STEPS: Mapping[RunState, frozenset[RunState]] = {
+    **RUN_STEPS,
+    RunState.FAILED: frozenset({RunState.QUEUED}),
+    RunState.CANCELLED: frozenset({RunState.QUEUED}),
+}
+"""Likewise for what a student sees of a run: the same row is queued again, as no grade hangs on it."""
 
 
 def is_staff(user: User, course: Course) -> bool:
@@ -126,6 +144,53 @@ def check_can_regrade(user: User, course: Course) -> None:
 def can_regrade(user: User, course: Course) -> bool:
     """Say whether the user may have work of this course graded again."""
     return _allowed(check_can_regrade, user, course)
+
+
+def priority_of(release: LabRelease, cohort: Cohort, at: datetime) -> Priority:
+    """Return whose turn a hand-in of that moment is: exams first, then what is due within a day."""
+    if rules_of(release).exam:
+        return Priority.EXAM
+    deadline = due_at(release, cohort)
+    soon = deadline is not None and at <= deadline <= at + DUE_SOON
+    return Priority.DUE_SOON if soon else Priority.PRACTICE
+
+
+def check_can_cancel(user: User, run: GradingRun) -> None:
+    """Raise unless the user may take the run out of the queue, and it has not ended."""
+    _check_can_steer(user, run)
+    if RunState.CANCELLED not in RUN_STEPS[run.state]:
+        raise Conflict(N_("This run has ended already, so there is nothing to cancel."))
+
+
+def can_cancel(user: User, run: GradingRun) -> bool:
+    """Say whether the user may take the run out of the queue now."""
+    return _allowed(check_can_cancel, user, run)
+
+
+def check_can_retry(user: User, run: GradingRun) -> None:
+    """Raise unless the user may have a run that failed or was cancelled tried again."""
+    _check_can_steer(user, run)
+    if run.state not in {RunState.FAILED, RunState.CANCELLED}:
+        raise Conflict(N_("Only a run that failed or was cancelled can be tried again."))
+
+
+def can_retry(user: User, run: GradingRun) -> bool:
+    """Say whether the user may have the run tried again now."""
+    return _allowed(check_can_retry, user, run)
+
+
+def check_can_retry_view(user: User, view: ViewRun) -> None:
+    """Raise unless the user may have what a student sees of a run tried again after it failed."""
+    _check_can_steer(user, view.run)
+    if view.state is not RunState.FAILED:
+        raise Conflict(N_("Only a run that failed or was cancelled can be tried again."))
+
+
+def _check_can_steer(user: User, run: GradingRun) -> None:
+    if not is_site_admin(user) and not is_teacher(user, run.submission.lab.course):
+        raise NotAllowed(
+            N_("Only the course's instructors and the site's administrators can steer the queue.")
+        )
 
 
 def _allowed(check: Callable[..., Any], *args: object) -> bool:

@@ -295,9 +295,9 @@ def test_students_with_nothing_running_come_first(world: World) -> None:
     assert world.claim(at=LATER).submission_id == late_comer.id
 
 
-def test_fresh_work_comes_before_work_graded_again(world: World) -> None:
-    graded = world.graded()
-    regrade_submission(world.session, world.instructor, graded, at=NOW)
+def test_fresh_work_comes_before_a_whole_lab_graded_again(world: World) -> None:
+    world.graded()
+    regrade_lab(world.session, world.instructor, world.lab, at=NOW)
     fresh = world.hand_in(received_at=NOW + timedelta(seconds=9))
     assert world.claim().submission_id == fresh.id
 
@@ -494,9 +494,9 @@ def test_the_wait_is_counted_from_place_and_recent_runs(world: World) -> None:
     assert (wait.place, wait.seconds) == (2, 3.0)
 
 
-def test_work_graded_again_is_not_before_a_fresh_file(world: World) -> None:
+def test_a_lab_graded_again_is_not_before_a_fresh_file(world: World) -> None:
     again = world.graded()
-    regrade_submission(world.session, world.instructor, again, at=NOW)
+    regrade_lab(world.session, world.instructor, world.lab, at=NOW)
     fresh = world.hand_in(received_at=NOW + timedelta(hours=1))
     places = {}
     for work in (fresh, again):

@@ -12,11 +12,11 @@ from lms.courses.models import Cohort, Enrolment
 from lms.errors import N_, Conflict, Invalid, NotFound
 from lms.grading import policy
 from lms.grading.core.contracts import CellKind
-from lms.grading.models import GradingRun, Lab, ManualMark, RunState, Submission
+from lms.grading.models import GradingRun, Lab, ManualMark, Priority, RunState, Submission
 from lms.grading.queries.labs import manifest
 from lms.grading.queries.submissions import checks, grade_of
+from lms.grading.services.queueing import queue_run
 from lms.grading.services.running import grade_by
-from lms.grading.services.submitting import queue_run
 
 COMMENT_CHARACTERS = 5000
 BY_HAND = frozenset({CellKind.MANUAL_ANSWER, CellKind.MANUAL_TASK})
@@ -71,7 +71,7 @@ def regrade_submission(session: Session, actor: User, submission: Submission, *,
     policy.check_can_regrade(actor, submission.lab.course)
     if submission.refused:
         raise Conflict(N_("This file came too late and was not taken, so there is nothing to grade."))
-    run = _again(session, actor, submission, at)
+    run = _again(session, actor, submission, at, Priority.PRACTICE)
     record(session, actor, "grading.regrade", f"submission:{submission.id}", run=run.id)
     return run
 
@@ -79,22 +79,28 @@ def regrade_submission(session: Session, actor: User, submission: Submission, *,
 def regrade_lab(
     session: Session, actor: User, lab: Lab, *, at: datetime, cohort: Cohort | None = None
 ) -> list[GradingRun]:
-    """Have every counted submission of a lab graded again, of one cohort or of all."""
+    """Have every counted submission of a lab graded again, of one cohort or of all, after all other work."""
     policy.check_can_regrade(actor, lab.course)
     work = select(Submission).where(Submission.lab_id == lab.id, Submission.refused.is_(False))
     if cohort is not None:
         work = work.join(Enrolment, Submission.enrolment_id == Enrolment.id).where(
             Enrolment.cohort_id == cohort.id
         )
-    runs = [_again(session, actor, each, at) for each in session.scalars(work.order_by(Submission.id))]
+    again = session.scalars(work.order_by(Submission.id)).all()
+    runs = [_again(session, actor, each, at, Priority.REGRADE_ALL) for each in again]
     record(session, actor, "grading.regrade_lab", f"lab:{lab.id}", submissions=len(runs))
     return runs
 
 
-def _again(session: Session, actor: User, submission: Submission, at: datetime) -> GradingRun:
+def _again(
+    session: Session, actor: User, submission: Submission, at: datetime, priority: Priority
+) -> GradingRun:
+    """Queue one more run, unless one waits whose turn comes no later."""
     waiting = session.scalar(
         select(GradingRun).where(
-            GradingRun.submission_id == submission.id, GradingRun.state == RunState.QUEUED
+            GradingRun.submission_id == submission.id,
+            GradingRun.state == RunState.QUEUED,
+            GradingRun.priority <= int(priority),
         )
     )
-    return waiting or queue_run(session, submission, at=at, cause="regrade", by=actor.id)
+    return waiting or queue_run(session, submission, at=at, cause="regrade", priority=priority, by=actor.id)

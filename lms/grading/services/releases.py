@@ -3,11 +3,11 @@
 import hashlib
 import secrets
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
@@ -18,8 +18,12 @@ from lms.db import now
 from lms.errors import N_, Invalid
 from lms.grading.core.contracts import BuildReport
 from lms.grading.core.wire import to_plain
-from lms.grading.models import Lab, LabRelease, ReleaseState
+from lms.grading.models import Lab, LabRelease, ReleaseState, Resource
 from lms.grading.queries.labs import lab_files, version_labs
+from lms.grading.queries.queue import WorkKind
+from lms.grading.services.claiming import claim
+from lms.grading.services.leasing import hand_back, keep, while_held
+from lms.grading.services.waking import announce
 
 SEED_LIMIT = 1 << 31
 
@@ -73,9 +77,11 @@ def _release(
         environment_sha256=lock,
         board_seed=secrets.randbelow(SEED_LIMIT) if settings.get("board") else None,
         created_at=now(),
+        resource=Resource(settings.get("resource", Resource.CPU)),
     )
     session.add(release)
     session.flush()
+    announce(session, release.resource)
     return release
 
 
@@ -98,60 +104,22 @@ def _digest(files: Mapping[str, str], lock: str) -> str:
 
 
 def claim_release(session: Session, *, at: datetime, lease_seconds: int) -> LabRelease | None:
-    """Take the oldest release that waits to be built, or whose worker has gone silent; None if there is none.
+    """Take the release whose turn it is to be built, or whose worker has gone silent; None if there is none.
 
     The release's raised `token` must come back with its report.
     """
-    free = or_(
-        LabRelease.state == ReleaseState.QUEUED,
-        (LabRelease.state == ReleaseState.BUILDING) & (LabRelease.lease_until < at),
-    )
-    oldest = (
-        select(LabRelease.id)
-        .where(free)
-        .order_by(LabRelease.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    claimed = session.scalar(
-        update(LabRelease)
-        .where(LabRelease.id == oldest, free)
-        .values(
-            state=ReleaseState.BUILDING,
-            token=LabRelease.token + 1,
-            lease_until=at + timedelta(seconds=lease_seconds),
-        )
-        .returning(LabRelease.id)
-        .execution_options(synchronize_session=False)
-    )
-    return None if claimed is None else session.get(LabRelease, claimed, populate_existing=True)
+    taken = claim(session, at=at, lease_seconds=lease_seconds, kinds=(WorkKind.BUILD,))
+    return taken if isinstance(taken, LabRelease) else None
 
 
 def keep_building(session: Session, release_id: int, token: int, *, at: datetime, lease_seconds: int) -> bool:
     """Extend the lease of a build; False: it was given to another worker, so stop."""
-    return _while_held(session, release_id, token, lease_until=at + timedelta(seconds=lease_seconds))
+    return keep(session, LabRelease, release_id, token, at=at, lease_seconds=lease_seconds)
 
 
 def put_back_release(session: Session, release_id: int, token: int) -> bool:
-    """Give a release back to the queue when the jail could not start."""
-    return _while_held(session, release_id, token, state=ReleaseState.QUEUED, lease_until=None)
-
-
-def _while_held(session: Session, release_id: int, token: int, **values: object) -> bool:
-    held = (
-        LabRelease.id == release_id,
-        LabRelease.token == token,
-        LabRelease.state == ReleaseState.BUILDING,
-    )
-    statement = (
-        update(LabRelease)
-        .where(*held)
-        .values(**values)
-        .returning(LabRelease.id)
-        .execution_options(synchronize_session=False)
-    )
-    return session.scalar(statement) is not None
+    """Give a release back to the queue when the jail could not start; that costs it no try."""
+    return hand_back(session, LabRelease, release_id, token)
 
 
 def record_build(
@@ -176,7 +144,7 @@ def record_build(
             "board_blob": blobs.put(report.board_archive) if report.board_archive else None,
             "ready_at": now(),
         }
-    if not _while_held(session, release_id, token, **values):
+    if not while_held(session, LabRelease, release_id, token, **values):
         return None
     release = session.get_one(LabRelease, release_id, populate_existing=True)
     current = release.lab.course.current_version

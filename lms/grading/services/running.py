@@ -1,120 +1,39 @@
-"""Grading runs: taken with a lease, kept alive, recorded once, given back when the grader fails.
-
-The queue is the rows of `grading_runs`. A claim raises the run's token; whatever comes back with an
-older token is from a worker that was thought dead, and is not recorded.
-"""
+"""Grading runs and views in work: kept alive, recorded once, given back when the grader fails."""
 
 import math
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from lms.blobs import BlobStore
 from lms.grading.core.contracts import CellState, CheckResult, GradingReport, ViewReport
 from lms.grading.core.wire import to_plain
 from lms.grading.models import Grade, GradingRun, ManualMark, RunState, Submission, ViewRun
+from lms.grading.queries.queue import WorkKind
 from lms.grading.queries.submissions import newest_marks
+from lms.grading.services.claiming import claim
+from lms.grading.services.leasing import FAILURE_CHARACTERS, MOST_TRIES, Graded, keep, while_held
 from lms.grading.services.recording import Recording, keep_record
-
-MOST_TRIES = 3
-FAILURE_CHARACTERS = 500
+from lms.grading.services.waking import announce
 
 
 def claim_run(session: Session, *, at: datetime, lease_seconds: int) -> GradingRun | None:
-    """Take the run whose turn it is, or whose worker has gone silent; None if nothing waits.
-
-    First come students with the fewest running runs, fresh work before work graded again, then the oldest.
-    """
-    _give_up_silent(session, at)
-    free = _free(at)
-    turn = (
-        select(GradingRun.id)
-        .join(Submission, GradingRun.submission_id == Submission.id)
-        .where(free)
-        .order_by(
-            _running_of_same_person(at),
-            case((GradingRun.cause == "regrade", 1), else_=0),
-            GradingRun.queued_at,
-            GradingRun.id,
-        )
-        .limit(1)
-        .with_for_update(of=GradingRun, skip_locked=True)
-        .scalar_subquery()
-    )
-    claimed = session.scalar(
-        update(GradingRun)
-        .where(GradingRun.id == turn, free)
-        .values(
-            state=RunState.RUNNING,
-            token=GradingRun.token + 1,
-            tries=GradingRun.tries + 1,
-            started_at=at,
-            lease_until=at + timedelta(seconds=lease_seconds),
-            progress=[],
-        )
-        .returning(GradingRun.id)
-        .execution_options(synchronize_session=False)
-    )
-    return None if claimed is None else session.get(GradingRun, claimed, populate_existing=True)
-
-
-def _free(at: datetime) -> ColumnElement[bool]:
-    silent = (GradingRun.state == RunState.RUNNING) & (GradingRun.lease_until < at)
-    return or_(GradingRun.state == RunState.QUEUED, silent)
-
-
-def _running_of_same_person(at: datetime) -> ColumnElement[int]:
-    run, work = aliased(GradingRun), aliased(Submission)
-    return (
-        select(func.count(run.id))
-        .join(work, run.submission_id == work.id)
-        .where(
-            work.enrolment_id == Submission.enrolment_id,
-            run.state == RunState.RUNNING,
-            run.lease_until >= at,
-        )
-        .correlate(Submission)
-        .scalar_subquery()
-    )
-
-
-def _give_up_silent(session: Session, at: datetime) -> None:
-    session.execute(
-        update(GradingRun)
-        .where(
-            GradingRun.state == RunState.RUNNING, GradingRun.lease_until < at, GradingRun.tries >= MOST_TRIES
-        )
-        .values(
-            state=RunState.FAILED,
-            finished_at=at,
-            lease_until=None,
-            failure=f"the worker stopped {MOST_TRIES} times while grading this",
-        )
-        .execution_options(synchronize_session=False)
-    )
+    """Take the grading run whose turn it is, or whose worker has gone silent; None if none waits."""
+    taken = claim(session, at=at, lease_seconds=lease_seconds, kinds=(WorkKind.RUN,))
+    return taken if isinstance(taken, GradingRun) else None
 
 
 def heartbeat(session: Session, run_id: int, token: int, *, at: datetime, lease_seconds: int) -> bool:
-    """Extend the lease of a run; False: it was given to another worker, so stop."""
-    return _while_held(session, run_id, token, lease_until=at + timedelta(seconds=lease_seconds))
+    """Extend the lease of a run; False: it was cancelled or given to another worker, so stop."""
+    return keep(session, GradingRun, run_id, token, at=at, lease_seconds=lease_seconds)
 
 
 def record_progress(session: Session, run_id: int, token: int, cells: Sequence[CellState]) -> bool:
-    """Keep where each cell of the running notebook is; False: the run was given to another worker."""
-    return _while_held(session, run_id, token, progress=[cell.value for cell in cells])
-
-
-def _while_held(session: Session, run_id: int, token: int, **values: object) -> bool:
-    statement = (
-        update(GradingRun)
-        .where(GradingRun.id == run_id, GradingRun.token == token, GradingRun.state == RunState.RUNNING)
-        .values(**values)
-        .returning(GradingRun.id)
-        .execution_options(synchronize_session=False)
-    )
-    return session.scalar(statement) is not None
+    """Keep where each cell of the running notebook is; False: the run is not the caller's any more."""
+    return while_held(session, GradingRun, run_id, token, progress=[cell.value for cell in cells])
 
 
 def record_grade(
@@ -131,8 +50,9 @@ def record_grade(
 
     With `recording` the run gets its signed record, in the same transaction.
     """
-    held = _while_held(
+    held = while_held(
         session,
+        GradingRun,
         run_id,
         token,
         state=RunState.DONE,
@@ -165,14 +85,36 @@ def _add_view(
 ) -> None:
     """Keep what the student sees if the run itself showed it; otherwise queue the execution that will."""
     view = ViewRun(run_id=run.id, resource=run.resource, queued_at=at)
-    if report is not None:
-        view.state, view.started_at, view.finished_at = RunState.DONE, run.started_at, at
-        view.feedback_blob = blobs.put(report.feedback)
-        view.messages = dict(report.messages)
-        view.notices = [to_plain(notice) for notice in report.notices]
-        view.cells = [to_plain(cell) for cell in report.cells]
+    if report is None:
+        announce(session, run.resource)
+    else:
+        seen = _seen(report, blobs, at) | {"started_at": run.started_at, "worker": run.worker}
+        for name, value in seen.items():
+            setattr(view, name, value)
     session.add(view)
     session.flush()
+
+
+def _seen(report: ViewReport, blobs: BlobStore, at: datetime) -> dict[str, Any]:
+    return {
+        "state": RunState.DONE,
+        "finished_at": at,
+        "lease_until": None,
+        "feedback_blob": blobs.put(report.feedback),
+        "messages": dict(report.messages),
+        "notices": [to_plain(notice) for notice in report.notices],
+        "cells": [to_plain(cell) for cell in report.cells],
+        "failure": "",
+    }
+
+
+def record_view(
+    session: Session, view_id: int, token: int, report: ViewReport, *, blobs: BlobStore, at: datetime
+) -> ViewRun | None:
+    """Keep what the student sees of a run; None if the view was given away."""
+    if not while_held(session, ViewRun, view_id, token, **_seen(report, blobs, at)):
+        return None
+    return session.get_one(ViewRun, view_id, populate_existing=True)
 
 
 def grade_by(session: Session, run: GradingRun, checks: Sequence[CheckResult], *, at: datetime) -> Grade:
@@ -216,15 +158,32 @@ def fail_run(session: Session, run_id: int, token: int, *, reason: str, at: date
 
     Staff see the reason. None if the run was given to another worker meanwhile.
     """
-    tries = session.scalar(select(GradingRun.tries).where(GradingRun.id == run_id)) or 0
+    failed = _fail(session, GradingRun, run_id, token, reason=reason, at=at)
+    return session.get(GradingRun, run_id, populate_existing=True) if failed else None
+
+
+def fail_view(session: Session, view_id: int, token: int, *, reason: str, at: datetime) -> ViewRun | None:
+    """Give a view back after a failure of the grader itself, as `fail_run` does."""
+    failed = _fail(session, ViewRun, view_id, token, reason=reason, at=at)
+    return session.get(ViewRun, view_id, populate_existing=True) if failed else None
+
+
+def _fail(
+    session: Session,
+    kind: type[Graded],
+    row_id: int,
+    token: int,
+    *,
+    reason: str,
+    at: datetime,
+) -> bool:
+    tries = session.scalar(select(kind.tries).where(kind.id == row_id)) or 0
     values: dict[str, object] = {"lease_until": None, "failure": reason[:FAILURE_CHARACTERS]}
     if tries < MOST_TRIES:
-        values |= {"state": RunState.QUEUED, "progress": []}
+        values |= {"state": RunState.QUEUED}
     else:
         values |= {"state": RunState.FAILED, "finished_at": at}
-    if not _while_held(session, run_id, token, **values):
-        return None
-    return session.get(GradingRun, run_id, populate_existing=True)
+    return while_held(session, kind, row_id, token, **values)
 
 
 def settled(session: Session, grade: Grade, *, at: datetime) -> None:

@@ -18,6 +18,7 @@ from lms.grading.core.structure import check_structure
 from lms.grading.core.wire import to_plain
 from lms.grading.models import GradingRun, Lab, LabRelease, RunState, Submission
 from lms.grading.queries.labs import manifest
+from lms.grading.services.queueing import queue_run
 
 LIMIT_BYTES = 50_000_000
 NAME_CHARACTERS = 200
@@ -134,26 +135,12 @@ def _keep(session: Session, draft: Submission, release: LabRelease) -> Submissio
                 session.flush()
         except IntegrityError:
             continue
-        queue_run(session, draft, at=draft.received_at)
+        _queue(session, draft, release)
         return draft
     raise Conflict(N_("Several files arrived at the same moment. Please hand in this one again."))
 
 
-def queue_run(
-    session: Session, submission: Submission, *, at: datetime, cause: str = "submitted", by: int | None = None
-) -> GradingRun:
-    """Queue one more execution of the grader on a submission."""
-    newest = session.scalar(
-        select(func.max(GradingRun.ordinal)).where(GradingRun.submission_id == submission.id)
-    )
-    run = GradingRun(
-        submission_id=submission.id,
-        ordinal=(newest or 0) + 1,
-        cause=cause,
-        requested_by_id=by,
-        queued_at=at,
-        environment_sha256=submission.release.environment_sha256,
-    )
-    session.add(run)
-    session.flush()
-    return run
+def _queue(session: Session, work: Submission, release: LabRelease) -> None:
+    enrolment = session.get_one(Enrolment, work.enrolment_id)
+    priority = policy.priority_of(release, enrolment.cohort, work.received_at)
+    queue_run(session, work, at=work.received_at, priority=priority)

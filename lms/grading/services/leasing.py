@@ -1,0 +1,89 @@
+"""The lease that workers hold on a run, a view or a build: taken, renewed, given back, and never held twice.
+
+A claim raises the row's token; whatever comes back with an older token is from a worker that was thought
+dead, and is not recorded.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from lms.grading.models import GradingRun, LabRelease, ViewRun
+from lms.grading.queries.queue import free
+
+Leasable = TypeVar("Leasable", GradingRun, ViewRun, LabRelease)
+Graded = TypeVar("Graded", GradingRun, ViewRun)
+
+MOST_TRIES = 3
+FAILURE_CHARACTERS = 500
+
+
+@dataclass(frozen=True)
+class Lease:
+    """When and for how long a worker takes a row."""
+
+    at: datetime
+    seconds: int
+    worker: str = ""
+
+    @property
+    def until(self) -> datetime:
+        """Return when the row is free again, unless the lease is renewed."""
+        return self.at + timedelta(seconds=self.seconds)
+
+
+def take(
+    session: Session, kind: type[Leasable], row_id: int, lease: Lease, **values: object
+) -> Leasable | None:
+    """Take one row with a token of its own; None if somebody else has it, or has it locked."""
+    unlocked = (
+        select(kind.id)
+        .where(kind.id == row_id, free(kind, lease.at))
+        .with_for_update(of=kind, skip_locked=True)
+        .scalar_subquery()
+    )
+    statement = (
+        update(kind)
+        .where(kind.id == unlocked, free(kind, lease.at))
+        .values(
+            state=kind.WORKING,
+            token=kind.token + 1,
+            tries=kind.tries + 1,
+            lease_until=lease.until,
+            worker=lease.worker,
+            **values,
+        )
+        .returning(kind.id)
+        .execution_options(synchronize_session=False)
+    )
+    taken = session.scalar(statement)
+    return None if taken is None else session.get(kind, taken, populate_existing=True)
+
+
+def keep(
+    session: Session, kind: type[Leasable], row_id: int, token: int, *, at: datetime, lease_seconds: int
+) -> bool:
+    """Extend the lease of a row; False: it was cancelled or given to another worker, so stop."""
+    return while_held(session, kind, row_id, token, lease_until=at + timedelta(seconds=lease_seconds))
+
+
+def hand_back(session: Session, kind: type[Leasable], row_id: int, token: int) -> bool:
+    """Let go of a row that was not worked on to its end through no fault of its own; costs it no try."""
+    return while_held(
+        session, kind, row_id, token, state=kind.WAITING, lease_until=None, tries=kind.tries - 1
+    )
+
+
+def while_held(session: Session, kind: type[Leasable], row_id: int, token: int, **values: object) -> bool:
+    """Change a row that the caller still holds; False, and nothing is changed, if it does not."""
+    statement = (
+        update(kind)
+        .where(kind.id == row_id, kind.token == token, kind.state == kind.WORKING)
+        .values(**values)
+        .returning(kind.id)
+        .execution_options(synchronize_session=False)
+    )
+    return session.scalar(statement) is not None
