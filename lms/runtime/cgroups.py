@@ -1,4 +1,4 @@
-"""How much memory a jail takes and took: a control group where one may be made, else the process tree."""
+"""How much memory and time a jail takes: a control group where one may be made, else the process tree."""
 
 import contextlib
 import os
@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 ROOT = Path("/sys/fs/cgroup")
-PAGE = os.sysconf("SC_PAGE_SIZE")
+TICKS = os.sysconf("SC_CLK_TCK")
+SAMPLE_SECONDS = 0.05  # to look closer takes longer than it is worth
 # Enters each group by itself before it becomes the jail, so that no child is ever outside.
 ENTER = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 125; shift; done; shift; exec "$@"'
 
@@ -19,8 +20,14 @@ class Meter(Protocol):
     def wrap(self, command: list[str]) -> list[str]:
         """Return the command that starts inside the bounds."""
 
+    def admit(self, pid: int) -> None:
+        """Put a running process inside the bounds, and all that it starts from now on."""
+
     def sample(self, pid: int) -> int:
         """Return the bytes in use now by the process and its descendants."""
+
+    def cpu_seconds(self, pid: int) -> float:
+        """Return the processor time that the process and its descendants took."""
 
     def peak(self) -> int:
         """Return the most bytes that were seen in use."""
@@ -37,16 +44,27 @@ class TreeMeter:
 
     def __init__(self) -> None:
         self._peak = 0
+        self._last = 0
+        self._again_at = 0.0
 
     def wrap(self, command: list[str]) -> list[str]:
         """Return the command unchanged: there is nothing to enter."""
         return command
 
+    def admit(self, pid: int) -> None:
+        """Do nothing: there is nothing to enter."""
+
     def sample(self, pid: int) -> int:
-        """Add up the resident pages of all descendants."""
-        total = sum(_resident(member) for member in _tree(pid))
-        self._peak = max(self._peak, total)
-        return total
+        """Add up the memory of all descendants; what they share with others counts in part."""
+        if time.monotonic() >= self._again_at:
+            self._last = sum(memory_bytes(member) for member in _tree(pid))
+            self._again_at = time.monotonic() + SAMPLE_SECONDS
+            self._peak = max(self._peak, self._last)
+        return self._last
+
+    def cpu_seconds(self, pid: int) -> float:
+        """Add up the time of all descendants, those included that they have waited for."""
+        return sum(_ticks(member) for member in _tree(pid)) / TICKS
 
     def peak(self) -> int:
         """Return the most that a sample found."""
@@ -82,6 +100,11 @@ class GroupMeter:
         """Enter the groups first."""
         return ["/bin/sh", "-c", ENTER, "enter", *map(str, self._folders), "--", *command]
 
+    def admit(self, pid: int) -> None:
+        """Move the process into each group."""
+        for folder in self._folders:
+            (folder / "cgroup.procs").write_text(str(pid))
+
     def sample(self, pid: int) -> int:  # noqa: ARG002  # the group knows its members itself
         """Return the group's present use."""
         return self._read("memory.usage_in_bytes", "memory.current")
@@ -104,6 +127,16 @@ class GroupMeter:
             with contextlib.suppress(OSError, ValueError):
                 return int((self._memory / name).read_text())
         return 0
+
+    def cpu_seconds(self, pid: int) -> float:
+        """Return the group's own count, or that of the processes where no group counts."""
+        for folder in self._folders:
+            with contextlib.suppress(OSError, ValueError):
+                return int((folder / "cpuacct.usage").read_text()) / 1e9
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                rows = dict(line.split() for line in (folder / "cpu.stat").read_text().splitlines())
+                return int(rows["usage_usec"]) / 1e6
+        return sum(_ticks(member) for member in _tree(pid)) / TICKS
 
     def close(self) -> None:
         """Kill the members that are left, then remove the groups."""
@@ -132,7 +165,10 @@ def make_meter(slot: int, memory_bytes: int, processes: int) -> Meter:
 
 def _version_1() -> list[Path]:
     parents = [ROOT / "memory", ROOT / "pids"]
-    return parents if all(os.access(parent / "cgroup.procs", os.W_OK) for parent in parents) else []
+    if not all(os.access(parent / "cgroup.procs", os.W_OK) for parent in parents):
+        return []
+    counts = ROOT / "cpuacct"
+    return [*parents, counts] if os.access(counts / "cgroup.procs", os.W_OK) else parents
 
 
 def _version_2() -> list[Path]:
@@ -165,8 +201,20 @@ def _tree(pid: int) -> list[int]:
     return found
 
 
-def _resident(pid: int) -> int:
+def memory_bytes(pid: int) -> int:
+    """Return what a process holds in memory; pages shared with n others count as one n-th."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
-    except (OSError, IndexError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) << 10
+    except (OSError, ValueError):
         return 0  # ended meanwhile
+    return 0
+
+
+def _ticks(pid: int) -> int:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0  # ended meanwhile
+    return sum(map(int, stat.rpartition(")")[2].split()[11:15]))

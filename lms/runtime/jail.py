@@ -1,4 +1,4 @@
-"""The jail: bubblewrap's command line, and one process started in it.
+"""The jail: bubblewrap's command line.
 
 As root, bubblewrap makes the namespaces with root's own power, then the program becomes a user id that
 exists nowhere else: a user namespace made by root would still read root's files. As a plain user,
@@ -11,20 +11,15 @@ any disk, however it ends.
 
 import contextlib
 import functools
-import json
 import os
-import shutil
 import stat
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from lms.runtime import cgroups, seccomp
+from lms.runtime import seccomp
 from lms.runtime.faults import JailUnavailable
-from lms.runtime.slots import Slot
 
 WORK = "/lab"  # where programs start; a memory file system
 DESK = "/run/desk"  # where jail and worker exchange sockets and files; a memory file system
@@ -41,6 +36,7 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 MEBIBYTE = 1 << 20
+NESTED_USER = 1000  # what children of a warm environment are called in their own namespace
 
 
 @dataclass(frozen=True)
@@ -61,6 +57,8 @@ class JailSpec:
 
     `command` follows the interpreter; `mounts` are outside path -> inside path, read-only; `files` are
     inside path -> content, read-only; `environment` is added to a short list of harmless variables.
+    `live` are mounted even where the jail's user may read only part of them: folders that change meanwhile.
+    A program that `nests` encloses others: it may make namespaces, and their limits are its business.
     """
 
     python: Path
@@ -69,141 +67,11 @@ class JailSpec:
     files: Mapping[str, bytes] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     bounds: Bounds = field(default_factory=Bounds)
+    live: Mapping[Path, str] = field(default_factory=dict)
+    nests: bool = False
 
 
-class Jailed:
-    """A running jailed process; leaving the context ends everything in it."""
-
-    def __init__(
-        self, process: "subprocess.Popen[bytes]", init_pid: int, slot: Slot, meter: cgroups.Meter
-    ) -> None:
-        self.process = process
-        self.meter = meter
-        self._init_pid = init_pid
-        self._slot = slot
-        self._peak = 0
-
-    @classmethod
-    def start(cls, spec: JailSpec, *, talk: bool = False) -> Self:
-        """Start the program; with `talk`, its standard streams are pipes.
-
-        Raises:
-            JailUnavailable: bubblewrap is missing or refuses.
-        """
-        slot = Slot.take()
-        meter = cgroups.make_meter(slot.number, spec.bounds.memory_bytes, spec.bounds.processes)
-        try:
-            process, init_pid = _spawn(spec, slot, meter, talk=talk)
-        except BaseException:
-            meter.close()
-            slot.release()
-            raise
-        return cls(process, init_pid, slot, meter)
-
-    def outside(self, path: str) -> str:
-        """Return the path by which the worker reaches a file of the jail."""
-        return f"/proc/{self._init_pid}/root{path}"
-
-    def put(self, name: str, content: bytes) -> None:
-        """Lay a file on the desk for the program to read; an existing one is not overwritten."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(self.outside(f"{DESK}/{name}"), flags, 0o644), "wb") as file:
-            os.fchmod(file.fileno(), 0o644)
-            file.write(content)
-
-    def fetch(self, path: str, limit: int) -> bytes | None:
-        """Read a file that the program wrote; None if it is missing, special or longer than the limit.
-
-        `path` is a bare name directly below `DESK` or `WORK`, which the program cannot replace.
-        """
-        try:
-            opened = os.open(self.outside(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
-            return None
-        if not stat.S_ISREG(os.fstat(opened).st_mode):  # a folder would not even become a file object
-            os.close(opened)
-            return None
-        with os.fdopen(opened, "rb") as file:
-            content = file.read(limit + 1)
-        return content if len(content) <= limit else None
-
-    def memory(self) -> int:
-        """Return the bytes in use now."""
-        return self.meter.sample(self.process.pid)
-
-    def peak_memory_bytes(self) -> int:
-        """Return the most bytes that were seen in use, also after the end."""
-        self._peak = max(self._peak, self.meter.peak())
-        return self._peak
-
-    def close(self) -> None:
-        """Kill all that runs inside, at once; a second call does nothing."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-        self.process.wait()
-        self.peak_memory_bytes()
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
-        self.meter.close()
-        self._slot.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-def _spawn(
-    spec: JailSpec, slot: Slot, meter: cgroups.Meter, *, talk: bool
-) -> "tuple[subprocess.Popen[bytes], int]":
-    bubblewrap = shutil.which("bwrap")
-    if bubblewrap is None:
-        raise JailUnavailable("bubblewrap is not installed: apt install bubblewrap")
-    stream = subprocess.PIPE if talk else subprocess.DEVNULL
-    with contextlib.ExitStack() as stack:
-        told, tell = os.pipe()
-        stack.callback(os.close, told)
-        descriptors = _Descriptors(stack)
-        arguments = command_line(spec, slot.uid, descriptors)
-        command = _tied(meter.wrap([bubblewrap, "--info-fd", str(tell), *arguments]))
-        try:
-            process = subprocess.Popen(
-                command, stdin=stream, stdout=stream, stderr=stream, env={},
-                pass_fds=[tell, *descriptors.numbers], start_new_session=True,
-            )  # fmt: skip
-        finally:
-            os.close(tell)
-        return process, _init_pid(told, process)
-
-
-def _tied(command: list[str]) -> list[str]:
-    """Let a command die with us from its first instant, long before bubblewrap sees to that itself.
-
-    The signal is armed first and the parent looked at then: whoever died before the one is seen by the other.
-    """
-    alive = ["/bin/sh", "-c", '[ "$PPID" = "$0" ] || exit 1; exec "$@"', str(os.getpid())]
-    return ["/usr/bin/setpriv", "--pdeathsig", "KILL", *alive, *command]
-
-
-def _init_pid(told: int, process: "subprocess.Popen[bytes]") -> int:
-    text = b""
-    while chunk := os.read(told, 4096):
-        text += chunk
-    try:
-        return int(json.loads(text)["child-pid"])
-    except (ValueError, KeyError) as error:
-        process.kill()
-        reason = process.stderr.read(2000).decode(errors="replace") if process.stderr else ""
-        process.wait()
-        raise JailUnavailable(f"bubblewrap did not start the jail. {reason}".strip()) from error
-
-
-class _Descriptors:
+class Descriptors:
     """Files in memory that are handed to bubblewrap by number."""
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
@@ -211,6 +79,7 @@ class _Descriptors:
         self._stack = stack
 
     def add(self, content: bytes) -> str:
+        """Make a file of the content; return its number as bubblewrap wants it."""
         number = os.memfd_create("duri", os.MFD_CLOEXEC)
         self._stack.callback(os.close, number)
         with os.fdopen(os.dup(number), "wb") as file:
@@ -220,25 +89,25 @@ class _Descriptors:
         return str(number)
 
 
-def command_line(spec: JailSpec, uid: int, descriptors: _Descriptors) -> list[str]:
+def command_line(spec: JailSpec, uid: int, descriptors: Descriptors) -> list[str]:
     """Return bubblewrap's arguments for a program, up to and including the program."""
     return [
-        *_namespaces(),
-        *_filter(descriptors),
+        *_namespaces(nests=spec.nests),
+        *_filter(descriptors, nests=spec.nests),
         *_system(),
         *_memory_folders(spec.bounds),
         *_handed_in(spec, uid, descriptors),
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", WORK),
         *_variables(spec),
         "--",
-        *_limits(spec.bounds),
+        *(_room_for_namespaces() if spec.nests else _limits(spec.bounds)),
         *_become(uid),
         str(spec.python),
         *spec.command,
     ]
 
 
-def _namespaces() -> list[str]:
+def _namespaces(*, nests: bool) -> list[str]:
     shared = [
         "--unshare-pid",
         "--unshare-net",
@@ -252,13 +121,14 @@ def _namespaces() -> list[str]:
         "--clearenv",
     ]
     if os.geteuid() == 0:
-        needed = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")  # to drop to the slot's user, then gone
+        # To drop to the slot's user, and to mount the process file system whole; then gone.
+        needed = ["CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP", *(["CAP_SYS_ADMIN"] if nests else [])]
         return [*shared, *(word for name in needed for word in ("--cap-add", name))]
-    return [*shared, "--unshare-user", "--disable-userns"]
+    return [*shared, "--unshare-user", *([] if nests else ["--disable-userns"])]
 
 
-def _filter(descriptors: _Descriptors) -> list[str]:
-    compiled = seccomp.program()
+def _filter(descriptors: Descriptors, *, nests: bool) -> list[str]:
+    compiled = seccomp.program(nests=nests)
     return [] if compiled is None else ["--seccomp", descriptors.add(compiled)]
 
 
@@ -288,11 +158,14 @@ def _memory_folders(bounds: Bounds) -> list[str]:
     return words
 
 
-def _handed_in(spec: JailSpec, uid: int, descriptors: _Descriptors) -> list[str]:
+def _handed_in(spec: JailSpec, uid: int, descriptors: Descriptors) -> list[str]:
     own_folders = prefixes(spec.python)
-    words = _parents([*map(str, own_folders), *spec.mounts.values(), *spec.files, "/etc/passwd"])
+    given = [*spec.mounts.values(), *spec.live.values(), *spec.files]
+    words = _parents([*map(str, own_folders), *given, "/etc/passwd"])
     for prefix in own_folders:
         words += ["--ro-bind", str(prefix), str(prefix)]
+    for outside, inside in spec.live.items():
+        words += ["--ro-bind", str(outside), inside]
     copied: dict[str, bytes] = {}
     for outside, inside in spec.mounts.items():
         if os.geteuid() == 0 and not _open_to_all(outside):
@@ -300,6 +173,7 @@ def _handed_in(spec: JailSpec, uid: int, descriptors: _Descriptors) -> list[str]
         else:
             words += ["--ro-bind", str(outside), inside]
     own = uid if os.geteuid() == 0 else os.geteuid()
+    own = NESTED_USER if spec.nests else own
     known = {
         "/etc/passwd": f"student:x:{own}:{own}:student:/tmp:/bin/sh\n".encode(),
         "/etc/hosts": b"127.0.0.1 localhost\n",
@@ -352,6 +226,13 @@ def _limits(bounds: Bounds) -> list[str]:
         "--core=0",
         "--",
     ]
+
+
+def _room_for_namespaces() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    # Root's bubblewrap covers parts of /proc, and then the kernel lets no namespace below mount its own.
+    return ["/bin/sh", "-c", 'mount -t proc -o nosuid,nodev,noexec proc /proc && exec "$@"', "sh"]
 
 
 def _become(uid: int) -> list[str]:

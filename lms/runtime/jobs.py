@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import IO
 
-from lms.runtime.jail import Jailed, JailSpec
+from lms.runtime.jail import JailSpec
+from lms.runtime.jailed import Jailed
 
 LOOK_EVERY_SECONDS = 0.1
 CHUNK = 1 << 16

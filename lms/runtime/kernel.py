@@ -1,18 +1,21 @@
 """One kernel in a jail, used once: cells go in one by one, outputs and how it ended come out."""
 
-import os
+import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import zmq
 
+from lms.runtime.cgroups import Meter
 from lms.runtime.faults import JailUnavailable
-from lms.runtime.jail import Bounds, Jailed, JailSpec
+from lms.runtime.jail import Bounds, JailSpec
+from lms.runtime.jailed import Jailed
 from lms.runtime.outputs import FLOOD, CellOutputs
 from lms.runtime.wires import Wires, own_memory_bytes
 
@@ -22,6 +25,7 @@ LAUNCHER = (
     "import sys; sys.modules['debugpy'] = None; sys.path[:] = [p for p in sys.path if p]; "
     "from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
 )
+WELCOME = "iopub_welcome"
 START_SECONDS = 30
 SETTLE_SECONDS = 4  # between the answer and the last output
 INTERRUPT_SECONDS = 2  # between the polite and the final end
@@ -75,44 +79,64 @@ class _Wait:
     held_before: int = 0
     reply: dict[str, Any] | None = None
     idle: bool = False
+    welcomed: bool = False
 
     @property
     def over(self) -> bool:
         return self.idle and self.reply is not None
 
 
-class Kernel:
-    """A running kernel; leaving the context ends it and all its children."""
+class Program(Protocol):
+    """What a kernel runs in: a jail of its own, or a fork of a warm environment."""
 
-    def __init__(self, spec: KernelSpec) -> None:
+    meter: Meter
+
+    def outside(self, path: str) -> str:
+        """Return the path by which the worker reaches a file of it."""
+
+    def put(self, name: str, content: bytes) -> None:
+        """Lay a file on its desk."""
+
+    def fetch(self, path: str, limit: int) -> bytes | None:
+        """Read a file that it wrote."""
+
+    def alive(self) -> bool:
+        """Say whether it still runs."""
+
+    def fileno(self) -> int:
+        """Return a number that becomes readable when it ends."""
+
+    def memory(self) -> int:
+        """Return the bytes in use now."""
+
+    def peak_memory_bytes(self) -> int:
+        """Return the most bytes that were seen in use."""
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that was taken."""
+
+    def close(self) -> None:
+        """End it; a second call does nothing."""
+
+
+class Kernel:
+    """A running kernel; leaving the context ends it and all its children.
+
+    Args:
+        on: the program that it runs in, with the wires that it was told of; by default a jail of its own.
+    """
+
+    def __init__(self, spec: KernelSpec, on: tuple[Program, Wires] | None = None) -> None:
         self._spec = spec
-        self._wires = Wires()
         self._left = spec.output_bytes
         self.ended: RunStatus | None = None
-        try:
-            self._jailed = Jailed.start(self._jail_spec())
-        except BaseException:
-            self._wires.close()
-            raise
-        self._exit = os.pidfd_open(self._jailed.process.pid)
+        self._checks: _Wait | None = None
+        self._program, self._wires = on or _in_a_jail(spec)
+        self._bound = on is not None  # a fork says so by itself
         self._ready = False
 
-    def _jail_spec(self) -> JailSpec:
-        spec = self._spec
-        return JailSpec(
-            python=spec.environment / "bin" / "python",
-            command=(
-                "-c", LAUNCHER, "-f", CONNECTION,
-                "--HistoryManager.hist_file=:memory:", "--IPKernelApp.log_level=50",
-            ),
-            mounts=spec.mounts or {},
-            files={**(spec.files or {}), CONNECTION: self._wires.connection_file()},
-            environment=spec.variables or {},
-            bounds=spec.bounds,
-        )  # fmt: skip
-
     def _alive(self) -> bool:
-        return self._jailed.process.poll() is None
+        return self._program.alive()
 
     def await_ready(self) -> None:
         """Wait until the kernel answers; it starts by itself, so others can be started meanwhile.
@@ -121,22 +145,27 @@ class Kernel:
             JailUnavailable: it does not.
         """
         if not self._ready:
-            self._wires.connect(self._jailed.outside, self._alive, START_SECONDS)
-            self._wires.poller.register(self._exit, zmq.POLLIN)
+            if not self._bound:
+                self._wires.await_sockets(self._program.outside, self._alive, START_SECONDS)
+            self._wires.connect(self._program.outside)
+            self._wires.poller.register(self._program.fileno(), zmq.POLLIN)
             self._greet()
             self._ready = True
 
     def _greet(self) -> None:
-        # The subscription takes a moment: ask until an answer comes on both sockets.
+        # A new subscriber is welcomed; kernels that do not do so yet are asked until they answer on both.
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self._alive():
+        wait = _Wait(WELCOME, CellOutputs(0), deadline)
+        self._listen(wait)
+        while time.monotonic() < deadline and self._alive() and not wait.welcomed:
             request = self._wires.ask("shell", "kernel_info_request", {})
             wait = _Wait(request, CellOutputs(0), min(deadline, time.monotonic() + 1))
             while time.monotonic() < wait.deadline and not wait.over and self._alive():
                 self._listen(wait)
             if wait.over:
                 return
-        raise JailUnavailable("the kernel does not answer")
+        if not wait.welcomed:
+            raise JailUnavailable("the kernel does not answer")
 
     def execute(self, code: str, seconds: float) -> CellRun:
         """Run one cell for at most the given time; after the end of the kernel, say `NOT_REACHED`."""
@@ -151,8 +180,7 @@ class Kernel:
         wait = _Wait(request, outputs, begun + seconds, self._wires.received_bytes, own_memory_bytes())
         status = self._await(wait)
         self._left = max(self._left - outputs.taken_bytes, 0)
-        if status in {RunStatus.DIED, RunStatus.MEMORY, RunStatus.OUTPUT}:
-            self.ended = status
+        self._note_end(status)
         run = CellRun(
             status=status,
             outputs=tuple(outputs.outputs),
@@ -175,14 +203,14 @@ class Kernel:
             return self._end(RunStatus.DIED)
         return RunStatus.OK if reply.get("status") == "ok" else RunStatus.ERROR
 
-    def _look(self, wait: _Wait) -> RunStatus | None:
+    def _look(self, wait: _Wait, milliseconds: int = LOOK_EVERY_MILLISECONDS) -> RunStatus | None:
         answered = wait.reply is not None
-        self._listen(wait)
+        self._listen(wait, milliseconds)
         if wait.reply is not None and not answered:
             wait.deadline = time.monotonic() + SETTLE_SECONDS
         if self._floods(wait):
             return self._end(RunStatus.OUTPUT)
-        if self._jailed.memory() > self._spec.bounds.memory_bytes:
+        if self._program.memory() > self._spec.bounds.memory_bytes:
             return self._end(RunStatus.MEMORY)
         if not self._alive():
             self._listen(wait)
@@ -193,6 +221,48 @@ class Kernel:
         heard = self._wires.received_bytes - wait.heard_before
         held = own_memory_bytes() - wait.held_before
         return heard > FLOOD * max(self._spec.output_bytes, 1 << 20) or held > SWOLLEN_BYTES
+
+    def begin_checks(self) -> None:
+        """Ask the kernel to answer the checker from now on, in its main thread; does not wait."""
+        self.await_ready()
+        if self.ended is None:
+            outputs = CellOutputs(self._left)
+            request = self._wires.ask("shell", "check_request", {})
+            self._checks = _Wait(request, outputs, math.inf, self._wires.received_bytes, own_memory_bytes())
+
+    def look(self, milliseconds: int = 0) -> RunStatus | None:
+        """During checks: hear the kernel out, and say how it ended if it did: died, memory or output."""
+        if self._checks is not None and self.ended is None:
+            self.ended = self._look(self._checks, milliseconds)
+        return self.ended
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in what runs now; does not wait."""
+        if self.ended is None:
+            self._wires.ask("control", "interrupt_request", {})
+
+    def end_checks(self, seconds: float) -> CellRun:
+        """Wait until the kernel is idle again after checks; one that stays busy is interrupted, then ended.
+
+        The checker must have told it to stop. What student code wrote meanwhile are the outputs.
+        """
+        wait, self._checks = self._checks, None
+        if wait is None or self.ended is not None:
+            return CellRun(self.ended or RunStatus.NOT_REACHED)
+        begun = time.monotonic()
+        wait.deadline = begun + seconds
+        status = self._await(wait)
+        self._left = max(self._left - wait.outputs.taken_bytes, 0)
+        self._note_end(status)
+        return CellRun(status, tuple(wait.outputs.outputs), time.monotonic() - begun)
+
+    def fileno(self) -> int:
+        """Return a number that becomes readable when the kernel ends."""
+        return self._program.fileno()
+
+    def _note_end(self, status: RunStatus) -> None:
+        if status in {RunStatus.DIED, RunStatus.MEMORY, RunStatus.OUTPUT}:
+            self.ended = status
 
     def _interrupt(self, wait: _Wait) -> RunStatus:
         self._wires.ask("control", "interrupt_request", {})
@@ -205,14 +275,15 @@ class Kernel:
         return RunStatus.TIME
 
     def _end(self, status: RunStatus) -> RunStatus:
-        if self._jailed.meter.exhausted():
+        if self._program.meter.exhausted():
             status = RunStatus.MEMORY
-        self._jailed.close()
+        self._program.close()
         return status
 
-    def _listen(self, wait: _Wait) -> None:
-        self._wires.poller.poll(LOOK_EVERY_MILLISECONDS)
+    def _listen(self, wait: _Wait, milliseconds: int = LOOK_EVERY_MILLISECONDS) -> None:
+        self._wires.poller.poll(milliseconds)
         for kind, answers, content, size in self._wires.hear("iopub"):
+            wait.welcomed = wait.welcomed or kind == WELCOME
             if answers != wait.request:
                 continue
             if kind == "status":
@@ -225,26 +296,29 @@ class Kernel:
 
     def put(self, name: str, content: bytes) -> None:
         """Lay a file on the desk for the kernel."""
-        self._jailed.put(name, content)
+        self._program.put(name, content)
 
     def fetch(self, path: str, limit: int) -> bytes | None:
         """Read a file directly below `WORK` or `DESK`; None if missing, special or too long."""
-        return self._jailed.fetch(path, limit)
+        return self._program.fetch(path, limit)
 
     def peak_memory_bytes(self) -> int:
         """Return the most memory that was seen in use."""
-        return self._jailed.peak_memory_bytes()
+        return self._program.peak_memory_bytes()
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time of the kernel and all that it started, also after the end."""
+        return self._program.cpu_seconds()
 
     def stop(self) -> None:
         """End the kernel; later cells are not reached."""
         self.ended = RunStatus.TIME
-        self._jailed.close()
+        self._program.close()
 
     def close(self) -> None:
         """Kill the kernel and what it started."""
-        self._jailed.close()
+        self._program.close()
         self._wires.close()
-        os.close(self._exit)
 
     def __enter__(self) -> Self:
         return self
@@ -253,6 +327,29 @@ class Kernel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _in_a_jail(spec: KernelSpec) -> tuple[Program, Wires]:
+    wires = Wires()
+    connection = json.dumps(wires.connection()).encode()
+    try:
+        jailed = Jailed.start(
+            JailSpec(
+                python=spec.environment / "bin" / "python",
+                command=(
+                    "-c", LAUNCHER, "-f", CONNECTION,
+                    "--HistoryManager.hist_file=:memory:", "--IPKernelApp.log_level=50",
+                ),
+                mounts=spec.mounts or {},
+                files={**(spec.files or {}), CONNECTION: connection},
+                environment=spec.variables or {},
+                bounds=spec.bounds,
+            )
+        )  # fmt: skip
+    except BaseException:
+        wires.close()
+        raise
+    return jailed, wires
 
 
 def _asks_to_exit(reply: Mapping[str, Any]) -> bool:

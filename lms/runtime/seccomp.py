@@ -68,20 +68,31 @@ DENIED = [
 DENIED_FAMILIES = (16, 17, 38, 40)  # netlink, packet, kernel crypto, virtual-machine sockets
 
 
+# What a program needs that encloses others before it lets them run; they get the whole list.
+NESTING = {"mount", "unshare"}
+
+
 @functools.cache
-def program() -> bytes | None:
-    """Return the compiled filter, or None where libseccomp is not to be had."""
+def program(*, nests: bool = False) -> bytes | None:
+    """Return the compiled filter, or None where libseccomp is not to be had.
+
+    Args:
+        nests: leave what a program needs to enclose others.
+    """
     try:
         import pyseccomp  # noqa: PLC0415  # loads a C library that may be missing on this machine
     except (ImportError, OSError, RuntimeError):
         return None
     rules = pyseccomp.SyscallFilter(defaction=pyseccomp.ALLOW)
     for name in DENIED:
+        if nests and name in NESTING:
+            continue
         _deny(pyseccomp, rules, name)
     # Its flags lie in memory where a filter cannot look; the C library falls back to clone.
     rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")
     user_namespace = pyseccomp.Arg(0, pyseccomp.MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER)
-    rules.add_rule(pyseccomp.ERRNO(errno.EPERM), "clone", user_namespace)
+    if not nests:
+        rules.add_rule(pyseccomp.ERRNO(errno.EPERM), "clone", user_namespace)
     for family in DENIED_FAMILIES:
         argument = pyseccomp.Arg(0, pyseccomp.EQ, family)
         rules.add_rule(pyseccomp.ERRNO(errno.EOPNOTSUPP), "socket", argument)

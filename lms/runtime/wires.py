@@ -6,7 +6,6 @@ a second time (the program could have put another's in its place).
 """
 
 import contextlib
-import json
 import os
 import secrets
 import socket
@@ -39,21 +38,19 @@ class Wires:
         self.received_bytes = 0  # of everything that came, read or skipped
         self.poller = zmq.Poller()
 
-    def connection_file(self) -> bytes:
+    def connection(self) -> dict[str, str | int]:
         """Return what the kernel is told at its start."""
-        return json.dumps(
-            {
-                "transport": "ipc",
-                "ip": f"{DESK}/s",
-                "key": self._key.decode(),
-                "signature_scheme": "hmac-sha256",
-                "kernel_name": "python3",
-                **PORTS,
-            }
-        ).encode()
+        return {
+            "transport": "ipc",
+            "ip": f"{DESK}/s",
+            "key": self._key.decode(),
+            "signature_scheme": "hmac-sha256",
+            "kernel_name": "python3",
+            **PORTS,
+        }
 
-    def connect(self, outside: Callable[[str], str], alive: Callable[[], bool], seconds: float) -> None:
-        """Connect as soon as the kernel listens.
+    def await_sockets(self, outside: Callable[[str], str], alive: Callable[[], bool], seconds: float) -> None:
+        """Wait until the kernel listens.
 
         Raises:
             JailUnavailable: it does not listen in time.
@@ -64,6 +61,9 @@ class Wires:
                 if time.monotonic() > deadline or not alive():
                     raise JailUnavailable("the kernel did not start; is ipykernel in the environment?")
                 time.sleep(LOOK_EVERY_SECONDS)
+
+    def connect(self, outside: Callable[[str], str]) -> None:
+        """Connect to a kernel that listens; there is no second attempt."""
         for name, kind in (("shell", zmq.DEALER), ("control", zmq.DEALER), ("iopub", zmq.SUB)):
             self._open(name, kind, outside(f"{DESK}/s-{PORTS[f'{name}_port']}"))
 

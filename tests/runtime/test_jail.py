@@ -11,7 +11,8 @@ import pytest
 from lms.runtime import seccomp
 from lms.runtime.environments import EnvironmentBroken, describe
 from lms.runtime.faults import JailUnavailable
-from lms.runtime.jail import Bounds, Jailed, JailSpec
+from lms.runtime.jail import Bounds, JailSpec
+from lms.runtime.jailed import Jailed
 from lms.runtime.jobs import JobResult, JobStatus, run_job
 from lms.runtime.probe import Isolation, IsolationLevel, probe
 from lms.runtime.slots import Slot

@@ -1,0 +1,1 @@
+"""What runs inside jails, with a lab environment's Python: warm environments, kernels, the checker."""

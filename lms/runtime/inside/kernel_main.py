@@ -1,0 +1,71 @@
+"""A student's kernel in a forked child: everything that has state or threads is made here, after the fork."""
+
+import asyncio
+import json
+import os
+import random
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+sys.modules["debugpy"] = None  # type: ignore[assignment]  # a tenth of the start, and nobody debugs here
+
+from ipykernel.ipkernel import IPythonKernel  # noqa: E402
+from ipykernel.kernelapp import IPKernelApp  # noqa: E402
+
+CONNECTION = "/run/desk/kernel.json"
+ARGUMENTS = ["-f", CONNECTION, "--HistoryManager.hist_file=:memory:", "--IPKernelApp.log_level=50"]
+WORD = 1 << 32
+CHECK = "check_request"
+
+
+class LabKernel(IPythonKernel):  # type: ignore[misc]  # untyped library
+    """The usual kernel, which also answers the checker's questions in its main thread."""
+
+    rpc: socket.socket | None = None
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.shell_handlers[CHECK] = self.check_request
+
+    async def check_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Serve the checker until it says that it is done; then come to rest like after a cell."""
+        from lms.runtime.inside import serving  # noqa: PLC0415  # only where there is a checker
+
+        status = "ok"
+        try:
+            if self.rpc is not None:
+                serving.serve(self.rpc, self.shell)
+        except KeyboardInterrupt:
+            status = "aborted"
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.session.send(stream, "check_reply", {"status": status}, parent, ident=ident)
+
+
+def main(request: Mapping[str, Any], control: socket.socket, rpc: socket.socket | None) -> None:
+    """Run a kernel until it is asked to stop."""
+    seed(request["seed"])
+    asyncio.set_event_loop(None)
+    sys.argv[:] = ["ipykernel", *ARGUMENTS[:2]]
+    Path(CONNECTION).write_text(json.dumps(request["connection"]))
+    app = IPKernelApp.instance(kernel_class=LabKernel)
+    app.initialize(ARGUMENTS)
+    app.kernel.rpc = rpc
+    control.send(b'{"ready": 1}')  # every socket is bound, so whoever connects now need not try again
+    control.close()
+    app.start()
+    os._exit(0)  # nothing of the warm environment is to be tidied up here
+
+
+def seed(number: int) -> None:
+    """Set the random state of everything that has one and is imported."""
+    random.seed(number)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(number % WORD)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(number)
