@@ -1,9 +1,10 @@
 """Strict reading of grade records: one meaning for the same bytes, or a plain refusal; and what differs."""
 
+import hashlib
 import json
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,12 @@ def verify(content: bytes, keys: tuple[RecordKey, ...]) -> GradeRecord:
     return record
 
 
+def check_about(record: GradeRecord, notebook: bytes) -> None:
+    """Raise unless the record is about this very file."""
+    if record.submission.sha256 != hashlib.sha256(notebook).hexdigest():
+        raise RecordProblem("record.another-file", sha256=record.submission.sha256)
+
+
 def differences(recorded: Statement, now: Statement) -> list[Difference]:
     """Return where two statements differ in what can be repeated, in the order of their names."""
     one, other = (_flat(each.model_dump(mode="json", exclude=set(OUTSIDE))) for each in (recorded, now))
@@ -115,9 +122,21 @@ def differences(recorded: Statement, now: Statement) -> list[Difference]:
     ]
 
 
+def explained(inputs: Iterable[Difference], language: str) -> list[str]:
+    """Say in sentences what kinds of things went in differently."""
+    kinds = {_member(one) for one in inputs}
+    codes = [f"differs.{kind}" for kind in sorted(kinds)] or ["differs.nothing"]
+    known = (code if code in SENTENCES else "differs.inputs" for code in codes)
+    return [SENTENCES[code]["ko" if language == "ko" else "en"] for code in dict.fromkeys(known)]
+
+
 def is_result(difference: Difference) -> bool:
     """Say whether a difference is one of outcomes, not of what went in."""
-    return difference.where.split(".", 1)[0].split("[", 1)[0] in RESULT
+    return _member(difference) in RESULT
+
+
+def _member(difference: Difference) -> str:
+    return difference.where.partition(".")[0].partition("[")[0]
 
 
 def _check_json(content: bytes) -> None:
