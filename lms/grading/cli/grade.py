@@ -23,10 +23,24 @@ from lms.runtime.environments import EnvironmentBroken, prepare
 REFUSED, NOT_GRADED = 1, 3
 HIDDEN = {"en": "hidden", "ko": "비공개"}
 PROVES = {
-    "en": "It proves that the installation with this key says so: this file, these tests, packages and points, "
-    "and that nothing in it was changed since. It does not prove who wrote the file.",
-    "ko": "이 키를 가진 설치본이 이 파일, 테스트, 패키지, 점수를 그렇게 기록했고 그 뒤 아무것도 바뀌지 않았음을 "
-    "증명합니다. 파일을 누가 썼는지는 증명하지 않습니다.",
+    "en": "It proves that the installation with this key says so, about this file, these tests, packages and "
+    "points, and that nothing in it was changed since. It does not prove who wrote the file.",
+    "ko": "이 키를 가진 설치본이 이 파일, 테스트, 패키지, 점수를 그렇게 기록했고 "
+    "그 뒤 아무것도 바뀌지 않았음을 증명합니다. 파일을 누가 썼는지는 증명하지 않습니다.",
+}
+LABELS = {
+    "installation": "설치본",
+    "key": "키",
+    "lab": "실습",
+    "file": "파일",
+    "student (pseudonym)": "학생(가명)",
+    "graded": "채점",
+    "points": "점수",
+    "assurance": "보증 수준",
+    "isolation": "격리",
+    "seed": "시드",
+    "environment": "환경",
+    "engine": "채점기",
 }
 WORDS = {
     "genuine": ("Genuine: signed by {}.", "진본: {}가 서명했습니다."),
@@ -209,21 +223,30 @@ def _graded_again(tools: Tools, record: GradeRecord, *, anyway: bool) -> Rerun:
 
 
 def _facts(record: GradeRecord, language: str) -> Iterator[str]:
-    work, release, engine = record.submission, record.release, record.engine
-    yield f"installation: {record.installation}"
-    yield f"key: {record.proof.key}"
-    yield f"lab: {release.course}/{release.lab}, release {release.number}"
-    yield f"file: {work.sha256}, attempt {work.attempt}, received {work.received_at}"
-    yield f"student: {work.student} (pseudonym)"
-    yield f"graded: {record.timings.finished_at}, run {record.run.ordinal} ({record.run.cause})"
-    yield f"points: {record.total.score:g} / {record.total.maximum:g}"
+    for label, value in _told(record).items():
+        yield f"{LABELS[label] if language == 'ko' else label}: {value}"
     for one in record.outcomes:
         score = "–" if one.score is None else f"{one.score:g}"
         hidden = f" ({HIDDEN[language]})" if one.hidden else ""
         yield f"  {one.grade_id}{hidden}: {score} / {one.maximum:g}, {one.status}"
-    yield f"assurance: {record.assurance}; isolation: {record.isolation}; seed: {record.seed}"
-    yield f"environment: {record.environment.name} {record.environment.lock_sha256}"
-    yield f"engine: {engine.version} {engine.sha256}"
+
+
+def _told(record: GradeRecord) -> dict[str, str]:
+    work, release, engine = record.submission, record.release, record.engine
+    return {
+        "installation": record.installation,
+        "key": record.proof.key,
+        "lab": f"{release.course}/{release.lab} #{release.number}",
+        "file": f"{work.sha256}, #{work.attempt}, {work.received_at}",
+        "student (pseudonym)": work.student,
+        "graded": f"{record.timings.finished_at}, #{record.run.ordinal} ({record.run.cause})",
+        "assurance": record.assurance,
+        "isolation": record.isolation,
+        "seed": str(record.seed),
+        "environment": f"{record.environment.name} {record.environment.lock_sha256}",
+        "engine": f"{engine.version} {engine.sha256}",
+        "points": f"{record.total.score:g} / {record.total.maximum:g}",
+    }
 
 
 def _compared(answer: Rerun, language: str) -> Iterator[str]:
