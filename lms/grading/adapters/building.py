@@ -10,6 +10,7 @@ from typing import Protocol
 
 import lms
 from lms.grading.adapters import boards
+from lms.grading.adapters.kernels import mounts_of
 from lms.grading.core.contracts import (
     Assurance,
     BuildReport,
@@ -84,8 +85,8 @@ def _student_version(lab: LabSource) -> BuildReport:
 def _job(lab: LabSource, lab_python: Path) -> JailSpec:
     mounts = {Path(lms.__file__).parent: f"{LIBRARY}/lms"}
     mounts |= {prefix: str(prefix) for prefix in prefixes(lab_python)}
-    if (lab.folder / "data").is_dir():
-        mounts[lab.folder / "data"] = f"{WORK}/data"
+    data = lab.folder / "data"
+    mounts |= mounts_of(data if data.is_dir() else None, beside=lab.kernel.data_beside)
     tests = lab.folder / "autotests.yml"
     return JailSpec(
         python=Path(sys.prefix) / "bin" / "python",
@@ -114,9 +115,9 @@ def _refused(notice: Notice) -> BuildReport:
 
 def _proved(lab: LabSource, report: BuildReport, manifest: Manifest, prove: Prove) -> BuildReport:
     manifest = replace(manifest, assurance=_assurance(lab, manifest))
-    solution = prove(_job_for(lab, report, manifest, report.source_notebook), noting=True)
+    solution = prove(job_for(lab, report, manifest, report.source_notebook), noting=True)
     manifest = _with_asks(manifest, solution.asked)
-    template = prove(_job_for(lab, report, manifest, report.student_notebook))
+    template = prove(job_for(lab, report, manifest, report.student_notebook))
     failed = _failed(solution.checks, manifest)
     shared = _failing_shared(lab, report, manifest, prove) if failed else frozenset()
     errors = [
@@ -151,11 +152,12 @@ def _failing_shared(lab: LabSource, report: BuildReport, manifest: Manifest, pro
     if manifest.assurance is Assurance.SHARED_KERNEL:
         return frozenset(cell.grade_id for cell in manifest.cells)
     shared = replace(manifest, assurance=Assurance.SHARED_KERNEL)
-    proof = prove(_job_for(lab, report, shared, report.source_notebook))
+    proof = prove(job_for(lab, report, shared, report.source_notebook))
     return frozenset(check.grade_id for check in _failed(proof.checks, shared))
 
 
-def _job_for(lab: LabSource, report: BuildReport, manifest: Manifest, notebook: bytes) -> GradingJob:
+def job_for(lab: LabSource, report: BuildReport, manifest: Manifest, notebook: bytes) -> GradingJob:
+    """Return what grading one of the author's own notebooks needs."""
     data = lab.folder / "data"
     return GradingJob(
         submission=notebook,

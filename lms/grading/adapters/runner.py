@@ -1,11 +1,12 @@
 """The real runner: builds and grades in jails. Every process ends with the call that started it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from lms.grading.adapters import boards, building
-from lms.grading.adapters.kernels import ColdPool, open_pair
+from lms.grading.adapters import boards, building, gate
+from lms.grading.adapters.kernels import open_pair
 from lms.grading.adapters.lanes import Script
 from lms.grading.adapters.notebooks import NotebookRun, Phases
 from lms.grading.core.contracts import (
@@ -37,14 +38,26 @@ from lms.grading.core.score import Ran, RanStatus, points_of
 from lms.grading.core.structure import Assembled, Placed, assemble
 from lms.runtime.faults import JailUnavailable
 from lms.runtime.probe import Isolation, IsolationLevel, probe
+from lms.runtime.warm import WarmPool
 
 
 class JailedRunner:
-    """Runs notebooks in bubblewrap jails; make it with `probed`, once, at the worker's start."""
+    """Runs notebooks in bubblewrap jails; make it with `probed`, once, at the worker's start.
+
+    It keeps environments warm between runs: close it when it is done with.
+    """
 
     def __init__(self, isolation: Isolation) -> None:
         self.isolation = isolation
-        self.pool = ColdPool()
+        self.pool = WarmPool()
+
+    def close(self) -> None:
+        """End the warm environments."""
+        self.pool.close()
+
+    def data(self, digest: str, write: Callable[[Path], None]) -> Path:
+        """Return the folder of that digest, kept for all runs; `write` makes it the first time."""
+        return self.pool.lay(digest, write)
 
     @classmethod
     def probed(cls, python: Path, secret_paths: Iterable[Path] = ()) -> "JailedRunner":
@@ -55,9 +68,10 @@ class JailedRunner:
         """Make the student version, and prove it with the solution and with the empty template."""
         self._require_jail()
         try:
-            return building.build_lab(lab, self._prove, str(self.isolation))
+            report = building.build_lab(lab, self._prove, str(self.isolation))
         except JailUnavailable as error:
             raise RunnerUnavailable(str(error)) from error
+        return gate.examine(lab, report, partial(building.job_for, lab), self.grade)
 
     def grade(self, job: GradingJob, on_progress: OnProgress) -> GradingReport:
         """Grade one submission; raises `RunnerUnavailable` when the jail itself cannot start."""

@@ -140,7 +140,7 @@ class GateSettings:
 
     flaky_runs: int = 5  # of the reference solution, under load
     mutants: int = 40  # at most so many wrong variants of the solution
-    seconds: float = 60  # for all of them together
+    seconds: float = 30  # for all of them together
     least_score: float | None = None  # share of them that must be noticed
 
 
