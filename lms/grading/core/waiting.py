@@ -9,7 +9,7 @@ import heapq
 import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import fmean, median
 
@@ -78,7 +78,7 @@ class Job:
     person: Hashable
     course: Hashable
     queued_at: float
-    order: int  # decides between runs of the same moment
+    order: tuple[int, int]  # decides between runs of the same moment
     pace: Pace = Pace()
     resource: str = "cpu"
 
@@ -131,6 +131,34 @@ class Wait:
     workers: int = 0  # that are alive and take work of its kind
 
 
+STEPS = ((10.0, 1.0), (60.0, 5.0), (600.0, 30.0), (3600.0, 60.0))
+SURE = 1.5  # a range that reaches less far than that times what is expected is not worth telling
+
+
+def told(wait: Wait) -> Wait:
+    """Return a wait as people are told it: no finer than it is known, a range only where that matters."""
+    if wait.seconds is None or wait.low is None or wait.high is None:
+        return replace(wait, low=None, high=None)
+    seconds, low, high = _round(wait.seconds), _round(wait.low), _round(wait.high)
+    if high > SURE * seconds and high - seconds > STEPS[1][1]:
+        return replace(wait, seconds=seconds, low=low, high=high)
+    return replace(wait, seconds=seconds, low=None, high=None)
+
+
+def _round(seconds: float) -> float:
+    step = next((step for limit, step in STEPS if seconds < limit), 600.0)
+    return max(round(seconds / step) * step, 1.0)
+
+
+def look_again_seconds(wait: Wait | None, going_on_seconds: float = 0.0) -> float:
+    """Return when a page that shows a wait, or a run that goes on, should look again: sooner near the end."""
+    if wait is None:
+        return min(max(going_on_seconds / 10, 0.25), 2.0)
+    if wait.seconds is None:
+        return 10.0
+    return min(max(wait.seconds / 6, 0.25), 15.0)
+
+
 @dataclass(frozen=True)
 class _Start:
     place: int
@@ -167,7 +195,7 @@ def _wait(scene: Scene, job: Job, expected: _Start | None, calm: _Start | None) 
     )
 
 
-def _age(job: Job) -> tuple[int, float, int]:
+def _age(job: Job) -> tuple[int, float, tuple[int, int]]:
     return job.priority, job.queued_at, job.order
 
 
@@ -192,10 +220,12 @@ def _overtaking(scene: Scene) -> list[tuple[float, Job]]:
 
 def _arrival(kind: Arrivals, number: int) -> tuple[float, Job]:
     at, name = number / kind.per_second, ("expected", kind.priority, kind.course, kind.resource, number)
-    return at, Job(name, kind.priority, name, kind.course, math.inf, number, kind.pace, kind.resource)
+    return at, Job(name, kind.priority, name, kind.course, math.inf, (0, number), kind.pace, kind.resource)
 
 
-_Turn = tuple[int, float, int, int, Job]  # running of the person, age, order, when it was written down
+_Turn = tuple[
+    int, float, tuple[int, int], int, Job
+]  # running of the person, age, order, when it was written down
 
 
 @dataclass

@@ -1,30 +1,19 @@
 """Submissions, their runs, checks, marks and grades."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import case, func, literal, or_, select, tuple_
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from lms.courses.models import Cohort, Course, Enrolment
-from lms.db import UtcDateTime
 from lms.errors import NotFound
 from lms.grading.core.contracts import CheckResult, Notice
+from lms.grading.core.waiting import Wait, told
 from lms.grading.core.wire import from_plain
-from lms.grading.models import Grade, GradingRun, Lab, LabRelease, ManualMark, RunState, Submission
+from lms.grading.models import Grade, GradingRun, Lab, LabRelease, ManualMark, Submission
 from lms.grading.policy import rules_of
-
-RECENT_RUNS = 20
-USUAL_SECONDS = 3.0  # what a small lab takes, until runs of this installation say better
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Where a queued run stands."""
-
-    place: int  # 1 = next
-    seconds: float  # expected until its result
+from lms.grading.queries import waiting
 
 
 def submission(session: Session, submission_id: int) -> Submission:
@@ -137,48 +126,11 @@ def newest_marks(session: Session, submission: Submission) -> dict[str, ManualMa
 
 
 def wait(session: Session, run: GradingRun) -> Wait:
-    """Return a queued run's place and how long its result should take, from recent runs.
-
-    Fresh work goes before work graded again, as where runs are claimed.
+    """Return a queued run's place and how long its result should take, no finer than it is known.
 
     Units: seconds.
     """
-    again = case((GradingRun.cause == "regrade", 1), else_=0)
-    here = tuple_(
-        literal(int(run.cause == "regrade")), literal(run.queued_at, UtcDateTime()), literal(run.id)
-    )
-    ahead = session.scalar(
-        select(func.count(GradingRun.id)).where(
-            GradingRun.id != run.id,
-            or_(
-                GradingRun.state == RunState.RUNNING,
-                (GradingRun.state == RunState.QUEUED)
-                & (tuple_(again, GradingRun.queued_at, GradingRun.id) < here),
-            ),
-        )
-    )
-    place = (ahead or 0) + 1
-    return Wait(place=place, seconds=place * usual_seconds(session, run.submission.lab_id))
-
-
-def usual_seconds(session: Session, lab_id: int) -> float:
-    """Return the mean wall time of the lab's recent runs.
-
-    Units: seconds.
-    """
-    recent = (
-        select(GradingRun.wall_seconds)
-        .join(Submission, GradingRun.submission_id == Submission.id)
-        .where(
-            Submission.lab_id == lab_id,
-            GradingRun.state == RunState.DONE,
-            GradingRun.wall_seconds.is_not(None),
-        )
-        .order_by(GradingRun.id.desc())
-        .limit(RECENT_RUNS)
-        .subquery()
-    )
-    return session.scalar(select(func.avg(recent.c.wall_seconds))) or USUAL_SECONDS
+    return told(waiting.wait(session, run))
 
 
 def unsettled_grades(session: Session, limit: int = 100) -> list[Grade]:

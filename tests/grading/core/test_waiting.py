@@ -34,7 +34,13 @@ DEADLINE = 660.0
 
 def job(number: int, **changes: object) -> Job:
     made = Job(
-        number, PRACTICE, f"person {number}", "course", queued_at=number, order=number, pace=Pace((2.0,) * 5)
+        number,
+        PRACTICE,
+        f"person {number}",
+        "course",
+        queued_at=number,
+        order=(0, number),
+        pace=Pace((2.0,) * 5),
     )
     return replace(made, **changes)  # type: ignore[arg-type]
 
@@ -98,7 +104,7 @@ def scenes(draw: st.DrawFn) -> Scene:
             person=draw(people),
             course=draw(courses),
             queued_at=draw(st.sampled_from([0.0, 1.0, 2.0, 3.0])),
-            order=number,
+            order=(0, number),
             pace=Pace((draw(lengths),) * 5),
             resource=draw(kinds),
         )
@@ -260,7 +266,7 @@ class Rush:
 
     def _come(self, number: int, at: float, priority: int, course: str) -> None:
         self.came.append((at, priority, course))
-        self.queue.append(Job(number, priority, number, course, at, number))
+        self.queue.append(Job(number, priority, number, course, at, (0, number)))
 
     def _end(self, slot: int, at: float) -> None:
         ended, since = self.running.pop(slot)
