@@ -87,9 +87,7 @@ def statement(**changes: object) -> Statement:
         "total": TotalPart(score=2.6, maximum=5),
         "timings": TimingsPart(
             queued_at="2026-09-04T03:00:00Z",
-            started_at="2026-09-04T03:00:01Z",
             finished_at="2026-09-04T03:00:02Z",
-            wall_seconds=1,
         ),
     }
     return Statement(**(parts | changes))  # type: ignore[arg-type]

@@ -133,12 +133,10 @@ class TotalPart(_Part):
 
 
 class TimingsPart(_Part):
-    """When; no run repeats these. Whole seconds: finer ones would tell what hidden tests handed over."""
+    """When; no run repeats these. How long it ran is left out: it could tell what hidden tests handed over."""
 
     queued_at: Moment
-    started_at: Moment
     finished_at: Moment
-    wall_seconds: Count
 
 
 class ProofPart(_Part):

@@ -54,8 +54,8 @@ def keep_record(
 def statement(run: GradingRun, report: GradingReport, recording: Recording, *, at: datetime) -> Statement:
     """Return what can be said of a run without naming anybody or giving a hidden test away.
 
-    Times are whole seconds, and points of hidden tests are rounded as they are shown: finer figures would
-    be a way for a student's function to pass on what a hidden test handed it.
+    How long it ran is left out, and points of hidden tests are rounded as they are shown: such figures
+    would be a way for a student's function to pass on what a hidden test handed it.
     """
     release, job, notary = run.submission.release, recording.job, recording.notary
     witness = notary.witness(release.environment_name, release.environment_sha256)
@@ -78,7 +78,7 @@ def statement(run: GradingRun, report: GradingReport, recording: Recording, *, a
         isolation=report.isolation,
         outcomes=outcomes,
         total=_total(outcomes),
-        timings=_timings(run, report, at),
+        timings=TimingsPart(queued_at=moment(run.queued_at), finished_at=moment(at)),
     )
 
 
@@ -131,15 +131,6 @@ def _total(outcomes: Iterable[OutcomePart]) -> TotalPart:
     counted = [(each.score, each.maximum) for each in outcomes if each.score is not None]
     return TotalPart(
         score=math.fsum(score for score, _ in counted), maximum=math.fsum(maximum for _, maximum in counted)
-    )
-
-
-def _timings(run: GradingRun, report: GradingReport, at: datetime) -> TimingsPart:
-    return TimingsPart(
-        queued_at=moment(run.queued_at),
-        started_at=moment(run.started_at or run.queued_at),
-        finished_at=moment(at),
-        wall_seconds=max(1, round(report.wall_seconds)),
     )
 
 

@@ -51,7 +51,7 @@ def run_of_record(session: Session, record: GradeRecord, notary: Notary) -> Grad
         if known == (student, files):
             return run
     raise NotFound(
-        N_("This installation does not have the submission and the release that the record is about.")
+        N_("This installation does not have what the record is about. Run this where the record was made.")
     )
 
 

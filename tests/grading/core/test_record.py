@@ -190,7 +190,7 @@ def test_points_that_are_no_points_cannot_be_recorded(bad: float) -> None:
 )
 def test_times_have_one_spelling(at: str) -> None:
     with pytest.raises(ValidationError):
-        TimingsPart(queued_at=at, started_at=at, finished_at=at, wall_seconds=1)
+        TimingsPart(queued_at=at, finished_at=at)
 
 
 # keys
@@ -234,9 +234,7 @@ def test_a_commitment_depends_on_the_secret_the_kind_and_the_content() -> None:
 def test_the_same_things_differ_in_nothing_whenever_and_by_whomever_they_were_run() -> None:
     later = TimingsPart(
         queued_at="2027-01-01T00:00:00Z",
-        started_at="2027-01-01T00:00:00Z",
         finished_at="2027-01-01T00:00:09Z",
-        wall_seconds=9,
     )
     assert differences(statement(), statement(timings=later, installation="https://other.example")) == []
 
