@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import User
 from lms.db import now
-from lms.grading.core.contracts import CellState, CheckResult, CheckStatus
+from lms.grading.core.contracts import CellState, CheckResult, CheckStatus, ViewReport
 from lms.grading.models import GradingRun
 from lms.grading.services.running import record_grade, record_progress
 from tests.factories.grading import World, grading_report, make_world, notebook
@@ -53,7 +53,9 @@ def scene(live_app: Flask, live_sessions: sessionmaker[Session], tmp_path: Path)
             CheckResult("test", 1.5, 3, CheckStatus.PARTIAL, message=EVIL),
             CheckResult("essay", None, 2, CheckStatus.MANUAL),
         )
-        report = replace(grading_report(), feedback=feedback, executed=feedback, checks=checks)
+        report = replace(
+            grading_report(), view=ViewReport(feedback, {}), executed=feedback, checks=checks
+        )
         graded = world.graded(report=report, filename=EVIL)
         running = world.hand_in()
         world.claim(at=now())

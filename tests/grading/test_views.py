@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from lms.accounts.models import User
 from lms.blobs import FolderBlobs
 from lms.db import now
-from lms.grading.core.contracts import CellState, CheckResult, CheckStatus, Notice
+from lms.grading.core.contracts import CellState, CheckResult, CheckStatus, Notice, ViewReport
 from lms.grading.models import GradingRun, LabRelease, ManualMark, Submission
 from lms.grading.queries.submissions import grade_of
 from lms.grading.services.running import fail_run, record_grade, record_progress
@@ -357,7 +357,7 @@ def test_no_script_of_a_student_reaches_a_page(client: FlaskClient, world: World
         CheckResult("test", 0, 3, CheckStatus.FAILED, message=EVIL),
         CheckResult("essay", None, 2, CheckStatus.MANUAL),
     )
-    report = replace(grading_report(), feedback=feedback, executed=feedback, checks=checks)
+    report = replace(grading_report(), view=ViewReport(feedback, {}), executed=feedback, checks=checks)
     work = world.graded(report=report, filename=EVIL)
     sign_in(world.instructor)
     paths = [

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,5 +37,7 @@ def isolation(environment: Path) -> Isolation:
 
 
 @pytest.fixture(scope="session")
-def runner(isolation: Isolation) -> JailedRunner:
-    return JailedRunner(isolation)
+def runner(isolation: Isolation) -> Iterator[JailedRunner]:
+    made = JailedRunner(isolation)
+    yield made
+    made.close()

@@ -7,12 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from lms.grading.adapters.kernels import Checked, Pair
 from lms.grading.core.contracts import CellKind, Manifest, ManifestCell
 from lms.grading.core.names import needed_names
 from lms.grading.core.score import Ran, RanStatus
 from lms.grading.core.structure import Assembled
 from lms.runtime.kernel import CellRun
+from lms.runtime.warm import Pair
 
 FATAL = frozenset({RanStatus.DIED, RanStatus.MEMORY, RanStatus.OUTPUT})
 
@@ -106,8 +106,7 @@ class Lane:
 
     def cpu_seconds(self) -> float:
         """Return the processor time that kernel and checker took."""
-        measure = getattr(self._pair.kernel, "cpu_seconds", None)
-        return float(measure()) if measure is not None else 0.0
+        return self._pair.kernel.cpu_seconds()
 
     def peak_memory_bytes(self) -> int:
         """Return the most memory that was seen in use."""
@@ -119,7 +118,7 @@ class Lane:
 
     def close(self) -> None:
         """End kernel and checker."""
-        self._pair.__exit__(None, None, None)
+        self._pair.close()
         if self._aside is not None:
             self._aside.shutdown(cancel_futures=True)
 
@@ -129,7 +128,7 @@ def as_ran(run: CellRun) -> Ran:
     return Ran(RanStatus(run.status.value), run.outputs, run.seconds, run.error, run.result, run.truncated)
 
 
-def as_checked(checked: Checked) -> Ran:
+def as_checked(checked: Any) -> Ran:
     """Return the checker's account of a test in the pipeline's words."""
     return Ran(
         RanStatus(checked.status.value),

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from lms.grading.adapters.kernels import Pair
 from lms.grading.adapters.lanes import FATAL, Lane, Script
 from lms.grading.core.contracts import CellKind, CellTiming, Limits
 from lms.grading.core.score import Ran, RanStatus
 from lms.runtime.kernel import Kernel
+from lms.runtime.warm import Pair
 
 MOST_RESTORES = 2
 CULPRITS = FATAL | {RanStatus.TIME}
@@ -149,7 +149,6 @@ class NotebookRun:
 
     def _start(self) -> Lane:
         pair = self._open()
-        pair.__enter__()
         lane = Lane(pair, self._script)
         try:
             pair.kernel.await_ready()

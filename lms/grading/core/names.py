@@ -101,8 +101,10 @@ def _within(node: ast.AST) -> Iterator[ast.AST]:
 
 def _bound(statement: ast.AST) -> Iterator[str]:
     """Yield the names that a statement binds or deletes in its own scope."""
-    for node in _within(statement):
-        if isinstance(node, COMPREHENSIONS):
+    inside = list(_within(statement))
+    passing = {id(name) for node in inside if isinstance(node, COMPREHENSIONS) for name in _passing(node)}
+    for node in inside:
+        if id(node) in passing:
             continue
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             yield node.id
@@ -110,6 +112,14 @@ def _bound(statement: ast.AST) -> Iterator[str]:
             yield from (one.asname or one.name.split(".")[0] for one in node.names)
         elif isinstance(node, NAMING) and node.name:
             yield node.name
+
+
+def _passing(
+    comprehension: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp,
+) -> Iterator[ast.AST]:
+    """Yield what a comprehension binds for itself alone."""
+    for part in comprehension.generators:
+        yield from ast.walk(part.target)
 
 
 def _changed(source: str) -> Iterator[str]:

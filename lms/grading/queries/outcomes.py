@@ -1,15 +1,19 @@
 """What a person is shown of one submission: where it is, and what came of it."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
 from lms.grading.core.contracts import CellKind, CellState, CheckResult, CheckStatus, ManifestCell, Notice
-from lms.grading.models import Grade, GradingRun, LabRelease, ManualMark, RunState, Submission
-from lms.grading.queries import labs, submissions
+from lms.grading.core.wire import from_plain
+from lms.grading.models import Grade, GradingRun, LabRelease, ManualMark, RunState, Submission, ViewRun
+from lms.grading.queries import labs, queue, submissions
+from lms.grading.queries.queue import WorkKind
 from lms.grading.queries.submissions import Wait
 
 SQUARES = {
@@ -67,11 +71,25 @@ class Outcome:
     rows: Sequence[Row]
     notices: Sequence[Notice]
     squares: Sequence[tuple[int, str]]  # number from 1, kind of the cell strip
+    view: ViewRun | None = None  # what may be seen of the graded run beside its points
+    view_place: int | None = None  # 1 = next, while that waits
 
     @property
     def moving(self) -> bool:
-        """Say whether there is more to come by itself."""
+        """Say whether points are to come by themselves."""
         return self.stage in {Stage.QUEUED, Stage.RUNNING}
+
+    @property
+    def preparing(self) -> bool:
+        """Say whether outputs and messages are still being made."""
+        return self.view is not None and self.view.state in {RunState.QUEUED, RunState.RUNNING}
+
+    @property
+    def seen_seconds(self) -> float | None:
+        """Return what the cells took in the execution that the student sees; None while there is none."""
+        if self.view is None or self.view.state is not RunState.DONE or not self.view.cells:
+            return None
+        return math.fsum(cell["wall_seconds"] for cell in self.view.cells)
 
     @property
     def version(self) -> str:
@@ -82,28 +100,38 @@ class Outcome:
             self.wait,
             run and (run.id, run.token, run.progress),
             grade and (grade.run_id, grade.score, grade.graded_at),
+            self.view and (self.view.id, self.view.state),
+            self.view_place,
             [(row.grade_id, row.mark and row.mark.id) for row in self.rows],
         )
         return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
 
 
-def outcome(session: Session, submission: Submission, *, staff: bool = False) -> Outcome:
-    """Return what is shown of a submission; notices for staff only with `staff`."""
+def outcome(
+    session: Session, submission: Submission, *, staff: bool = False, at: datetime | None = None
+) -> Outcome:
+    """Return what is shown of a submission; notices for staff only with `staff`.
+
+    With the moment `at`, also how many go before outputs that are being prepared.
+    """
     run = submissions.newest_run(session, submission)
     grade = submissions.grade_of(session, submission)
     stage = stage_of(submission, run, grade)
     marks = submissions.newest_marks(session, submission)
     graded_by = grade.run if grade is not None else None
     results = submissions.checks(graded_by) if graded_by is not None else []
+    view = queue.view_of(session, graded_by.id) if graded_by is not None else None
     return Outcome(
         submission=submission,
         stage=stage,
         run=run,
         grade=grade,
         wait=submissions.wait(session, run) if run is not None and stage is Stage.QUEUED else None,
-        rows=_rows(submission.release, results, marks),
-        notices=_notices(submission, graded_by, staff=staff),
+        rows=_rows(submission.release, results, marks, view.messages if view is not None else {}),
+        notices=_notices(submission, graded_by, view, staff=staff),
         squares=_squares(run, results),
+        view=view,
+        view_place=_place(session, view, at) if view is not None and at is not None else None,
     )
 
 
@@ -117,11 +145,35 @@ def stage_of(submission: Submission, run: GradingRun | None, grade: Grade | None
     return Stage.PROVISIONAL if grade is not None and grade.provisional else Stage.GRADED
 
 
-def _rows(release: LabRelease, results: Sequence[CheckResult], marks: Mapping[str, ManualMark]) -> list[Row]:
+def _place(session: Session, view: ViewRun, at: datetime) -> int | None:
+    """Return the place in the queue of outputs that wait to be made."""
+    if view.state is not RunState.QUEUED:
+        return None
+    turns = queue.turns(session, at, resources=[view.resource])
+    return next(
+        (place for place, turn in enumerate(turns, 1) if (turn.kind, turn.id) == (WorkKind.VIEW, view.id)),
+        None,
+    )
+
+
+def _rows(
+    release: LabRelease,
+    results: Sequence[CheckResult],
+    marks: Mapping[str, ManualMark],
+    messages: Mapping[str, str],
+) -> list[Row]:
     if not results:
         return []
     cells = {cell.grade_id: cell for cell in labs.manifest(release).cells}
-    return [_row(each, cells.get(each.grade_id), marks.get(each.grade_id)) for each in results]
+    return [
+        _row(_told(each, messages), cells.get(each.grade_id), marks.get(each.grade_id)) for each in results
+    ]
+
+
+def _told(result: CheckResult, messages: Mapping[str, str]) -> CheckResult:
+    """Let a failed check say what its visible part said where no hidden test ran."""
+    said = messages.get(result.grade_id, "")
+    return replace(result, message=said) if said and result.status is not CheckStatus.PASSED else result
 
 
 def _row(result: CheckResult, cell: ManifestCell | None, mark: ManualMark | None) -> Row:
@@ -151,12 +203,19 @@ def _status(score: float, maximum: float) -> CheckStatus:
     return CheckStatus.PARTIAL if score > 0 else CheckStatus.FAILED
 
 
-def _notices(submission: Submission, run: GradingRun | None, *, staff: bool) -> list[Notice]:
+def _notices(
+    submission: Submission, run: GradingRun | None, view: ViewRun | None, *, staff: bool
+) -> list[Notice]:
     found = submissions.notices(submission)
     if run is not None:
-        found += [each for each in submissions.notices(run) if each not in found]
-        found += submissions.board_notices(run)
-    return [each for each in found if staff or not each.for_staff]
+        found += submissions.notices(run) + submissions.board_notices(run)
+    if view is not None:
+        found += [from_plain(Notice, each) for each in view.notices]
+    seen: dict[tuple[object, ...], Notice] = {}
+    for each in found:
+        if staff or not each.for_staff:
+            seen.setdefault((each.code, *sorted(each.params.items())), each)
+    return list(seen.values())
 
 
 def _squares(run: GradingRun | None, results: Sequence[CheckResult]) -> list[tuple[int, str]]:

@@ -14,6 +14,7 @@ from lms.grading.models import Submission
 from lms.grading.queries import submissions as queries
 from lms.grading.queries.outcomes import Outcome, outcome
 from lms.grading.services.marking import regrade_submission as regrade
+from lms.grading.services.queueing import want_view
 from lms.grading.views.labs import attachment, blueprint
 from lms.grading.views.rendering import cells_html
 from lms.web.language import language
@@ -33,8 +34,11 @@ def _seen(submission_id: int) -> Submission:
 
 def _shown(work: Submission) -> dict[str, Any]:
     staff = policy.can_see_all(current_user, work.lab.course)
+    grade = queries.grade_of(session(), work)
+    if grade is not None and not staff:
+        want_view(session(), grade.run_id, now())  # somebody looks: now it is worth making
     return {
-        "outcome": outcome(session(), work, staff=staff),
+        "outcome": outcome(session(), work, staff=staff, at=now()),
         "work": work,
         "staff": staff,
         "marker": policy.can_mark(current_user, work),
@@ -78,9 +82,10 @@ def feedback(submission_id: int) -> Response:
     """Show the student's own notebook with its outputs, in a frame where nothing can run."""
     work = _seen(submission_id)
     grade = queries.grade_of(session(), work)
-    if grade is None or grade.run.feedback_blob is None:
+    view = want_view(session(), grade.run_id, now()) if grade is not None else None
+    if view is None or view.feedback_blob is None:
         raise NotFound(N_("There is no graded notebook yet. Come back when grading is done."))
-    return _framed(blobs().get(grade.run.feedback_blob))
+    return _framed(blobs().get(view.feedback_blob))
 
 
 @blueprint.get("/submissions/<int:submission_id>/runs/<int:ordinal>/executed")
