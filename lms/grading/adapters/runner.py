@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from lms.grading.adapters import boards, building
+from lms.grading.adapters import boards, building, gate
 from lms.grading.adapters.kernels import open_pair
 from lms.grading.adapters.lanes import Script
 from lms.grading.adapters.notebooks import NotebookRun, Phases
@@ -67,9 +68,10 @@ class JailedRunner:
         """Make the student version, and prove it with the solution and with the empty template."""
         self._require_jail()
         try:
-            return building.build_lab(lab, self._prove, str(self.isolation))
+            report = building.build_lab(lab, self._prove, str(self.isolation))
         except JailUnavailable as error:
             raise RunnerUnavailable(str(error)) from error
+        return gate.examine(lab, report, partial(building.job_for, lab), self.grade)
 
     def grade(self, job: GradingJob, on_progress: OnProgress) -> GradingReport:
         """Grade one submission; raises `RunnerUnavailable` when the jail itself cannot start."""
