@@ -239,12 +239,12 @@ def _fork(zygote: Zygote, wanted: _Wanted) -> Fork:
 
 
 def _request(zygote: Zygote, wanted: _Wanted, kind: str) -> dict[str, Any]:
-    binds = [(path, inside) for path, inside in wanted.laid.binds] if kind == "kernel" else []
+    """Ask for a child; a checker sees the same files, since the author's locked cells read them there too."""
     return {
-        **zygote.enclosure(wanted.spec.bounds, binds),
+        **zygote.enclosure(wanted.spec.bounds, list(wanted.laid.binds)),
         "kind": kind,
         "seed": wanted.seed,
-        "variables": dict(wanted.spec.variables or {}) if kind == "kernel" else {},
+        "variables": dict(wanted.spec.variables or {}),
     }
 
 
