@@ -160,6 +160,7 @@ class GradingRun(Leased, Base):
     __tablename__ = "grading_runs"
     __table_args__ = (
         Index("ix_grading_runs_queue", "state", "priority", "queued_at"),
+        Index("ix_grading_runs_finished_at", "finished_at"),
         UniqueConstraint("submission_id", "ordinal"),
     )
     WAITING: ClassVar = RunState.QUEUED
@@ -177,6 +178,8 @@ class GradingRun(Leased, Base):
     queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    first_wait_seconds: Mapped[float | None]
+    """What the person was told first: how long from being queued to the result."""
     progress: Mapped[list[str]] = mapped_column(Document, default=list)
     """`CellState` per cell of the student's notebook, as far as known."""
     checks: Mapped[list[dict[str, Any]]] = mapped_column(Document, default=list)
@@ -212,6 +215,7 @@ class ViewRun(Leased, Base):
     __tablename__ = "view_runs"
     __table_args__ = (
         Index("ix_view_runs_queue", "state", "priority", "queued_at"),
+        Index("ix_view_runs_finished_at", "finished_at"),
         UniqueConstraint("run_id"),
     )
     WAITING: ClassVar = RunState.QUEUED

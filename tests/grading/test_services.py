@@ -14,7 +14,8 @@ from lms.accounts.models import AuditEvent
 from lms.blobs import FolderBlobs
 from lms.errors import Conflict, Invalid, NotAllowed, NotFound, TooLarge
 from lms.grading.core.contracts import CellState, CheckResult, CheckStatus, Notice
-from lms.grading.models import Grade, GradingRun, ReleaseState, RunState, Submission
+from lms.grading.core.waiting import USUAL_SECONDS
+from lms.grading.models import Grade, GradingRun, ReleaseState, RunState, Submission, Worker
 from lms.grading.queries import labs as lab_queries
 from lms.grading.queries import submissions as work_queries
 from lms.grading.queries.marking import unmarked_answers
@@ -484,14 +485,14 @@ def test_of_equals_the_earlier_attempt_counts(world: World) -> None:
     assert counted.submission_id == first.id
 
 
-def test_the_wait_is_counted_from_place_and_recent_runs(world: World) -> None:
-    world.graded()
-    world.hand_in()
-    last = world.hand_in(received_at=NOW + timedelta(seconds=1))
-    run = work_queries.newest_run(world.session, last)
-    assert run is not None
-    wait = work_queries.wait(world.session, run)
-    assert (wait.place, wait.seconds) == (2, 3.0)
+def test_what_a_person_is_told_first_is_kept_with_the_run(world: World) -> None:
+    told = work_queries.newest_run(world.session, world.hand_in())
+    world.session.add(Worker(name="host:1", started_at=NOW, seen_at=NOW, resources=["cpu"]))
+    world.session.flush()
+    promised = work_queries.newest_run(world.session, world.hand_in(received_at=NOW + timedelta(seconds=1)))
+    assert told is not None
+    assert promised is not None
+    assert (told.first_wait_seconds, promised.first_wait_seconds) == (None, 2 * USUAL_SECONDS)
 
 
 def test_a_lab_graded_again_is_not_before_a_fresh_file(world: World) -> None:

@@ -40,7 +40,7 @@ ALIVE = timedelta(seconds=30)
 """A worker that showed no sign of life for so long counts as dead."""
 MOST_WAITING = 2000  # of each kind; played through one by one
 RECENT = timedelta(days=14)
-RECENT_RUNS = 300
+RECENT_RUNS = 150
 RECENT_ARRIVALS = 400
 OF_ONE_LAB = 30
 LONGEST_GAP_SECONDS = 2.0

@@ -1,16 +1,16 @@
 """How long a run that waits still waits."""
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import Engine, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from lms.db import now
-from lms.grading.core.waiting import USUAL_SECONDS, Wait, waits
+from lms.grading.core.waiting import USUAL_SECONDS, Scene, Wait, waits
 from lms.grading.models import GradingRun, ViewRun
 from lms.grading.queries.queue import free
 from lms.grading.queries.scenes import KINDS, key, scene
@@ -22,7 +22,17 @@ KEPT_SECONDS = 1.0
 @dataclass(frozen=True)
 class _Played:
     at: datetime
+    scene: Scene
     waits: Mapping[Hashable, Wait]
+
+    def last(self, run: GradingRun | ViewRun) -> Wait | None:
+        """Return the wait of the last of those that go before a run, if any do."""
+        before = [
+            self.waits[job.key]
+            for job in self.scene.queue
+            if job.resource == run.resource.value and job.priority <= run.priority
+        ]
+        return max(before, key=lambda each: (each.seconds or 0, each.place), default=None)
 
 
 _PLAYED: WeakKeyDictionary[Any, _Played] = WeakKeyDictionary()
@@ -34,38 +44,48 @@ def wait(session: Session, run: GradingRun | ViewRun, at: datetime | None = None
     Complexity: grows with the queue; while it is long, one play a second serves everybody who asks.
     """
     at = at or now()
-    name = key(type(run), run.id)
-    played = _PLAYED.get(session.get_bind())
-    if played is None or not 0 <= (at - played.at).total_seconds() < KEPT_SECONDS or name not in played.waits:
+    played = _PLAYED.get(_shared(session))
+    if played is None or not 0 <= (at - played.at).total_seconds() < KEPT_SECONDS:
         played = _play(session, at)
-    return played.waits.get(name) or _far_back(session, run, played, at)
+    name = key(type(run), run.id)
+    return played.waits.get(name) or _behind(session, run, played, at)
+
+
+def _shared(session: Session) -> object:
+    """Return what all sessions of one database have in common."""
+    bind = session.get_bind()
+    return bind.pool if isinstance(bind, Engine) else bind
 
 
 def _play(session: Session, at: datetime) -> _Played:
-    played = _Played(at, waits(scene(session, at)))
-    if len(played.waits) >= LONG_QUEUE:
-        _PLAYED[session.get_bind()] = played
+    present = scene(session, at)
+    played = _Played(at, present, waits(present))
+    if len(present.queue) >= LONG_QUEUE:
+        _PLAYED[_shared(session)] = played
     return played
 
 
-def _far_back(session: Session, run: GradingRun | ViewRun, played: _Played, at: datetime) -> Wait:
-    """Judge by the last one that was played through whoever stands behind it."""
-    last = max(played.waits.values(), key=lambda each: each.seconds or 0, default=Wait(0, None))
-    ahead = sum(
-        session.scalar(
-            select(func.count(kind.id)).where(
-                free(kind, at),
-                kind.resource == run.resource,
-                or_(
-                    kind.priority < run.priority,
-                    and_(kind.priority == run.priority, kind.queued_at < run.queued_at),
-                ),
-            )
-        )
-        or 0
-        for kind in KINDS
-    )
+def _behind(session: Session, run: GradingRun | ViewRun, played: _Played, at: datetime) -> Wait:
+    """Judge a run that came since, or stands behind all that was played through, by the last before it."""
+    ahead = sum(_ahead(session, kind, run, at) for kind in KINDS)
+    last = played.last(run)
+    if last is None:
+        workers = sum(run.resource.value in slot.resources for slot in played.scene.slots)
+        seconds = USUAL_SECONDS if workers else None
+        return Wait(ahead + 1, seconds, seconds and seconds / 2, seconds and seconds * 2, workers)
     if last.seconds is None:
-        return replace(last, place=ahead + 1)
-    seconds = last.seconds * (ahead + 1) / last.place if last.place else USUAL_SECONDS
-    return Wait(ahead + 1, seconds, seconds / 2, seconds * 2, last.workers)
+        return Wait(ahead + 1, None)
+    more = (ahead + 1) / last.place
+    low, high = (last.low or 0) * more, (last.high or last.seconds) * more
+    return Wait(ahead + 1, last.seconds * more, low, high, last.workers)
+
+
+def _ahead(
+    session: Session, kind: type[GradingRun | ViewRun], run: GradingRun | ViewRun, at: datetime
+) -> int:
+    earlier = or_(
+        kind.priority < run.priority,
+        and_(kind.priority == run.priority, kind.queued_at < run.queued_at),
+    )
+    count = select(func.count(kind.id)).where(free(kind, at), kind.resource == run.resource, earlier)
+    return session.scalar(count) or 0

@@ -18,6 +18,7 @@ from lms.grading.core.structure import check_structure
 from lms.grading.core.wire import to_plain
 from lms.grading.models import GradingRun, Lab, LabRelease, RunState, Submission
 from lms.grading.queries.labs import manifest
+from lms.grading.queries.waiting import wait
 from lms.grading.services.queueing import queue_run
 
 LIMIT_BYTES = 50_000_000
@@ -143,4 +144,5 @@ def _keep(session: Session, draft: Submission, release: LabRelease) -> Submissio
 def _queue(session: Session, work: Submission, release: LabRelease) -> None:
     enrolment = session.get_one(Enrolment, work.enrolment_id)
     priority = policy.priority_of(release, enrolment.cohort, work.received_at)
-    queue_run(session, work, at=work.received_at, priority=priority)
+    run = queue_run(session, work, at=work.received_at, priority=priority)
+    run.first_wait_seconds = wait(session, run, work.received_at).seconds
