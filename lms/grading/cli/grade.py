@@ -3,7 +3,9 @@
 import json
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -83,8 +85,15 @@ class Tools(Protocol):
     def notary(self) -> Notary:
         """Return who signs records here."""
 
-    def runner(self) -> Runner:
+    def runner(self) -> "OwnRunner":
         """Make what runs notebooks."""
+
+
+class OwnRunner(Runner, Protocol):
+    """A runner whose processes end with it."""
+
+    def close(self) -> None:
+        """End them."""
 
 
 class Keys(Protocol):
@@ -93,7 +102,7 @@ class Keys(Protocol):
     def published(self) -> tuple[RecordKey, ...]:
         """Return the public ones."""
 
-    def rotate(self, *, at: Any) -> RecordKey:
+    def rotate(self, *, at: datetime) -> RecordKey:
         """Make a new one."""
 
 
@@ -214,9 +223,10 @@ def _graded_again(tools: Tools, record: GradeRecord, *, anyway: bool) -> Rerun:
             job = rerunning.job_of_record(
                 run, record, tools.blobs, environment=environment.path, folder=Path(folder) / "data"
             )
-            return rerunning.grade_again(
-                run, record, job, runner=tools.runner(), notary=notary, at=now(), anyway=anyway
-            )
+            with closing(tools.runner()) as runner:
+                return rerunning.grade_again(
+                    run, record, job, runner=runner, notary=notary, at=now(), anyway=anyway
+                )
         except (EnvironmentBroken, RunnerUnavailable) as problem:
             click.echo(f"{type(problem).__name__}: {problem}", err=True)
             raise SystemExit(NOT_GRADED) from None

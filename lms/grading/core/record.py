@@ -133,7 +133,7 @@ class TotalPart(_Part):
 
 
 class TimingsPart(_Part):
-    """When; no run repeats these. How long it ran is left out: it could tell what hidden tests handed over."""
+    """When; no run repeats these. How long it ran is left out: it could tell what hidden tests were."""
 
     queued_at: Moment
     finished_at: Moment
