@@ -72,7 +72,7 @@ def test_the_answer_for_programs_holds_the_record(nowhere: Installation) -> None
         (b'"attempt":2', b'"attempt":1', "record.forged"),
         (b'"score":2.5', b'"score":3.0', "record.not-canonical"),
         (b'"signature"', b'"signature', "record.not-json"),
-        X,
+        (b'"seed"', b'"sead"', "record.other-shape"),
     ],
 )
 def test_a_changed_record_is_refused_with_the_reason(
