@@ -12,6 +12,7 @@ import lms.accounts.cli
 import lms.certs.cli
 import lms.courses.cli
 import lms.grading.cli.grade
+import lms.grading.cli.lab
 import lms.signer.commands
 from lms import migrate, reference
 from lms.config import ROOT, Settings
@@ -56,7 +57,7 @@ def main(context: click.Context) -> None:
             raise click.ClickException(str(problem)) from None
 
 
-for domain in (lms.accounts.cli, lms.courses.cli, lms.grading.cli.grade, lms.certs.cli):
+for domain in (lms.accounts.cli, lms.courses.cli, lms.grading.cli.grade, lms.grading.cli.lab, lms.certs.cli):
     for command in domain.commands:
         main.add_command(command)
 

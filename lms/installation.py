@@ -107,11 +107,15 @@ class Installation:
         Raises:
             RunnerUnavailable: the jail isolates less than the settings accept.
         """
-        runner = JailedRunner.probed(Path(sys.executable), self.secrets)
+        runner = self.open_runner()
         accepted = {"full": {IsolationLevel.FULL}, "reduced": {IsolationLevel.FULL, IsolationLevel.REDUCED}}
         if runner.isolation.level not in accepted[self.settings.isolation]:
             raise RunnerUnavailable(str(runner.isolation))
         return runner
+
+    def open_runner(self) -> JailedRunner:
+        """Make a runner; the jail is proved first. Close it when it is done with."""
+        return JailedRunner.probed(Path(sys.executable), self.secrets)
 
     def worker(self) -> Worker:
         """Make the worker of this installation; raises as `runner` does."""
