@@ -63,7 +63,7 @@ def test_points_stand_there_while_outputs_are_prepared(
     assert "The sum is not 1." in page
     assert PREPARED in page
     assert "It has place 1 in the queue." in page
-    assert 'hx-trigger="every 1s"' in page
+    assert 'hx-trigger="every ' in page
     assert FRAME not in page
     assert client.get(f"/submissions/{work.id}/feedback").status_code == 404
 
