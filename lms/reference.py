@@ -3,6 +3,7 @@
 import ast
 import inspect
 import itertools
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -15,6 +16,8 @@ from lms.certs.core.sentences import sentences as certificate_sentences
 from lms.config import ROOT, Settings
 from lms.courses.core.sentences import SENTENCES as COURSE_SENTENCES
 from lms.grading.core.notices import TABLE as NOTICES
+from lms.grading.core.record import GradeRecord
+from lms.grading.core.record_reading import SENTENCES as RECORD_SENTENCES
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -28,6 +31,8 @@ NOTICE_GROUPS = {
     "run": "How the run went",
     "board": "Why there is no leaderboard score",
     "build": "Why a lab cannot be published",
+    "gate": "What trials of the tests at publication show",
+    "lint": "What is doubtful about a test",
 }
 
 
@@ -40,6 +45,7 @@ def pages(main: click.Group, root: Path) -> dict[Path, str]:
         folder / "routes.md": routes_page(),
         folder / "codes.md": codes_page(),
         folder / "states.md": states_page(),
+        folder / "grade-record.schema.json": record_schema(),
     }
 
 
@@ -182,6 +188,9 @@ def codes_page() -> str:
         "## Notebooks",
         "Shown on the page of a submission, or to staff on the page of a lab's releases.",
         *groups,
+        "## Grade records",
+        "Said by `lms grade verify` and `lms grade rerun`.",
+        _codes(RECORD_SENTENCES),
         "## Certificates and signers",
         "Findings and notices of `/verify` and `lms-verify`; `signer.` and `key.` are said by `lms signer`.",
         _codes(certificate_sentences()),
@@ -190,6 +199,11 @@ def codes_page() -> str:
 
 def _codes(table: Mapping[str, Mapping[str, str]]) -> str:
     return _table(CODE_COLUMNS, ((f"`{code}`", words["en"], words["ko"]) for code, words in table.items()))
+
+
+def record_schema() -> str:
+    """Return the JSON Schema of the signed grade record."""
+    return json.dumps(GradeRecord.model_json_schema(), ensure_ascii=False, indent=2) + "\n"
 
 
 def states_page() -> str:

@@ -40,6 +40,7 @@ from lms.grading.core.record_reading import (
 )
 from tests.factories.records import KEY, KEYS, PRIVATE, sign, statement
 
+ROOT = Path(__file__).parents[3]
 GOLDEN = Path(__file__).parent / "golden"
 RECORD = written(sign(statement()))
 POINTS = st.floats(min_value=0, max_value=1000, allow_nan=False)
@@ -84,6 +85,8 @@ def test_every_record_survives_its_file_to_the_last_digit(
 
 def test_the_example_in_the_documentation_is_the_golden_record() -> None:
     content = (GOLDEN / "grade-record.json").read_bytes()
+    page = (ROOT / "docs" / "reference" / "grade-record.md").read_text(encoding="utf-8")
+    assert json.loads(page.partition("```json")[2].partition("```")[0]) == json.loads(content)
     keys = read_keys((GOLDEN / "duri-grade-keys.json").read_bytes())
     assert verify(content, keys).submission.attempt == 2
     assert content == RECORD, "the form of records changed: give it a new format number"
