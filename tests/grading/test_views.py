@@ -132,8 +132,8 @@ def test_a_hand_in_gets_a_receipt_and_a_page_of_its_own(
     page = client.get(answer.location).text
     assert hashlib.sha256(content).hexdigest() in page
     assert "Your notebook has arrived" in page
-    assert "This one is next." in page
-    assert 'hx-trigger="every 1s"' in page
+    assert "No worker is running at the moment." in page
+    assert 'hx-trigger="every 8000ms"' in page
     assert client.get(answer.location + "/notebook").data == content
 
 
@@ -264,7 +264,8 @@ def test_the_state_fills_in_by_itself_and_stops_at_the_end(
     sign_in(world.student)
     state = client.get(f"/submissions/{work.id}/state")
     assert 'class="run"' in state.text
-    assert 'hx-trigger="every 1s"' in state.text
+    assert 'hx-trigger="every 250ms"' in state.text
+    assert "Running for" in state.text
     record_grade(session, run.id, run.token, grading_report(), blobs=world.blobs, at=now())
     session.commit()
     ended = client.get(f"/submissions/{work.id}/state").text

@@ -150,13 +150,19 @@ def _round(seconds: float) -> float:
     return max(round(seconds / step) * step, 1.0)
 
 
+LOOKS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+
+
 def look_again_seconds(wait: Wait | None, going_on_seconds: float = 0.0) -> float:
-    """Return when a page that shows a wait, or a run that goes on, should look again: sooner near the end."""
+    """Return when a page that shows a wait, or a run that goes on, should look again: sooner near the end.
+
+    Few different lengths, so that a page is not drawn anew only to look at another moment.
+    """
     if wait is None:
-        return min(max(going_on_seconds / 10, 0.25), 2.0)
-    if wait.seconds is None:
-        return 10.0
-    return min(max(wait.seconds / 6, 0.25), 15.0)
+        wanted = min(going_on_seconds / 10, 2.0)
+    else:
+        wanted = 8.0 if wait.seconds is None else wait.seconds / 6
+    return max((look for look in LOOKS if look <= wanted), default=LOOKS[0])
 
 
 @dataclass(frozen=True)

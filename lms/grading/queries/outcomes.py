@@ -40,6 +40,7 @@ class Stage(StrEnum):
     GRADED = "graded"
     PROVISIONAL = "provisional"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,8 @@ def stage_of(submission: Submission, run: GradingRun | None, grade: Grade | None
     stages = {RunState.QUEUED: Stage.QUEUED, RunState.RUNNING: Stage.RUNNING, RunState.FAILED: Stage.FAILED}
     if run.state in stages:
         return stages[run.state]
+    if run.state is RunState.CANCELLED and grade is None:
+        return Stage.CANCELLED
     return Stage.PROVISIONAL if grade is not None and grade.provisional else Stage.GRADED
 
 

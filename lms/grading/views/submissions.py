@@ -16,6 +16,7 @@ from lms.grading.queries.outcomes import Outcome, outcome
 from lms.grading.services.marking import regrade_submission as regrade
 from lms.grading.services.queueing import want_view
 from lms.grading.views.labs import attachment, blueprint
+from lms.grading.views.live import live_mark
 from lms.grading.views.rendering import cells_html
 from lms.web.language import language
 from lms.web.session import blobs, session
@@ -61,11 +62,11 @@ def submission_state(submission_id: int) -> Response:
     """Answer with the part of the page that changes, or 204 when `seen` is what it still says."""
     shown = _shown(_seen(submission_id))
     current: Outcome = shown["outcome"]
-    if request.args.get("seen") == current.version:
+    if request.args.get("seen") == live_mark(current):
         return make_response("", 204)
     response = make_response(render_template("grading/submission_state.html", **shown))
     response.headers["Cache-Control"] = "private, no-cache"
-    response.set_etag(f"{current.version}-{language()}")
+    response.set_etag(f"{live_mark(current)}-{language()}")
     response.make_conditional(request)
     return response
 

@@ -31,6 +31,16 @@
     if (form.dataset.sent) { event.preventDefault(); return; }
     form.dataset.sent = "1";
   });
+  // What a live region became is said once, however often the region is drawn.
+  document.addEventListener("htmx:afterSwap", () => {
+    const state = document.querySelector("[data-said]");
+    const said = document.getElementById("said");
+    if (state && said && said.textContent !== state.dataset.said) said.textContent = state.dataset.said;
+  });
+  setInterval(() => {
+    for (const each of document.querySelectorAll("[data-ticks]")) each.textContent = Number(each.textContent) + 1;
+  }, 1000);
+
   addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
   });
