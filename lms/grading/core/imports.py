@@ -8,9 +8,7 @@ from collections.abc import Iterator
 
 MOST = 50
 # A hint of the answer would be to have it imported already.
-WITHHELD = re.compile(
-    r"^[^\n]*### BEGIN HIDDEN TESTS.*?^[^\n]*### END HIDDEN TESTS[^\n]*$", re.DOTALL | re.MULTILINE
-)
+WITHHELD = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS.*?^[^\n]*END HIDDEN TESTS[^\n]*$", re.DOTALL | re.MULTILINE)
 SHELL = re.compile(r"^[ \t]*[%!?].*$", re.MULTILINE)
 
 

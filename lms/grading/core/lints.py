@@ -14,7 +14,7 @@ from functools import cached_property
 from lms.grading.core.contracts import CellKind, Manifest, ManifestCell, Notice
 from lms.grading.core.imports import without_shell
 
-BEGIN, END = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
+BEGIN, END = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
 MAGIC = re.compile(r"^[ \t]*[%!]|\bget_ipython\s*\(", re.MULTILINE)
 # What a test may ask for and still judge by itself: it gets data and compares them.
 DATA = frozenset({

@@ -17,7 +17,7 @@ from lms.grading.core.contracts import Survivor
 from lms.grading.core.imports import without_shell
 from lms.grading.core.mutators import Edit, Text, edits
 
-BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+BEGIN, END = "BEGIN SOLUTION", "END SOLUTION"
 SHOWN_CHARACTERS = 400
 Item = TypeVar("Item")
 
