@@ -23,6 +23,9 @@ class Meter(Protocol):
     def admit(self, pid: int) -> None:
         """Put a running process inside the bounds, and all that it starts from now on."""
 
+    def bound(self, memory_bytes: int, processes: int) -> None:
+        """Set other limits than at first."""
+
     def sample(self, pid: int) -> int:
         """Return the bytes in use now by the process and its descendants."""
 
@@ -53,6 +56,9 @@ class TreeMeter:
 
     def admit(self, pid: int) -> None:
         """Do nothing: there is nothing to enter."""
+
+    def bound(self, memory_bytes: int, processes: int) -> None:
+        """Do nothing: whoever samples compares."""
 
     def sample(self, pid: int) -> int:
         """Add up the memory of all descendants; what they share with others counts in part."""
@@ -87,6 +93,10 @@ class GroupMeter:
         self.close()  # what a killed worker left: its counts are not ours
         for folder in folders:
             folder.mkdir(exist_ok=True)
+        self.bound(memory_bytes, processes)
+
+    def bound(self, memory_bytes: int, processes: int) -> None:
+        """Set the group's hard limits."""
         self._set("memory.limit_in_bytes", memory_bytes)
         self._set("memory.max", memory_bytes)
         self._set("pids.max", processes + 8)

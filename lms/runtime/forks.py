@@ -1,18 +1,22 @@
 """One forked child of a warm environment, from the worker's side: admitted, reached, measured, ended."""
 
 import contextlib
+import functools
 import json
 import os
 import select
 import signal
 import socket
 import struct
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from lms.runtime import cgroups, desk
 from lms.runtime.jail import DESK, MEBIBYTE, WORK, Bounds
 from lms.runtime.slots import Slot
 
+SHELF = "/run/shelf"  # where warm environments see the worker's shelf
+UNBOUNDED, PROCESSES = 4 << 30, 64  # of a child that still waits for its run
 START_SECONDS = 30
 MESSAGE_BYTES = 1 << 16
 CREDENTIALS = struct.Struct("3i")
@@ -24,22 +28,34 @@ class ForkFailed(Exception):
 
 
 class Fork:
-    """A child in its enclosure; ended with `close`, by itself, or with whoever holds its control socket."""
+    """A child in its enclosure; ended with `close`, by itself, or with whoever holds its control socket.
 
-    def __init__(self, bounds: Bounds, user: int | None) -> None:
+    Args:
+        owner: user and group id, outside.
+        later: takes work that nobody need wait for, such as tidying up after the dead.
+    """
+
+    def __init__(
+        self, owner: tuple[int, int], later: Callable[[Callable[[], None]], object] | None = None
+    ) -> None:
         self._slot = Slot.take()
-        self.bounds = bounds
-        self.meter = cgroups.make_meter(self._slot.number, bounds.memory_bytes, bounds.processes)
+        self.meter = cgroups.make_meter(self._slot.number, UNBOUNDED, PROCESSES)
         self.control, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.control.settimeout(START_SECONDS)
-        self._user = user
+        self._owner = owner
+        self._later = later or (lambda work: work())
         self._pid = 0
         self._exit = -1
         self._root = -1
         self._peak = 0
         self._cpu = 0.0
         self._open = True
+
+    @property
+    def enclosure(self) -> dict[str, Any]:
+        """Return what the warm environment must know to enclose this child."""
+        return {"uid": self._owner[0], "gid": self._owner[1]}
 
     def handed_over(self) -> None:
         """Let go of the child's end of the control socket, which the warm environment has by now."""
@@ -71,6 +87,23 @@ class Fork:
             raise ForkFailed(str(message.get("error", "it ended before it was ready")))
         return message
 
+    def begin(self, bounds: Bounds, binds: Sequence[tuple[str, str]], orders: Mapping[str, Any]) -> None:
+        """Lay and limit what this run gets, and let the program go on; `begun` says when that is done."""
+        self.meter.bound(bounds.memory_bytes, bounds.processes)
+        try:
+            self.control.send(json.dumps({**_described(bounds, binds), "orders": orders}).encode())
+        except OSError as error:
+            raise ForkFailed(f"the child ended while it waited: {error}") from error
+
+    def begun(self) -> None:
+        """Wait until the child is as this run wants it.
+
+        Raises:
+            ForkFailed: it ended instead.
+        """
+        if "begun" not in self.await_word():
+            raise ForkFailed("the child said something else")
+
     def _hear(self) -> tuple[dict[str, Any], int]:
         try:
             text, extra, _, _ = self.control.recvmsg(MESSAGE_BYTES, ROOM)
@@ -91,7 +124,7 @@ class Fork:
 
     def put(self, name: str, content: bytes) -> None:
         """Lay a file on the desk for the program to read; an existing one is not overwritten."""
-        desk.put(self.outside(f"{DESK}/{name}"), content, self._user)
+        desk.put(self.outside(f"{DESK}/{name}"), content, self._owner[0])
 
     def fetch(self, path: str, limit: int) -> bytes | None:
         """Read a file that the program wrote; None if it is missing, special or longer than the limit.
@@ -128,20 +161,23 @@ class Fork:
         """Kill all that runs inside, at once; a second call does nothing."""
         if not self._open:
             return
-        if self._exit >= 0:
-            self.cpu_seconds()
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._exit, signal.SIGKILL)
-            _readable(self._exit, START_SECONDS)
         self.cpu_seconds()
         self.peak_memory_bytes()
         self._open = False
+        if self._exit >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._exit, signal.SIGKILL)
         self.theirs.close()
         self.control.close()
-        for number in (self._exit, self._root):
+        self._later(functools.partial(self._tidy, self._exit, self._root))
+        self._exit = self._root = -1
+
+    def _tidy(self, exit_: int, root: int) -> None:
+        if exit_ >= 0:
+            _readable(exit_, START_SECONDS)
+        for number in (exit_, root):
             if number >= 0:
                 os.close(number)
-        self._exit = self._root = -1
         self.meter.close()
         self._slot.release()
 
@@ -158,21 +194,16 @@ def _readable(number: int, seconds: float) -> bool:
     return bool(poller.poll(seconds * 1000))
 
 
-def described(
-    bounds: Bounds, owner: tuple[int, int], shelf: str, binds: list[tuple[str, str]]
-) -> dict[str, Any]:
-    """Return what the warm environment must know to enclose a child."""
+def _described(bounds: Bounds, binds: Sequence[tuple[str, str]]) -> dict[str, Any]:
     return {
-        "uid": owner[0],
-        "gid": owner[1],
         "memory": {
             "/tmp": bounds.disk_bytes,  # noqa: S108  # the child's own, like the next
             WORK: bounds.disk_bytes,
             DESK: 64 * MEBIBYTE,
             "/dev/shm": 64 * MEBIBYTE,  # noqa: S108
         },
-        "binds": binds,
-        "covered": [shelf],
+        "binds": [(f"{SHELF}/{path}", inside) for path, inside in binds],
+        "covered": [SHELF],
         "limits": {
             "address": bounds.memory_bytes + (1 << 30),
             "processes": bounds.processes,

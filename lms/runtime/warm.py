@@ -4,26 +4,29 @@ A run gets a pair: the student's kernel and, where tests are isolated, a checker
 warm environment into enclosures of their own. A dead environment is replaced without the run noticing.
 """
 
-import contextlib
-import socket
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from lms.runtime import zygotes
 from lms.runtime.faults import JailUnavailable
-from lms.runtime.forks import Fork, ForkFailed
+from lms.runtime.forks import ForkFailed
 from lms.runtime.kernel import Kernel, KernelSpec
-from lms.runtime.shelf import Laid, Shelf
-from lms.runtime.wires import Wires
+from lms.runtime.shelf import Shelf
+from lms.runtime.spares import Spare, Wanted
 from lms.runtime.zygotes import Warmth, Zygote, ZygoteDead
 
 if TYPE_CHECKING:
     from lms.runtime.checker import Checker
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -74,20 +77,64 @@ class Pair:
         self.close()
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    spec: KernelSpec
-    seed: int
-    checked: bool
-    laid: Laid
-
-
 class _Kept:
-    """One warm environment and how many pairs live in it."""
+    """One warm environment, how many pairs live in it, and the pair that waits for the next run."""
 
     def __init__(self, zygote: Zygote) -> None:
         self.zygote = zygote
         self.pairs = 0
+        self._spare: Future[Spare] | None = None
+
+    def renew(self, keeper: "_Keeper", *, checked: bool) -> None:
+        """Prepare the next pair, while nobody waits."""
+        if self._spare is None and self.zygote.alive():
+            self._spare = keeper.submit(
+                lambda: Spare.prepare(self.zygote, checked=checked, later=keeper.later)
+            )
+
+    def spare(self, *, checked: bool) -> Spare | None:
+        """Return the pair that waits, if it is there and of that kind."""
+        waiting, self._spare = self._spare, None
+        try:
+            spare = waiting.result() if waiting is not None else None
+        except (ForkFailed, ZygoteDead, JailUnavailable):
+            return None  # the caller makes one now, and says what is wrong if that fails too
+        if spare is None or (spare.checked is checked and spare.alive()):
+            return spare
+        spare.close()
+        return None
+
+    def close(self) -> None:
+        """End the environment and what waits in it."""
+        self.zygote.close()
+        spare = self.spare(checked=False)
+        if spare is not None:
+            spare.close()
+
+
+class _Keeper:
+    """The thread that starts what must not die with its starter's thread, and does what can wait."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "warm")
+
+    def submit(self, work: Callable[[], T]) -> "Future[T]":
+        """Have work done; the caller may wait for its result."""
+        return self._thread.submit(work)
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Have work done that nobody waits for."""
+        self._thread.submit(work).add_done_callback(_log_failure)
+
+    def close(self) -> None:
+        """Finish what is left."""
+        self._thread.shutdown()
+
+
+def _log_failure(done: "Future[None]") -> None:
+    error = done.exception()
+    if error is not None:
+        log.error("tidying up after a kernel failed", exc_info=error)
 
 
 class WarmPool:
@@ -106,6 +153,7 @@ class WarmPool:
         self._kept: OrderedDict[WarmSpec, _Kept] = OrderedDict()
         self._warmth: dict[WarmSpec, Warmth] = {}  # what earlier starts found out
         self._lock = threading.RLock()
+        self._keeper = _Keeper()
 
     def lay(self, digest: str, write: Callable[[Path], None]) -> Path:
         """Return the folder of that digest on the shelf; `write` fills it if it is not there yet."""
@@ -129,16 +177,16 @@ class WarmPool:
         """
         with self._lock:
             laid = self._shelf.lay_for_a_run(spec.mounts or {}, spec.files or {})
-            wanted = _Wanted(spec, seed, checked, laid)
+            wanted = Wanted(spec, seed, checked, laid)
             try:
                 return self._open(WarmSpec(warm.environment) if fresh else warm, wanted, fresh=fresh)
             except BaseException:
                 laid.clear()
                 raise
 
-    def _open(self, warm: WarmSpec, wanted: _Wanted, *, fresh: bool) -> Pair:
+    def _open(self, warm: WarmSpec, wanted: Wanted, *, fresh: bool) -> Pair:
         for last in (False, True):
-            kept = self._single(warm) if fresh else self._take(warm)
+            kept = _Kept(self._start(warm)) if fresh else self._take(warm)
             try:
                 return self._pair(kept, wanted, fresh=fresh)
             except (ForkFailed, ZygoteDead) as error:
@@ -146,9 +194,6 @@ class WarmPool:
                 if last:
                     raise JailUnavailable(f"no kernel could be started. {error}") from error
         raise AssertionError("unreachable")
-
-    def _single(self, warm: WarmSpec) -> _Kept:
-        return _Kept(self._start(warm))
 
     def _take(self, warm: WarmSpec) -> _Kept:
         kept = self._kept.get(warm)
@@ -175,43 +220,34 @@ class WarmPool:
     def _discard(self, warm: WarmSpec, kept: _Kept) -> None:
         if self._kept.get(warm) is kept:
             del self._kept[warm]
-        kept.zygote.close()
+        kept.close()
 
     def _start(self, warm: WarmSpec) -> Zygote:
         known = self._warmth.get(warm, Warmth(warm.libraries))
-        zygote = zygotes.start(warm.environment, self.shelf, known)
+        zygote = self._keeper.submit(lambda: zygotes.start(warm.environment, self.shelf, known)).result()
         self._warmth[warm] = zygote.warmth
         return zygote
 
-    def _pair(self, kept: _Kept, wanted: _Wanted, *, fresh: bool) -> Pair:
-        with contextlib.ExitStack() as undo:
-            ends = socket.socketpair() if wanted.checked else ()
-            for end in ends:
-                undo.callback(end.close)
-            kernel_fork = undo.enter_context(_fork(kept.zygote, wanted))
-            wires = Wires()
-            undo.callback(wires.close)
-            _ask_for_kernel(kept.zygote, kernel_fork, wanted, wires, [end.fileno() for end in ends[:1]])
-            checker = _begin_checker(undo, kept.zygote, wanted, ends[1].fileno()) if ends else None
-            kernel_fork.admit()
-            if checker is not None:
-                checker[0].admit()
-            kernel_fork.await_word()
-            kernel = Kernel(wanted.spec, (kernel_fork, wires))
-            kernel.await_ready()
-            made = _checker(checker) if checker is not None else None
-            undo.pop_all()
-            for end in ends:
-                end.close()
+    def _pair(self, kept: _Kept, wanted: Wanted, *, fresh: bool) -> Pair:
+        spare = kept.spare(checked=wanted.checked)
+        if spare is None:
+            spare = Spare.prepare(kept.zygote, checked=wanted.checked, later=self._keeper.later)
+        try:
+            kernel, checker = spare.begin(wanted)
+        except BaseException:
+            spare.close()
+            raise
         kept.pairs += 1
-        return Pair(kernel, made, lambda: self._ended(kept, wanted, fresh=fresh))
+        return Pair(kernel, checker, lambda: self._ended(kept, wanted, fresh=fresh))
 
-    def _ended(self, kept: _Kept, wanted: _Wanted, *, fresh: bool) -> None:
+    def _ended(self, kept: _Kept, wanted: Wanted, *, fresh: bool) -> None:
         with self._lock:
             kept.pairs -= 1
-            wanted.laid.clear()
+            self._keeper.later(wanted.laid.clear)
             if fresh:
-                kept.zygote.close()
+                kept.close()
+            elif kept in self._kept.values() and not self._worn(kept):
+                kept.renew(self._keeper, checked=wanted.checked)
 
     def environments(self) -> list[WarmReport]:
         """Return what is warm now."""
@@ -223,6 +259,7 @@ class WarmPool:
         with self._lock:
             for warm, kept in list(self._kept.items()):
                 self._discard(warm, kept)
+            self._keeper.close()
             self._shelf.close()
 
     def __enter__(self) -> Self:
@@ -232,44 +269,6 @@ class WarmPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _fork(zygote: Zygote, wanted: _Wanted) -> Fork:
-    return Fork(wanted.spec.bounds, zygote.user)
-
-
-def _request(zygote: Zygote, wanted: _Wanted, kind: str) -> dict[str, Any]:
-    """Ask for a child; a checker sees the same files, since the author's locked cells read them there too."""
-    return {
-        **zygote.enclosure(wanted.spec.bounds, list(wanted.laid.binds)),
-        "kind": kind,
-        "seed": wanted.seed,
-        "variables": dict(wanted.spec.variables or {}),
-    }
-
-
-def _ask_for_kernel(zygote: Zygote, fork: Fork, wanted: _Wanted, wires: Wires, handed: list[int]) -> None:
-    request = _request(zygote, wanted, "kernel")
-    zygote.fork(fork, {**request, "rpc": bool(handed), "connection": wires.connection()}, handed)
-
-
-def _begin_checker(
-    undo: contextlib.ExitStack, zygote: Zygote, wanted: _Wanted, rpc: int
-) -> tuple[Fork, socket.socket]:
-    fork = undo.enter_context(_fork(zygote, wanted))
-    ours, theirs = socket.socketpair()
-    undo.callback(ours.close)
-    with theirs:
-        zygote.fork(fork, _request(zygote, wanted, "checker"), [rpc, theirs.fileno()])
-    return fork, ours
-
-
-def _checker(begun: tuple[Fork, socket.socket]) -> "Checker":
-    from lms.runtime.checker import Checker  # noqa: PLC0415  # only where tests are isolated
-
-    fork, control = begun
-    fork.await_word()
-    return Checker(control, fork)
 
 
 def _report(warm: WarmSpec, zygote: Zygote) -> WarmReport:

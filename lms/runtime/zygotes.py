@@ -16,7 +16,6 @@ from lms.runtime.jail import Bounds, JailSpec
 from lms.runtime.jailed import Jailed
 
 HOME = "/opt/duri"
-SHELF = "/run/shelf"
 WARM_SECONDS = 180  # large libraries, on a loaded machine, for the first time
 LEAD_BYTES = 1 << 20
 PROGRAM = (
@@ -61,7 +60,7 @@ class Zygote:
             files={**_program_files(), f"{HOME}/filter": seccomp.program() or b""},
             environment=VARIABLES,
             bounds=BOUNDS,
-            live={shelf: SHELF},
+            live={shelf: forks.SHELF},
             nests=True,
         )
         try:
@@ -80,14 +79,10 @@ class Zygote:
             raise
 
     @property
-    def user(self) -> int:
-        """Return the user id, outside, of the environment and of all its children."""
-        return self._jailed.uid if os.geteuid() == 0 else os.geteuid()
-
-    @property
-    def group(self) -> int:
-        """Return the group id, likewise."""
-        return self._jailed.uid if os.geteuid() == 0 else os.getegid()
+    def owner(self) -> tuple[int, int]:
+        """Return user and group id, outside, of the environment and of all its children."""
+        uid = self._jailed.uid
+        return (uid, uid) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
     def _warm(self, *, bare: bool) -> None:
         order = {
@@ -95,7 +90,8 @@ class Zygote:
             "libraries": self.warmth.libraries,
             "excluded": self.warmth.excluded,
             "learnt": self.warmth.learnt,
-            "enclosure": self.enclosure(Bounds(), []),
+            "uid": self.owner[0],
+            "gid": self.owner[1],
         }
         self._lead.send(json.dumps(order).encode())
         report = self._hear()
@@ -122,11 +118,6 @@ class Zygote:
                 self._pid = forks.CREDENTIALS.unpack(content)[0]
         return report
 
-    def enclosure(self, bounds: Bounds, binds: Sequence[tuple[Path, str]]) -> dict[str, Any]:
-        """Return what the environment must know to enclose a child."""
-        inner = [(f"{SHELF}/{path}", target) for path, target in binds]
-        return forks.described(bounds, (self.user, self.group), SHELF, inner)
-
     def fork(self, child: forks.Fork, request: Mapping[str, Any], handed: Sequence[int] = ()) -> None:
         """Ask for a child.
 
@@ -136,7 +127,7 @@ class Zygote:
         files = array.array("i", [child.theirs.fileno(), *handed])
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)]
         try:
-            self._lead.sendmsg([json.dumps(request).encode()], rights)
+            self._lead.sendmsg([json.dumps({**child.enclosure, **request}).encode()], rights)
         except OSError as error:
             raise ZygoteDead(str(error)) from error
         self.forks += 1

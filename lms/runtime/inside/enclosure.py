@@ -1,13 +1,16 @@
 """The enclosure of one forked child: namespaces, memory folders, limits, and no way back.
 
 A child is two processes. The first is made with all new namespaces at once and is the head of the new
-process namespace: it builds the enclosure, waits until the worker has put it into its control group, gives
-up all power and becomes a reaper that student code can neither read nor signal. The second is forked from
-it and runs the program. When the first ends - because the program ended, or the worker let go of the
-control socket, or the warm environment died - the kernel ends everything in the enclosure with it.
+process namespace: it builds the enclosure, waits until the worker has put it into its control group, and
+becomes a reaper that student code can neither read nor signal. The second is forked from it, gives up all
+power and runs the program. What one run gets - folders, sizes, limits - comes last, before any student
+code: the reaper lays it and then gives up its own power. When the first ends - because the program ended,
+or the worker let go of the control socket, or the warm environment died - the kernel ends everything in
+the enclosure with it.
 """
 
 import fcntl
+import json
 import os
 import resource
 import select
@@ -15,11 +18,13 @@ import signal
 import socket
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from lms.runtime.inside import syscalls as call
 
+Program: TypeAlias = Callable[[Callable[[], dict[str, Any]]], None]
 WORK = "/lab"
+MEMORY = ("/tmp", WORK, "/run/desk", "/dev/shm")  # noqa: S108  # each child's own
 FILTER = "/opt/duri/filter"
 USER = 1000
 CONTROL = 3  # the control socket's number in every child
@@ -42,11 +47,12 @@ HARMLESS = call.MS_NOSUID | call.MS_NODEV
 LOOPBACK_UP = (0x8914, struct.pack("16sH14s", b"lo", 0x1 | 0x40, b""))
 
 
-def enclose(request: Mapping[str, Any], handed: Sequence[int], program: Callable[[], None]) -> int:
+def enclose(request: Mapping[str, Any], handed: Sequence[int], program: Program) -> int:
     """Start a program in an enclosure of its own; return the number of its first process.
 
     `handed` are open files: the control socket first, then what the program gets. They become the numbers
-    from `CONTROL` on, and every other open file is closed.
+    from `CONTROL` on, and every other open file is closed. The program prepares itself, then asks for its
+    orders, which come when a run needs it; what it does before that is the same for every run.
     """
     pid = call.clone(NAMESPACES, signal.SIGCHLD)
     if pid == 0:
@@ -54,7 +60,7 @@ def enclose(request: Mapping[str, Any], handed: Sequence[int], program: Callable
     return pid
 
 
-def _first(request: Mapping[str, Any], handed: Sequence[int], program: Callable[[], None]) -> None:
+def _first(request: Mapping[str, Any], handed: Sequence[int], program: Program) -> None:
     """Become the head of the enclosure; never returns."""
     control: socket.socket | None = None
     try:
@@ -64,19 +70,21 @@ def _first(request: Mapping[str, Any], handed: Sequence[int], program: Callable[
         control.send(b'{"hello": 1}')  # the kernel adds our number as the worker sees it
         os.setsid()
         _map_user(request["uid"], request["gid"])
-        _furnish(request)
+        _furnish()
         if control.recv(16) != b"go":  # by now the worker counts us
             os._exit(70)
-        _close_off(request)
+        call.unshare(call.CLONE_NEWCGROUP)  # only now: its root is the group that the worker chose
+        call.prctl(call.PR_SET_DUMPABLE, 0)  # no one looks into the reaper, or at its open files
         wake = _woken_by_children()
+        orders = os.pipe2(os.O_CLOEXEC)
         second = os.fork()
         if second == 0:
-            os.close(wake[0])
-            os.close(wake[1])
-            _second(program)
-        for number in range(CONTROL + 1, CONTROL + len(handed)):
+            for number in (*wake, orders[1]):
+                os.close(number)
+            _second(program, orders[0])
+        for number in (*range(CONTROL + 1, CONTROL + len(handed)), orders[0]):
             os.close(number)  # the program's alone: who it talks to hears at once when it ends
-        _watch(second, control, wake[0])
+        _Reaper(second, control, wake[0], orders[1]).watch()
     except BaseException as error:  # noqa: BLE001  # told to the worker, then the process ends
         if control is not None:
             tell_failure(control, error)
@@ -85,8 +93,7 @@ def _first(request: Mapping[str, Any], handed: Sequence[int], program: Callable[
 
 def tell_failure(control: socket.socket, error: BaseException) -> None:
     """Say on the control socket why a child cannot go on."""
-    import json  # noqa: PLC0415  # only on the way out
-    import traceback  # noqa: PLC0415
+    import traceback  # noqa: PLC0415  # only on the way out
 
     reason = "".join(traceback.format_exception(error))[-3000:]
     try:
@@ -116,20 +123,28 @@ def _map_user(uid: int, gid: int) -> None:
             file.write(text)
 
 
-def _furnish(request: Mapping[str, Any]) -> None:
+def _furnish() -> None:
     call.mount("", "/", flags=call.MS_REC | call.MS_PRIVATE)
-    for folder, size in request["memory"].items():
-        options = f"size={size},mode=1777,nr_inodes=32k"
-        call.mount("tmpfs", folder, "tmpfs", HARMLESS, options)
+    for folder in MEMORY:
+        call.mount("tmpfs", folder, "tmpfs", HARMLESS, "mode=1777,nr_inodes=32k")
     call.mount("devpts", "/dev/pts", "devpts", call.MS_NOSUID | call.MS_NOEXEC, "newinstance,ptmxmode=0666")
     call.mount("proc", "/proc", "proc", HARMLESS | call.MS_NOEXEC)
-    for source, target in request["binds"]:
-        _bind(source, target)
-    for folder in request["covered"]:
-        call.mount("tmpfs", folder, "tmpfs", HARMLESS | call.MS_RDONLY, "size=4k,mode=000")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as device:
         fcntl.ioctl(device, *LOOPBACK_UP)
     os.chdir(WORK)
+
+
+def _settle(begin: Mapping[str, Any], second: int) -> None:
+    """Lay and limit what one run gets, then give up the power to do so."""
+    for folder, size in begin["memory"].items():
+        call.mount("tmpfs", folder, flags=call.MS_REMOUNT | HARMLESS, options=f"size={size}")
+    for source, target in begin["binds"]:
+        _bind(source, target)
+    for folder in begin["covered"]:
+        call.mount("tmpfs", folder, "tmpfs", HARMLESS | call.MS_RDONLY, "size=4k,mode=000")
+    for name, value in begin["limits"].items():
+        resource.prlimit(second, LIMITS[name], (value, value))
+    _give_up_power()
 
 
 def _bind(source: str, target: str) -> None:
@@ -141,15 +156,10 @@ def _bind(source: str, target: str) -> None:
     call.mount(source, target, flags=call.MS_BIND)  # read-only, as the shelf is; that cannot be undone here
 
 
-def _close_off(request: Mapping[str, Any]) -> None:
-    call.unshare(call.CLONE_NEWCGROUP)  # only now: its root is the group that the worker chose
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for name, value in request["limits"].items():
-        resource.setrlimit(LIMITS[name], (value, value))
+def _give_up_power() -> None:
     call.drop_capabilities()
     call.prctl(call.PR_SET_NO_NEW_PRIVS, 1)
-    call.landlock((*request["memory"], "/dev", "/proc"))
-    call.prctl(call.PR_SET_DUMPABLE, 0)  # no one looks into the reaper, or at its open files
+    call.landlock((*MEMORY, "/dev", "/proc"))
     with open(FILTER, "rb") as file:  # noqa: PTH123  # as above
         program = file.read()
     if program:
@@ -164,36 +174,60 @@ def _woken_by_children() -> tuple[int, int]:
     return reader, writer
 
 
-def _second(program: Callable[[], None]) -> None:
+def _second(program: Program, orders: int) -> None:
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_DFL if number is signal.SIGCHLD else signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    call.prctl(call.PR_SET_DUMPABLE, 1)
     os.setsid()
-    program()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _give_up_power()
+    call.prctl(call.PR_SET_DUMPABLE, 1)
+
+    def await_orders() -> dict[str, Any]:
+        with os.fdopen(orders) as file:
+            return json.loads(file.read())  # type: ignore[no-any-return]  # written by our own reaper
+
+    program(await_orders)
     os._exit(0)
 
 
-def _watch(second: int, control: socket.socket, woken: int) -> None:
-    """Reap until the program ends or the worker lets go."""
-    poller = select.poll()
-    poller.register(control, select.POLLIN)
-    poller.register(woken, select.POLLIN)
-    while True:
-        for number, _ in poller.poll():
-            if number != woken:
-                os._exit(0)
-            os.read(woken, 4096)
-            _reap(second, control)
+class _Reaper:
+    """The first process, once the second is there: passes the orders on, reaps, ends with the program."""
 
+    def __init__(self, second: int, control: socket.socket, woken: int, orders: int) -> None:
+        self._second = second
+        self._control = control
+        self._woken = woken
+        self._orders = orders
 
-def _reap(second: int, control: socket.socket) -> None:
-    while True:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if pid == 0:
-            return
-        if pid == second:
-            code = os.waitstatus_to_exitcode(status)
-            control.send(b'{"exit": %d}' % code)
+    def watch(self) -> None:
+        """Serve until the program ends or the worker lets go; never returns."""
+        poller = select.poll()
+        poller.register(self._control, select.POLLIN)
+        poller.register(self._woken, select.POLLIN)
+        while True:
+            for number, _ in poller.poll():
+                if number == self._woken:
+                    os.read(self._woken, 4096)
+                    self._reap()
+                else:
+                    self._begin(self._control.recv(1 << 16))
+
+    def _begin(self, text: bytes) -> None:
+        if not text or self._orders < 0:
             os._exit(0)
+        begin = json.loads(text)
+        _settle(begin, self._second)
+        self._control.send(b'{"begun": 1}')
+        os.write(self._orders, json.dumps(begin["orders"]).encode())
+        os.close(self._orders)
+        self._orders = -1
+
+    def _reap(self) -> None:
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            if pid == self._second:
+                self._control.send(b'{"exit": %d}' % os.waitstatus_to_exitcode(status))
+                os._exit(0)

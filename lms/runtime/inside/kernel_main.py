@@ -6,7 +6,7 @@ import os
 import random
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,13 @@ WORD = 1 << 32
 CHECK = "check_request"
 
 
-class LabKernel(IPythonKernel):  # type: ignore[misc]  # untyped library
+class LabKernel(IPythonKernel):
     """The usual kernel, which also answers the checker's questions in its main thread."""
 
     rpc: socket.socket | None = None
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+        super().__init__(**settings)  # type: ignore[no-untyped-call]  # untyped library
         self.shell_handlers[CHECK] = self.check_request
 
     async def check_request(self, stream: Any, ident: Any, parent: Any) -> None:
@@ -42,22 +42,35 @@ class LabKernel(IPythonKernel):  # type: ignore[misc]  # untyped library
             status = "aborted"
         sys.stdout.flush()
         sys.stderr.flush()
-        self.session.send(stream, "check_reply", {"status": status}, parent, ident=ident)
+        if self.session is not None:
+            self.session.send(stream, "check_reply", {"status": status}, parent, ident=ident)
 
 
-def main(request: Mapping[str, Any], control: socket.socket, rpc: socket.socket | None) -> None:
+def main(
+    connection: Mapping[str, Any],
+    control: socket.socket,
+    rpc: socket.socket | None,
+    orders: Callable[[], Mapping[str, Any]],
+) -> None:
     """Run a kernel until it is asked to stop."""
-    seed(request["seed"])
     asyncio.set_event_loop(None)
     sys.argv[:] = ["ipykernel", *ARGUMENTS[:2]]
-    Path(CONNECTION).write_text(json.dumps(request["connection"]))
+    describe(connection)
     app = IPKernelApp.instance(kernel_class=LabKernel)
-    app.initialize(ARGUMENTS)
+    app.initialize(ARGUMENTS)  # type: ignore[no-untyped-call]  # untyped library, like the next
     app.kernel.rpc = rpc
     control.send(b'{"ready": 1}')  # every socket is bound, so whoever connects now need not try again
     control.close()
-    app.start()
+    begin = orders()
+    os.environ.update(begin["variables"])
+    seed(begin["seed"])
+    app.start()  # type: ignore[no-untyped-call]
     os._exit(0)  # nothing of the warm environment is to be tidied up here
+
+
+def describe(connection: Mapping[str, Any]) -> None:
+    """Lay down where the kernel is to listen."""
+    Path(CONNECTION).write_text(json.dumps(connection))
 
 
 def seed(number: int) -> None:

@@ -1,6 +1,7 @@
 """Import before forking: what a kernel needs, the lab's libraries, and what was seen to be imported late."""
 
 import importlib
+import inspect
 import os
 import sys
 import threading
@@ -36,6 +37,8 @@ def warm(order: Mapping[str, Any], apart: Callable[[Callable[[], Any]], Any]) ->
         report["failed"] = {}
         _bring(report["learnt"], excluded, report)
         report["failed"] = failed  # what was learnt may fail: then it stays late
+    # A traceback asks for the file of every module; what it found is remembered.
+    inspect.getmodule(warm.__code__, "/nowhere")
     report["threads"] = threads()
     return report
 
@@ -64,5 +67,14 @@ def _bring(names: Any, excluded: set[str], report: dict[str, Any]) -> None:
 
 
 def late_imports() -> list[str]:
-    """Run a sample kernel's start and a few cells; return the modules that were imported meanwhile."""
-    return []
+    """Run a sample kernel and a few cells in this throw-away child; return what was imported meanwhile."""
+    from lms.runtime.inside import sample  # noqa: PLC0415  # only where nothing is learnt yet
+
+    before = set(sys.modules)
+    sample.run()
+    found = [name for name, module in list(sys.modules.items()) if name not in before and _lasting(module)]
+    return [name for name in found if not name.startswith(("lms.", "__"))]
+
+
+def _lasting(module: object) -> bool:
+    return getattr(module, "__spec__", None) is not None

@@ -15,10 +15,11 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from lms.runtime.inside.enclosure import enclose, tell_failure
 
+Orders: TypeAlias = Callable[[], dict[str, Any]]
 REQUEST_BYTES = 1 << 16
 MOST_FILES = 4
 LEARNING_SECONDS = 60
@@ -54,13 +55,13 @@ def _apart(work: Callable[[], Any], order: Mapping[str, Any], lead: socket.socke
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     reader, writer = os.pipe()
 
-    def program() -> None:
+    def program(_orders: Orders) -> None:
         os.close(3)
         result = json.dumps(work())
         with os.fdopen(4, "w") as answer:
             answer.write(result)
 
-    enclose(order["enclosure"], [theirs.fileno(), writer], program)
+    enclose(order, [theirs.fileno(), writer], program)
     del lead
     theirs.close()
     os.close(writer)
@@ -92,43 +93,38 @@ def serve(lead: socket.socket) -> None:
             os.close(number)
 
 
-def run(request: Mapping[str, Any], lead: socket.socket) -> None:
+def run(request: Mapping[str, Any], lead: socket.socket, orders: Orders) -> None:
     """Be the child that was asked for; its sockets have the numbers from 3 on."""
     lead.detach()
-    os.environ.update(request["variables"])
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.path[:] = [place for place in sys.path if place and place != "/opt/duri"]
-    _KINDS[request["kind"]](request)
+    _KINDS[request["kind"]](request, orders)
 
 
-def _kernel(request: Mapping[str, Any]) -> None:
+def _kernel(request: Mapping[str, Any], orders: Orders) -> None:
     from lms.runtime.inside import kernel_main  # noqa: PLC0415  # a bare one has no ipykernel
 
-    kernel_main.main(request, socket.socket(fileno=3), _given(4, request))
+    rpc = socket.socket(fileno=4) if request["rpc"] else None
+    kernel_main.main(request["connection"], socket.socket(fileno=3), rpc, orders)
 
 
-def _checker(request: Mapping[str, Any]) -> None:
+def _checker(_request: Mapping[str, Any], orders: Orders) -> None:
     from lms.runtime.inside import checking, kernel_main  # noqa: PLC0415  # likewise
 
-    kernel_main.seed(request["seed"])
     with socket.socket(fileno=3) as told:
         told.send(b'{"ready": 1}')
+    kernel_main.seed(orders()["seed"])
     checking.main(socket.socket(fileno=5), socket.socket(fileno=4))
 
 
-def _given(number: int, request: Mapping[str, Any]) -> socket.socket | None:
-    return socket.socket(fileno=number) if request["rpc"] else None
-
-
-def _probe(request: Mapping[str, Any]) -> None:
+def _probe(_request: Mapping[str, Any], orders: Orders) -> None:
     from lms.runtime.inside import probing  # noqa: PLC0415  # used once, at the start of a worker
 
-    found = json.dumps(probing.explore(request["canaries"])).encode()
     with socket.socket(fileno=3) as told:
-        told.send(found)
+        told.send(b'{"ready": 1}')
+        told.send(json.dumps(probing.explore(orders())).encode())
 
 
-_KINDS: dict[str, Callable[[Mapping[str, Any]], None]] = {
+_KINDS: dict[str, Callable[[Mapping[str, Any], Orders], None]] = {
     "kernel": _kernel,
     "checker": _checker,
     "probe": _probe,
