@@ -74,7 +74,7 @@ def opened(students: int) -> Iterator[tuple[Class, Worker]]:
         prepare(installation)
         worker = installation.worker()
         while not _built(installation):
-            worker.open_what_is_ready()
+            installation.chores().open_what_is_ready()
             worker.build_one()
         yield Class(installation, _enrol(installation, students)), worker
         installation.engine.dispose()

@@ -33,6 +33,8 @@ from lms.blobs import BlobStore, FolderBlobs
 from lms.config import Settings
 from lms.db import make_engine, make_sessions
 from lms.errors import N_
+from lms.grading.adapters.wakers import make_waker
+from lms.grading.services.waking import wake_after_commit
 from lms.web import assets, errors, formats, guard, headers, language, navigation, session, shapes, slots
 from lms.web.navigation import Place
 
@@ -87,11 +89,9 @@ def create_app(
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, settings.trusted_proxies, settings.trusted_proxies)  # type: ignore[method-assign]
     headers.attach(app)
-    session.attach(
-        app,
-        sessions or make_sessions(make_engine(settings.database)),
-        blobs or FolderBlobs(settings.instance / "blobs"),
-    )
+    sessions = sessions or make_sessions(make_engine(settings.database))
+    wake_after_commit(sessions, make_waker(settings.instance, settings.queue_url))
+    session.attach(app, sessions, blobs or FolderBlobs(settings.instance / "blobs"))
     CSRFProtect(app)
     lms.accounts.views.sign_in.attach(app)
     language.attach(app)

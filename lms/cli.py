@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from lms.config import ROOT, Settings
 from lms.demo import play as demo
 from lms.errors import DomainError
 from lms.grading.core.contracts import RunnerUnavailable
+from lms.grading.models import Resource
 from lms.installation import Installation
 
 
@@ -85,17 +87,36 @@ def play(keep: Path | None, *, as_json: bool) -> None:
 
 
 @main.command(short_help="Grade, sign and send mail, until ended.")
+@click.option("--concurrency", type=click.IntRange(1, 256), help="Grading processes; as many as processors.")
+@click.option(
+    "--resources",
+    default=",".join(Resource),
+    show_default=True,
+    callback=lambda _context, _option, text: _resources(text),
+    help="Kinds of work that this machine takes, separated by commas.",
+)
 @click.pass_obj
-def worker(installation: Installation) -> None:
-    """Build labs, grade, settle, have certificates signed and send mail, until ended."""
+def worker(installation: Installation, concurrency: int | None, resources: tuple[Resource, ...]) -> None:
+    """Build labs, grade, settle, have certificates signed and send mail, until ended.
+
+    Starts a pool of processes and starts again what dies. With DURI_QUEUE_URL they are woken through that
+    broker, otherwise by the web server of the same machine.
+    """
     try:
-        ready = installation.worker()
+        ready = installation.pool(concurrency or len(os.sched_getaffinity(0)), resources)
     except RunnerUnavailable as reason:
         raise click.ClickException(
             f"The sandbox of this machine is not good enough ({reason}). Install what is missing; "
             "DURI_ISOLATION=reduced accepts a sandbox without its second walls."
         ) from None
     ready.run()
+
+
+def _resources(text: str) -> tuple[Resource, ...]:
+    try:
+        return tuple(Resource(name.strip()) for name in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"choose from {', '.join(Resource)}") from None
 
 
 @main.command(

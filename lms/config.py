@@ -49,6 +49,8 @@ class Settings:
     """Least isolation that grading accepts: full or reduced."""
     lease_seconds: int = 30
     """How long a worker that has gone silent keeps its job."""
+    queue_url: str = ""
+    """Broker that wakes workers on several machines, redis:// or amqp://; empty: one machine needs none."""
 
     @classmethod
     def load(cls) -> Self:

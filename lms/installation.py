@@ -1,8 +1,9 @@
 """One installation, put together from its settings: what command line, worker and story work with."""
 
+import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -17,16 +18,25 @@ from lms.certs.adapters.signers import HttpSigner
 from lms.certs.core.protocols import SignerClient
 from lms.certs.core.trust import Role, Trust, read_trust
 from lms.certs.services.signing import Signing
+from lms.chores import Chores
 from lms.config import Settings
 from lms.db import make_engine, make_sessions
 from lms.grading.adapters.record_key import FolderKeys
 from lms.grading.adapters.runner import JailedRunner
+from lms.grading.adapters.wakers import LocalBed, make_waker
 from lms.grading.adapters.witness import InstallationNotary
 from lms.grading.core.contracts import RunnerUnavailable
-from lms.runtime.probe import IsolationLevel
+from lms.grading.core.waking import Waker
+from lms.grading.models import Resource
+from lms.grading.queries.queue import ALL
+from lms.grading.services.waking import wake_after_commit
+from lms.pool import Member, Pool
+from lms.runtime.probe import Isolation, IsolationLevel, probe
 from lms.worker import Worker
 
 log = structlog.get_logger()
+
+NICENESS = 5  # of grading: pages of the same machine come first
 
 
 @dataclass(frozen=True)
@@ -42,8 +52,15 @@ class Installation:
 
     @cached_property
     def sessions(self) -> sessionmaker[Session]:
-        """Where sessions come from: those of commands and workers may write."""
-        return make_sessions(self.engine, writing=True)
+        """Where sessions come from: those of commands and workers may write, and wake workers."""
+        sessions = make_sessions(self.engine, writing=True)
+        wake_after_commit(sessions, self.waker)
+        return sessions
+
+    @cached_property
+    def waker(self) -> Waker:
+        """What tells workers that there is work."""
+        return make_waker(self.settings.instance, self.settings.queue_url)
 
     @cached_property
     def blobs(self) -> BlobStore:
@@ -101,32 +118,81 @@ class Installation:
             return SmtpPost(self.settings.smtp_url, sender=self.settings.mail_from)
         return FolderPost(self.settings.instance / "outbox", sender=self.settings.mail_from)
 
-    def runner(self) -> JailedRunner:
-        """Make what runs notebooks here; the jail is probed first.
+    def isolation(self) -> Isolation:
+        """Prove the jail.
 
         Raises:
-            RunnerUnavailable: the jail isolates less than the settings accept.
+            RunnerUnavailable: it isolates less than the settings accept.
         """
-        runner = self.open_runner()
+        found = probe(Path(sys.executable), self.secrets)
         accepted = {"full": {IsolationLevel.FULL}, "reduced": {IsolationLevel.FULL, IsolationLevel.REDUCED}}
-        if runner.isolation.level not in accepted[self.settings.isolation]:
-            raise RunnerUnavailable(str(runner.isolation))
-        return runner
+        if found.level not in accepted[self.settings.isolation]:
+            raise RunnerUnavailable(str(found))
+        return found
 
-    def open_runner(self) -> JailedRunner:
-        """Make a runner; the jail is proved first. Close it when it is done with."""
-        return JailedRunner.probed(Path(sys.executable), self.secrets)
+    def runner(self) -> JailedRunner:
+        """Make what runs notebooks here; the jail is probed first, and raises as `isolation` does."""
+        return JailedRunner(self.isolation())
 
-    def worker(self) -> Worker:
-        """Make the worker of this installation; raises as `runner` does."""
-        runner = self.runner()
-        log.info("worker.isolation", isolation=str(runner.isolation))
+    def worker(self, resources: Sequence[Resource] = ALL, isolation: Isolation | None = None) -> Worker:
+        """Make one grading process's work; raises as `isolation` does where that is not known yet."""
+        runner = JailedRunner(isolation or self.isolation())
         return Worker(
             settings=self.settings,
             sessions=self.sessions,
             blobs=self.blobs,
             runner=runner,
             notary=self.notary,
+            resources=resources,
+            isolation=str(runner.isolation),
+            lay=runner.data,
+            environments=lambda: [asdict(each) for each in runner.pool.environments()],
+            close=runner.close,
+        )
+
+    def chores(self) -> Chores:
+        """Make the short work of this installation."""
+        return Chores(
+            settings=self.settings,
+            sessions=self.sessions,
             signing=self.signing,
             post=self.post,
+            waker=self.waker,
         )
+
+    def pool(self, concurrency: int, resources: Sequence[Resource] = ALL) -> Pool:
+        """Make so many grading processes and one for the chores; the jail is probed once, for all.
+
+        Nothing is opened before the processes part: each has connections of its own.
+
+        Raises:
+            RunnerUnavailable: as `isolation` does.
+        """
+        isolation = self.isolation()
+        log.info("worker.isolation", isolation=str(isolation))
+        graders = [
+            Member(f"grader-{number}", lambda: Installation(self.settings).grade(resources, isolation))
+            for number in range(1, concurrency + 1)
+        ]
+        return Pool([Member("chores", lambda: Installation(self.settings).chores().run()), *graders])
+
+    def grade(self, resources: Sequence[Resource], isolation: Isolation) -> None:
+        """Be a grading process until told to end: woken on this machine, or through the broker."""
+        os.nice(NICENESS)
+        worker = self.worker(resources, isolation)
+        try:
+            if self.settings.queue_url:
+                from lms.grading.adapters import celery_queue  # noqa: PLC0415 - others do without Celery
+
+                worker.on_stop = celery_queue.end
+                serve = celery_queue.serve(
+                    self.settings.queue_url, resources, worker.work_off, worker.take_signals
+                )
+                with worker.on_duty():
+                    worker.work_off()
+                    serve()
+            else:
+                with LocalBed(self.settings.instance, resources) as bed, worker.on_duty():
+                    worker.run(bed)
+        finally:
+            worker.close()

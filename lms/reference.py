@@ -15,6 +15,7 @@ from lms.certs import policy as certificates
 from lms.certs.core.sentences import sentences as certificate_sentences
 from lms.config import ROOT, Settings
 from lms.courses.core.sentences import SENTENCES as COURSE_SENTENCES
+from lms.grading import policy as grading
 from lms.grading.core.notices import TABLE as NOTICES
 from lms.grading.core.record import GradeRecord
 from lms.grading.core.record_reading import SENTENCES as RECORD_SENTENCES
@@ -208,18 +209,31 @@ def record_schema() -> str:
 
 def states_page() -> str:
     """Return the page of what goes through states, drawn from the tables that allow each step."""
-    table = certificates.TRANSITIONS
+    return _page(
+        "States",
+        "## A grading run",
+        "What is over stays as it is; grading again, or trying again what failed or was cancelled, is a new "
+        "run. A run goes back to *queued* when its worker dies, ends, or cannot start a sandbox; after three "
+        "such tries it is *failed*, and on the operator's page.",
+        _drawn(grading.RUN_STEPS),
+        "## What a student sees of a run",
+        "An execution without hidden tests, kept beside the run. A new attempt cancels one that nobody has "
+        "looked at; it is queued again when somebody does.",
+        _drawn(grading.VIEW_STEPS),
+        "## A certificate on its way",
+        "From *refused* only a person brings a request back (*Ask again now*); what is issued stays, and a "
+        "withdrawal is a date beside it. Every other step is the worker's.",
+        _drawn(certificates.TRANSITIONS),
+    )
+
+
+def _drawn(table: Mapping[Any, frozenset[Any]]) -> str:
+    """Return a diagram of steps; the first state of the table is where everything begins."""
     steps = sorted(f"{here} --> {there}" for here, ways in table.items() for there in ways if there != here)
     ends = sorted(f"{state} --> [*]" for state, ways in table.items() if not ways)
     first = f"[*] --> {next(iter(table))}"
     drawn = "\n".join(f"    {line}" for line in [first, *steps, *ends])
-    return _page(
-        "States",
-        "## A certificate on its way",
-        "From *refused* only a person brings a request back (*Ask again now*); what is issued stays, and a "
-        "withdrawal is a date beside it. Every other step is the worker's.",
-        f"```mermaid\nstateDiagram-v2\n{drawn}\n```",
-    )
+    return f"```mermaid\nstateDiagram-v2\n{drawn}\n```"
 
 
 def _page(title: str, *parts: str) -> str:

@@ -1,50 +1,65 @@
-"""The process outside the web: builds labs, grades, settles, has certificates signed, sends mail.
+"""One grading process: takes what is next, grades it, shows it or builds it, and records it once.
 
-Three threads: one takes builds and grading runs, which last; the others do the short chores, so that mail
-and certificates never wait behind a notebook. Everything stands in the database: a worker may be killed at
-any moment, and another one carries on.
+Everything stands in the database: the process may be killed at any moment, and another one carries on.
 """
 
+import hashlib
+import os
 import signal
+import socket
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms import workflows
-from lms.accounts.core.letters import Post
-from lms.accounts.services import mail
 from lms.blobs import BlobStore
-from lms.certs import queries as certificates
-from lms.certs.services.ceremony import issue
-from lms.certs.services.signing import Signing
-from lms.certs.services.status import keep_status_lists_fresh
 from lms.config import Settings
 from lms.db import now
-from lms.grading.core.contracts import CellState, GradingJob, LabSource, Progress, Runner, RunnerUnavailable
+from lms.grading.core.contracts import (
+    CellState,
+    GradingJob,
+    GradingReport,
+    LabSource,
+    OnProgress,
+    Progress,
+    Runner,
+    RunnerUnavailable,
+)
 from lms.grading.core.record import Notary
-from lms.grading.models import GradingRun, LabRelease
-from lms.grading.queries import labs, submissions
-from lms.grading.services import releases, running
+from lms.grading.core.waking import Bed
+from lms.grading.models import GradingRun, LabRelease, Resource, ViewRun
+from lms.grading.queries import labs
+from lms.grading.queries.queue import ALL, WorkKind, is_waiting
+from lms.grading.services import leasing, registering, releases, running
+from lms.grading.services.claiming import Work, claim
 from lms.grading.services.recording import Recording
+from lms.pulse import Pulse, reading
 from lms.runtime.environments import Environment, EnvironmentBroken, prepare
 
 log = structlog.get_logger()
 
-IDLE_SECONDS = 0.2
-CHORE_SECONDS = 1.0
-OPENING_SECONDS = 3.0
+LOOK_SECONDS = 1.0  # an idle worker that nobody woke looks so often by itself
+SIGN_SECONDS = 5.0  # between signs of life
+PAUSE_SECONDS = 1.0  # after a failure of the house: it would fail again at once
+FAULTS = (RunnerUnavailable, EnvironmentBroken, OSError, KeyError, ValueError)
+GRACE_SECONDS = 10.0  # for the end of work that was taken away
+NAMES = {GradingRun: "run", ViewRun: "view", LabRelease: "build"}
 
 
-@dataclass(frozen=True)
+class GivenUp(BaseException):
+    """The work in hand is not to be finished: it was cancelled or given away, or this process ends."""
+
+
+@dataclass
 class Worker:
     """Everything the work needs; each piece of work has sessions of its own."""
 
@@ -53,133 +68,268 @@ class Worker:
     blobs: BlobStore
     runner: Runner
     notary: Notary
-    signing: Signing
-    post: Post
+    resources: Sequence[Resource] = ALL
+    isolation: str = ""
+    lay: Callable[[str, Callable[[Path], None]], Path] | None = None
+    """Lays data down once for all runs that read it, by its digest; None: each run has a copy of its own."""
+    environments: Callable[[], Sequence[Mapping[str, Any]]] = tuple
+    """Says which environments are warm."""
+    close: Callable[[], None] = lambda: None
+    """Ends what the runner keeps."""
+    on_stop: Callable[[], None] = lambda: None
+    """Told when this process should end."""
     stop: threading.Event = field(default_factory=threading.Event)
+    name: str = field(default_factory=lambda: f"{socket.gethostname()[:60]}:{os.getpid()}")
+    _doing: str = ""
+    _in_hand: bool = False
+    _anew: bool = False
+    _signalled: bool = False
 
-    def run(self) -> None:
-        """Work until told to stop."""
+    def run(self, bed: Bed) -> None:
+        """Work until told to stop, or until a piece of work was taken away: the next process starts clean."""
+        while not self.is_over:
+            try:
+                self._work_or_sleep(bed)
+            except Exception:  # a database that does not answer now does so again
+                log.exception("worker.step_failed")
+                self.stop.wait(PAUSE_SECONDS)
+
+    def _work_or_sleep(self, bed: Bed) -> None:
+        if self.grade_or_build():
+            return
+        bed.clear()
+        if not self.grade_or_build() and not self.is_over:
+            self.note_idle()
+            bed.sleep(LOOK_SECONDS)
+
+    def work_off(self) -> None:
+        """Work until nothing waits."""
+        try:
+            while not self.is_over and self.grade_or_build():
+                pass
+            self.note_idle()
+        except Exception:  # what is left is swept up later
+            log.exception("worker.step_failed")
+            self.stop.wait(PAUSE_SECONDS)
+        if self.is_over:
+            self.on_stop()
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether this process should end."""
+        return self.stop.is_set() or self._anew
+
+    @contextmanager
+    def on_duty(self) -> Iterator[None]:
+        """Stand on the list of workers, and take signals, as long as this goes on."""
+        with self.sessions.begin() as session:
+            registering.register_worker(
+                session, self.name, resources=self.resources, isolation=self.isolation, at=now()
+            )
+        self.take_signals()
+        ended = threading.Event()
+        signs = threading.Thread(target=self._show_life, args=(ended,), daemon=True)
+        signs.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            signs.join(timeout=1)
+            with suppress(OperationalError), self.sessions.begin() as session:
+                registering.forget_worker(session, self.name)
+
+    def _show_life(self, ended: threading.Event) -> None:
+        while not ended.wait(SIGN_SECONDS):
+            try:
+                self._note_life()
+            except OperationalError as problem:
+                log.warning("worker.life_not_shown", problem=str(problem.orig))
+
+    def _note_life(self) -> None:
+        warm = self.environments()
+        with self.sessions.begin() as session:
+            if not registering.note_worker(session, self.name, at=now(), environments=warm):
+                registering.register_worker(
+                    session, self.name, resources=self.resources, isolation=self.isolation, at=now()
+                )
+
+    def take_signals(self) -> None:
+        """Give up what is in hand when told to end (TERM, INT), or when it was taken away (USR1)."""
+        self._signalled = True
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told_to_stop)
-        beside = [
-            threading.Thread(target=self._repeat, args=args, daemon=True)
-            for args in ((self.do_chores, CHORE_SECONDS), (self.open_what_is_ready, OPENING_SECONDS))
-        ]
-        for thread in beside:
-            thread.start()
-        self._repeat(self.grade_or_build, IDLE_SECONDS)
-        for thread in beside:
-            thread.join(timeout=5)
+        signal.signal(signal.SIGUSR1, self._told_to_give_up)
 
     def _told_to_stop(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        log.info("worker.stops", signal=number)
         self.stop.set()
+        self.on_stop()
+        self._told_to_give_up(number, frame)
 
-    def _repeat(self, step: Callable[[], bool], pause_seconds: float) -> None:
-        while not self.stop.is_set():
-            try:
-                busy = step()
-            except Exception:
-                log.exception("worker.step_failed", step=step.__name__)
-                busy = False
-            if not busy:
-                self.stop.wait(pause_seconds)
+    def _told_to_give_up(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self._in_hand:
+            self._in_hand = False
+            raise GivenUp
+
+    def _taken_away(self, ended: threading.Event) -> None:
+        """Tell the main thread, wherever it is, that its work is not its own any more."""
+        if not self._signalled:
+            return
+        self._anew = True  # what was left half-way ends with this process
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        if not ended.wait(GRACE_SECONDS):
+            log.error("worker.cannot_give_up", work=self._doing)
+            os._exit(1)  # kernels and warm environments are tied to this process
+
+    def note_idle(self) -> None:
+        """Say that there is nothing in hand any more."""
+        if self._doing:
+            self._doing = ""
+            with self.sessions.begin() as session:
+                registering.note_worker(
+                    session, self.name, at=now(), doing="", environments=self.environments()
+                )
 
     def grade_or_build(self) -> bool:
-        """Take one grading run, or else one build; say whether there was any."""
-        return self.grade_one() or self.build_one()
+        """Take whatever is next and do it; False if nothing waits."""
+        return self._take_one(tuple(WorkKind))
 
     def grade_one(self) -> bool:
         """Take the grading run whose turn it is and grade it; False if none waits."""
-        with self.sessions.begin() as session:
-            run = running.claim_run(session, at=now(), lease_seconds=self.settings.lease_seconds)
-        if run is None:
+        return self._take_one((WorkKind.RUN,))
+
+    def build_one(self) -> bool:
+        """Take the release whose turn it is and build it; False if none waits."""
+        return self._take_one((WorkKind.BUILD,))
+
+    def _take_one(self, kinds: Sequence[WorkKind]) -> bool:
+        work = self._claim(kinds)
+        if work is None:
             return False
-        with self._lease(lambda session, at: self._keep_run(session, run, at)):
+        with Pulse(self.sessions, work, self.settings.lease_seconds, self._taken_away) as pulse:
             try:
-                self._grade(run)
-            except (RunnerUnavailable, EnvironmentBroken, OSError, KeyError, ValueError) as problem:
-                log.exception("worker.grading_failed", run=run.id)
-                with self.sessions.begin() as session:
-                    running.fail_run(session, run.id, run.token, reason=repr(problem), at=now())
-                self.stop.wait(CHORE_SECONDS)  # what failed for the house fails again at once
+                self._in_hand = self._signalled
+                if self._signalled and self.is_over:  # told to end since the claim
+                    raise GivenUp  # noqa: TRY301 - the one way out
+                self._do(work, pulse)
+            except GivenUp:
+                self._let_go(work)
+            finally:
+                self._in_hand = False
         return True
 
-    def _keep_run(self, session: Session, run: GradingRun, at: datetime) -> bool:
-        seconds = self.settings.lease_seconds
-        return running.heartbeat(session, run.id, run.token, at=at, lease_seconds=seconds)
+    def _claim(self, kinds: Sequence[WorkKind]) -> Work | None:
+        """Look first, so that idle workers leave SQLite's one writer alone."""
+        with reading(self.sessions) as session:
+            if not is_waiting(session, now(), self.resources):
+                return None
+        with self.sessions.begin() as session:
+            work = claim(
+                session,
+                at=now(),
+                lease_seconds=self.settings.lease_seconds,
+                resources=self.resources,
+                kinds=kinds,
+                worker=self.name,
+            )
+            if work is not None:
+                self._doing = f"{NAMES[type(work)]} {work.id}"
+                registering.note_worker(session, self.name, at=now(), doing=self._doing)
+        return work
 
-    def _grade(self, run: GradingRun) -> None:
+    def _let_go(self, work: Work) -> None:
+        """Give back what could not be finished; nothing happens if it is somebody else's already."""
+        with self.sessions.begin() as session:
+            back = leasing.hand_back(session, type(work), work.id, work.token)
+        log.info("worker.gave_up", work=self._doing, back=back)
+
+    def _do(self, work: Work, pulse: Pulse) -> None:
+        try:
+            if isinstance(work, LabRelease):
+                self._build(work)
+            elif isinstance(work, ViewRun):
+                self._view(work, pulse)
+            else:
+                self._grade(work, pulse)
+        except FAULTS as problem:
+            log.exception("worker.failed", work=self._doing)
+            self._in_hand = False
+            self._fail(work, repr(problem))
+            self.stop.wait(PAUSE_SECONDS)
+
+    def _fail(self, work: Work, reason: str) -> None:
+        with self.sessions.begin() as session:
+            if isinstance(work, LabRelease):
+                releases.put_back_release(session, work.id, work.token)
+            elif isinstance(work, ViewRun):
+                running.fail_view(session, work.id, work.token, reason=reason, at=now())
+            else:
+                running.fail_run(session, work.id, work.token, reason=reason, at=now())
+
+    def _grade(self, run: GradingRun, pulse: Pulse) -> None:
         with tempfile.TemporaryDirectory(prefix="duri-data-") as folder:
             job = self._job(run.id, Path(folder) / "data")
-            report = self.runner.grade(job, self._progress(run))
-        recording = Recording(self.notary, job)
+            report = self.runner.grade(job, _strip(pulse))
+        self._in_hand = False
+        recorded = self._record(run, report, job, pulse.cells)
+        log.info("worker.graded", run=run.id, recorded=recorded, seconds=report.wall_seconds)
+
+    def _record(
+        self, run: GradingRun, report: GradingReport, job: GradingJob, cells: Sequence[CellState]
+    ) -> bool:
+        """Keep the grade and draw its consequences, in one transaction."""
         with self.sessions.begin() as session:
+            running.record_progress(session, run.id, run.token, cells)
             grade = running.record_grade(
-                session, run.id, run.token, report, blobs=self.blobs, at=now(), recording=recording
+                session,
+                run.id,
+                run.token,
+                report,
+                blobs=self.blobs,
+                at=now(),
+                recording=Recording(self.notary, job),
             )
             if grade is not None:
                 workflows.settle(session, grade, now())
-        log.info("worker.graded", run=run.id, recorded=grade is not None, seconds=report.wall_seconds)
+        return grade is not None
+
+    def _view(self, view: ViewRun, pulse: Pulse) -> None:
+        with tempfile.TemporaryDirectory(prefix="duri-data-") as folder:
+            report = self.runner.view(self._job(view.run_id, Path(folder) / "data"), _strip(pulse))
+        self._in_hand = False
+        with self.sessions.begin() as session:
+            running.record_view(session, view.id, view.token, report, blobs=self.blobs, at=now())
+        log.info("worker.viewed", view=view.id, run=view.run_id)
 
     def _job(self, run_id: int, folder: Path) -> GradingJob:
-        with self.sessions() as session:
+        with reading(self.sessions) as session:
             run = session.get_one(GradingRun, run_id)
             release = run.submission.release
-            data = labs.data_files(release)
             return labs.grading_job(
                 run,
                 self.blobs,
                 environment=self.environment(release).path,
-                data_folder=labs.write_files(data, self.blobs, folder) if data else None,
+                data_folder=self._data_folder(labs.data_files(release), folder),
             )
 
-    def _progress(self, run: GradingRun) -> Callable[[Progress], None]:
-        cells: list[CellState] = []
-
-        def keep(step: Progress) -> None:
-            cells.extend([CellState.WAITING] * (step.total - len(cells)))
-            cells[step.cell] = step.state
-            try:
-                with self.sessions.begin() as session:
-                    running.record_progress(session, run.id, run.token, cells)
-            except OperationalError as problem:  # only shown while the run goes on; the next step says it too
-                log.warning("worker.progress_not_kept", run=run.id, problem=str(problem.orig))
-
-        return keep
-
-    def build_one(self) -> bool:
-        """Take the oldest release that waits to be built and build it; False if none waits."""
-        with self.sessions.begin() as session:
-            seconds = self.settings.lease_seconds
-            release = releases.claim_release(session, at=now(), lease_seconds=seconds)
-        if release is None:
-            return False
-        with self._lease(lambda session, at: self._keep_build(session, release, at)):
-            self._build(release)
-        return True
-
-    def _keep_build(self, session: Session, release: LabRelease, at: datetime) -> bool:
-        seconds = self.settings.lease_seconds
-        return releases.keep_building(session, release.id, release.token, at=at, lease_seconds=seconds)
+    def _data_folder(self, files: Mapping[str, str], folder: Path) -> Path | None:
+        if not files:
+            return None
+        if self.lay is None:
+            return labs.write_files(files, self.blobs, folder)
+        digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
+        return self.lay(digest, lambda shelf: _write(files, self.blobs, shelf))
 
     def _build(self, release: LabRelease) -> None:
-        try:
-            with tempfile.TemporaryDirectory(prefix="duri-lab-") as folder:
-                report = self.runner.build(self._source(release.id, Path(folder)))
-        except (RunnerUnavailable, EnvironmentBroken, OSError, KeyError):
-            log.exception("worker.build_failed", release=release.id)
-            with self.sessions.begin() as session:
-                releases.put_back_release(session, release.id, release.token)
-            self.stop.wait(CHORE_SECONDS)
-            return
+        with tempfile.TemporaryDirectory(prefix="duri-lab-") as folder:
+            report = self.runner.build(self._source(release.id, Path(folder)))
+        self._in_hand = False
         with self.sessions.begin() as session:
             releases.record_build(session, release.id, release.token, report, blobs=self.blobs)
         log.info("worker.built", release=release.id, errors=[notice.code for notice in report.errors])
 
     def _source(self, release_id: int, folder: Path) -> LabSource:
-        with self.sessions() as session:
+        with reading(self.sessions) as session:
             release = session.get_one(LabRelease, release_id)
             files = labs.lab_files(release.version, release.lab.slug)
             lab_folder = labs.write_files(files, self.blobs, folder / release.lab.slug)
@@ -189,62 +339,20 @@ class Worker:
         """Return the release's environment, made on first use."""
         return prepare(self.settings.environments_root, release.environment_name, release.environment_sha256)
 
-    @contextmanager
-    def _lease(self, keep: Callable[[Session, datetime], bool]) -> Iterator[None]:
-        """Renew a lease three times in its length while the work goes on."""
-        done = threading.Event()
 
-        def renew() -> None:
-            while not done.wait(self.settings.lease_seconds / 3):
-                try:
-                    with self.sessions.begin() as session:
-                        if not keep(session, now()):
-                            return
-                except OperationalError as problem:  # two more tries before the lease ends
-                    log.warning("worker.lease_not_renewed", problem=str(problem.orig))
+def _write(files: Mapping[str, str], blobs: BlobStore, folder: Path) -> None:
+    labs.write_files(files, blobs, folder)
 
-        thread = threading.Thread(target=renew, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
 
-    def do_chores(self) -> bool:
-        """Settle, sign, send; each in a transaction of its own. False: nothing waited."""
-        busy = self.settle_all()
-        busy |= self.sign_all()
-        with self.sessions.begin() as session:
-            busy |= mail.send_pending(session, self.post) > 0
-        return busy
+def _strip(pulse: Pulse) -> OnProgress:
+    """Return what keeps the cell strip; it gives up where no signal can, in a thread."""
+    cells: list[CellState] = []
 
-    def open_what_is_ready(self) -> bool:
-        """Queue the labs of new versions, open labs and boards of approved ones; always False: no hurry."""
-        with self.sessions.begin() as session:
-            workflows.open_what_is_ready(session, self.settings.environments, now())
-        return False
+    def tell(step: Progress) -> None:
+        cells.extend([CellState.WAITING] * (step.total - len(cells)))
+        cells[step.cell] = step.state
+        pulse.tell(cells)
+        if pulse.lost.is_set():
+            raise GivenUp
 
-    def settle_all(self) -> bool:
-        """Settle every grade that a dead worker left unsettled."""
-        with self.sessions() as session:
-            waiting = [grade.id for grade in submissions.unsettled_grades(session)]
-        settled = [self._settle(grade_id) for grade_id in waiting]
-        return any(settled)
-
-    def _settle(self, grade_id: int) -> bool:
-        try:
-            with self.sessions.begin() as session:
-                workflows.settle(session, submissions.grade(session, grade_id), now())
-        except Exception:  # one that cannot be settled holds nobody else up; it stays unsettled and is seen
-            log.exception("worker.grade_not_settled", grade=grade_id)
-            return False
-        return True
-
-    def sign_all(self) -> bool:
-        """Take every due certificate through its ceremony as far as it goes; renew status lists."""
-        keep_status_lists_fresh(self.sessions, self.signing, now())
-        with self.sessions() as session:
-            due = [request.id for request in certificates.due_requests(session, now())]
-        issued = [issue(self.sessions, request_id, self.signing, now()) for request_id in due]
-        return any(issued)
+    return tell

@@ -24,6 +24,7 @@ from lms.accounts.models import User
 from lms.accounts.services.people import create_user
 from lms.app import create_app
 from lms.certs.models import Credential
+from lms.chores import Chores, repeat
 from lms.courses.models import Cohort, Course, Enrolment
 from lms.courses.services.enrolling import confirm_name, enrol
 from lms.db import make_sessions, now
@@ -208,7 +209,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     app = create_app(settings, sessions=make_sessions(installation.engine))
     server = make_server("127.0.0.1", port, app, threaded=True)
     worker = installation.worker()
-    threads = [threading.Thread(target=server.serve_forever, daemon=True), *_threads(worker)]
+    chores = installation.chores()
+    threads = [threading.Thread(target=server.serve_forever, daemon=True), *_threads(worker, chores)]
     stage = Stage(installation, app, settings.public_url, signers)
     for role in signers:
         stage.start_signer(role)
@@ -216,6 +218,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         thread.start()
     yield stage
     worker.stop.set()
+    chores.stop.set()
     server.shutdown()
     for thread in threads:
         thread.join()
@@ -243,14 +246,14 @@ def _cohorts(course: str, slug: str | None = None) -> Select[Cohort]:
     return (found.where(Cohort.slug == slug) if slug else found).order_by(Cohort.id)
 
 
-def _threads(worker: Worker) -> list[threading.Thread]:
+def _threads(worker: Worker, chores: Chores) -> list[threading.Thread]:
     """Do what `lms worker` does, without taking the signals of the test process."""
     return [
-        threading.Thread(target=worker._repeat, args=(step, pause), daemon=True)
-        for step, pause in (
-            (worker.grade_or_build, 0.1),
-            (worker.do_chores, 0.2),
-            (worker.open_what_is_ready, 0.2),
+        threading.Thread(target=repeat, args=args, daemon=True)
+        for args in (
+            (worker.grade_or_build, 0.1, worker.stop),
+            (chores.do_chores, 0.2, chores.stop),
+            (chores.open_what_is_ready, 0.2, chores.stop),
         )
     ]
 

@@ -13,7 +13,6 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from lms.accounts.core.letters import Letter
 from lms.cli import main
 from lms.courses.models import Course, Enrolment
 from lms.db import make_engine, make_sessions, now
@@ -32,7 +31,6 @@ from lms.installation import Installation
 from lms.runtime.environments import describe
 from lms.worker import Worker
 from tests.factories.campus import Place, make_place
-from tests.factories.certs import Pair
 from tests.factories.courses import write_course
 from tests.factories.grading import grading_report, notebook
 from tests.factories.records import PlainNotary
@@ -58,13 +56,6 @@ class Grader:
         on_progress(Progress(cell=0, total=3, state=CellState.RUNNING))
         self.after()
         return replace(grading_report(), executed=notebook(answer="graded = 1"))
-
-
-class NoPost:
-    shows_letters = True
-
-    def send(self, letter: Letter) -> None:
-        raise AssertionError(letter)
 
 
 @pytest.fixture
@@ -107,8 +98,6 @@ def worker(place: Place, runner: Grader) -> Worker:
         blobs=place.blobs,
         runner=runner,
         notary=PlainNotary(),
-        signing=Pair().signing,
-        post=NoPost(),
     )
     made.stop.set()  # pauses end at once
     return made

@@ -1,6 +1,5 @@
 """`lms run` and `lms demo`: the demonstration that stays, and the one that is thrown away."""
 
-import os
 import shutil
 import socket
 import sys
@@ -14,7 +13,7 @@ import click
 
 from lms.certs.adapters.pdf import render_certificate
 from lms.config import Settings
-from lms.demo.processes import signers_of, web_of, workers_of
+from lms.demo.processes import signers_of, web_of, worker_of
 from lms.demo.seed import PASSWORD, PEOPLE, prepare, settings_for
 from lms.demo.story import FIRST_COURSE, Step, Story, StoryStopped, keep_artefacts
 from lms.installation import Installation
@@ -35,7 +34,7 @@ def run(port: int) -> int:
         click.echo("First start: making the environments, publishing the courses, playing the story once.")
     installation = Installation(settings)
     prepare(installation)
-    supervisor = Supervisor([*signers_of(settings), *workers_of(settings, 1), web_of(settings, port)])
+    supervisor = Supervisor([*signers_of(settings), worker_of(settings), web_of(settings, port)])
     supervisor.start()
     try:
         if not answers(f"{settings.public_url}/", seconds=READY_SECONDS):
@@ -96,7 +95,7 @@ def play(keep: Path | None = None) -> Iterator[Step]:
         supervisor = Supervisor([])
         try:
             prepare(installation)
-            supervisor.processes += [*signers_of(settings), *workers_of(settings, os.cpu_count() or 1)]
+            supervisor.processes += [*signers_of(settings), worker_of(settings)]
             supervisor.start()
             story = Story(installation, advance=lambda: _pass_time(supervisor))
             yield from story.play(whole=False)

@@ -23,13 +23,10 @@ def signers_of(settings: Settings) -> list[Process]:
     return processes
 
 
-def workers_of(settings: Settings, number: int) -> list[Process]:
-    """Return that many worker processes."""
-    logs, environment = settings.instance / "logs", settings.to_environment()
-    return [
-        Process(f"worker-{each}", [program("lms"), "worker"], environment, logs / f"worker-{each}.log")
-        for each in range(1, number + 1)
-    ]
+def worker_of(settings: Settings) -> Process:
+    """Return the pool of workers."""
+    command = [program("lms"), "worker"]
+    return Process("worker", command, settings.to_environment(), settings.instance / "logs" / "worker.log")
 
 
 def web_of(settings: Settings, port: int) -> Process:

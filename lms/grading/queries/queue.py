@@ -93,6 +93,13 @@ def in_work(kind: Leasable, at: datetime) -> ColumnElement[bool]:
     return (kind.state == kind.WORKING) & (kind.lease_until >= at)
 
 
+def is_held(session: Session, work: GradingRun | ViewRun | LabRelease) -> bool:
+    """Say whether a piece of work is still in the hands of the worker that took it with this token."""
+    kind = type(work)
+    mine = select(kind.id).where(kind.id == work.id, kind.token == work.token, kind.state == kind.WORKING)
+    return session.scalar(mine) is not None
+
+
 def turns(
     session: Session,
     at: datetime,

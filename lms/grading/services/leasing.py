@@ -12,10 +12,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from lms.grading.models import GradingRun, LabRelease, ViewRun
-from lms.grading.queries.queue import free
+from lms.grading.queries.queue import Leasable, free
 
-Leasable = TypeVar("Leasable", GradingRun, ViewRun, LabRelease)
-Graded = TypeVar("Graded", GradingRun, ViewRun)
+Taken = TypeVar("Taken", GradingRun, ViewRun, LabRelease)
 
 MOST_TRIES = 3
 FAILURE_CHARACTERS = 500
@@ -35,9 +34,7 @@ class Lease:
         return self.at + timedelta(seconds=self.seconds)
 
 
-def take(
-    session: Session, kind: type[Leasable], row_id: int, lease: Lease, **values: object
-) -> Leasable | None:
+def take(session: Session, kind: type[Taken], row_id: int, lease: Lease, **values: object) -> Taken | None:
     """Take one row with a token of its own; None if somebody else has it, or has it locked."""
     unlocked = (
         select(kind.id)
@@ -64,20 +61,20 @@ def take(
 
 
 def keep(
-    session: Session, kind: type[Leasable], row_id: int, token: int, *, at: datetime, lease_seconds: int
+    session: Session, kind: Leasable, row_id: int, token: int, *, at: datetime, lease_seconds: int
 ) -> bool:
     """Extend the lease of a row; False: it was cancelled or given to another worker, so stop."""
     return while_held(session, kind, row_id, token, lease_until=at + timedelta(seconds=lease_seconds))
 
 
-def hand_back(session: Session, kind: type[Leasable], row_id: int, token: int) -> bool:
+def hand_back(session: Session, kind: Leasable, row_id: int, token: int) -> bool:
     """Let go of a row that was not worked on to its end through no fault of its own; costs it no try."""
     return while_held(
         session, kind, row_id, token, state=kind.WAITING, lease_until=None, tries=kind.tries - 1
     )
 
 
-def while_held(session: Session, kind: type[Leasable], row_id: int, token: int, **values: object) -> bool:
+def while_held(session: Session, kind: Leasable, row_id: int, token: int, **values: object) -> bool:
     """Change a row that the caller still holds; False, and nothing is changed, if it does not."""
     statement = (
         update(kind)

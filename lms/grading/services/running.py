@@ -15,7 +15,7 @@ from lms.grading.models import Grade, GradingRun, ManualMark, RunState, Submissi
 from lms.grading.queries.queue import WorkKind
 from lms.grading.queries.submissions import newest_marks
 from lms.grading.services.claiming import claim
-from lms.grading.services.leasing import FAILURE_CHARACTERS, MOST_TRIES, Graded, keep, while_held
+from lms.grading.services.leasing import FAILURE_CHARACTERS, MOST_TRIES, keep, while_held
 from lms.grading.services.recording import Recording, keep_record
 from lms.grading.services.waking import announce
 
@@ -170,7 +170,7 @@ def fail_view(session: Session, view_id: int, token: int, *, reason: str, at: da
 
 def _fail(
     session: Session,
-    kind: type[Graded],
+    kind: type[GradingRun | ViewRun],
     row_id: int,
     token: int,
     *,

@@ -1,0 +1,130 @@
+"""The short work outside the web: grades are settled, certificates signed, mail sent, labs opened.
+
+Everything stands in the database and every step is repeatable: one process that does it is enough, several
+do no harm, and one that dies is missed by nobody for long.
+"""
+
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import FrameType
+
+import structlog
+from sqlalchemy.orm import Session, sessionmaker
+
+from lms import workflows
+from lms.accounts.core.letters import Post
+from lms.accounts.services import mail
+from lms.certs import queries as certificates
+from lms.certs.services.ceremony import issue
+from lms.certs.services.signing import Signing
+from lms.certs.services.status import keep_status_lists_fresh
+from lms.config import Settings
+from lms.db import now
+from lms.grading.core.waking import Waker
+from lms.grading.queries import submissions
+from lms.grading.queries.queue import waiting_by_resource
+from lms.grading.services.registering import forget_silent_workers
+
+log = structlog.get_logger()
+
+CHORE_SECONDS = 1.0
+OPENING_SECONDS = 3.0
+SWEEP_SECONDS = 5.0
+MOST_WAKES = 16  # of one sweep for one kind of machine: each worker that hears one works until nothing waits
+SILENCE = timedelta(minutes=10)  # after it a worker is off the list
+
+
+@dataclass
+class Chores:
+    """Everything the short work needs; each piece has a session of its own."""
+
+    settings: Settings
+    sessions: sessionmaker[Session]
+    signing: Signing
+    post: Post
+    waker: Waker
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Do all chores, again and again, until told to stop."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._told_to_stop)
+        beside = [
+            threading.Thread(target=repeat, args=(step, seconds, self.stop), daemon=True)
+            for step, seconds in (
+                (self.open_what_is_ready, OPENING_SECONDS),
+                (self.sweep, SWEEP_SECONDS),
+            )
+        ]
+        for thread in beside:
+            thread.start()
+        repeat(self.do_chores, CHORE_SECONDS, self.stop)
+        for thread in beside:
+            thread.join(timeout=2)
+
+    def _told_to_stop(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.stop.set()
+
+    def do_chores(self) -> bool:
+        """Settle, sign, send; each in a transaction of its own. False: nothing waited."""
+        busy = self.settle_all()
+        busy |= self.sign_all()
+        with self.sessions.begin() as session:
+            busy |= mail.send_pending(session, self.post) > 0
+        return busy
+
+    def open_what_is_ready(self) -> bool:
+        """Queue the labs of new versions, open labs and boards of approved ones; always False: no hurry."""
+        with self.sessions.begin() as session:
+            workflows.open_what_is_ready(session, self.settings.environments, now())
+        return False
+
+    def sweep(self) -> bool:
+        """Wake workers for what waits, as a wake may have been lost; forget workers that are gone."""
+        with self.sessions.begin() as session:
+            forget_silent_workers(session, now() - SILENCE)
+            waiting = waiting_by_resource(session, now())
+        for resource, number in waiting.items():
+            for _ in range(min(number, MOST_WAKES)):
+                self.waker.wake(resource.value)
+        return False
+
+    def settle_all(self) -> bool:
+        """Settle every grade that a dead worker left unsettled."""
+        with self.sessions() as session:
+            waiting = [grade.id for grade in submissions.unsettled_grades(session)]
+        settled = [self._settle(grade_id) for grade_id in waiting]
+        return any(settled)
+
+    def _settle(self, grade_id: int) -> bool:
+        try:
+            with self.sessions.begin() as session:
+                workflows.settle(session, submissions.grade(session, grade_id), now())
+        except Exception:  # one that cannot be settled holds nobody else up; it stays unsettled and is seen
+            log.exception("worker.grade_not_settled", grade=grade_id)
+            return False
+        return True
+
+    def sign_all(self) -> bool:
+        """Take every due certificate through its ceremony as far as it goes; renew status lists."""
+        keep_status_lists_fresh(self.sessions, self.signing, now())
+        with self.sessions() as session:
+            due = [request.id for request in certificates.due_requests(session, now())]
+        issued = [issue(self.sessions, request_id, self.signing, now()) for request_id in due]
+        return any(issued)
+
+
+def repeat(step: Callable[[], bool], pause_seconds: float, stop: threading.Event) -> None:
+    """Do something again and again, with a pause where nothing was to be done, until `stop` is set."""
+    while not stop.is_set():
+        try:
+            busy = step()
+        except Exception:
+            log.exception("worker.step_failed", step=step.__name__)
+            busy = False
+        if not busy:
+            stop.wait(pause_seconds)
