@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import click
 
 from lms.config import Settings
+from lms.courses.core.check import check_folder
+from lms.courses.core.problems import errors
 from lms.grading.core import summaries
 from lms.grading.core.contracts import (
     Assurance,
@@ -23,13 +25,23 @@ from lms.grading.core.contracts import (
     Runner,
     RunnerUnavailable,
 )
+from lms.grading.core.importing import Wishes, bring_over, slug_of
 from lms.grading.core.notices import sentence
 from lms.grading.core.reading import LIMIT_BYTES
 from lms.grading.queries.folders import opened_lab
+from lms.grading.queries.nbgrader_courses import nbgrader_course
+from lms.grading.services.folders import write_folder
 from lms.runtime.environments import EnvironmentBroken, prepare
 from lms.runtime.probe import Isolation, IsolationLevel
 
 DEFAULT_ENVIRONMENT = "ml-basics"
+LANGUAGE = click.option(
+    "--language",
+    type=click.Choice(["ko", "en"]),
+    default="en",
+    show_default=True,
+    help="Language of messages.",
+)
 ENOUGH = {
     "full": {IsolationLevel.FULL},
     "reduced": {IsolationLevel.FULL, IsolationLevel.REDUCED},
@@ -125,13 +137,7 @@ def _with_bench(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Virtual environment to run in instead, or its interpreter.",
         ),
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        click.option(
-            "--language",
-            type=click.Choice(["ko", "en"]),
-            default="en",
-            show_default=True,
-            help="Language of messages.",
-        ),
+        LANGUAGE,
     )
     for option in reversed(options):
         command = option(command)
@@ -278,6 +284,47 @@ def _show(result: dict[str, Any], *, as_json: bool) -> None:
     else:
         for line in summaries.graded_lines(result):
             click.echo(line)
+
+
+@lab.command("import-nbgrader", short_help="Make a course of ours out of one of nbgrader's.")
+@click.argument("course", metavar="COURSE_DIR", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--into", type=click.Path(path_type=Path), help="New folder; default: below course_content.")
+@click.option(
+    "--university", default="my-university", show_default=True, help="Short name of the university."
+)
+@click.option("--company", default="my-company", show_default=True, help="Short name of the company.")
+@click.option("--environment", default=DEFAULT_ENVIRONMENT, show_default=True, help="Of all its labs.")
+@LANGUAGE
+@click.pass_obj
+def import_nbgrader(
+    tools: Tools,
+    /,
+    course: Path,
+    into: Path | None,
+    *,
+    university: str,
+    company: str,
+    environment: str,
+    language: str,
+) -> None:
+    """Make a course folder out of COURSE_DIR, a course of nbgrader's: labs, data, due dates, lessons.
+
+    Nothing of it is executed; nbgrader_config.py is only read. Exits 1 if `lms course check` finds errors.
+    """
+    found = nbgrader_course(course)
+    wishes = Wishes(found.name, language, university, company, environment)
+    made = bring_over(found.assignments, found.config, wishes, found.autotests)
+    if not made.labs and not made.lessons:
+        raise click.ClickException(f"{course} holds no notebook that could be brought over.")
+    target = into or tools.settings.course_content / slug_of(found.name, "course")
+    write_folder(target, made.files)
+    for remark in [*found.remarks, *made.remarks]:
+        click.echo(f"- {sentence(remark, language)}")
+    problems = check_folder(target, [lock.stem for lock in tools.settings.environments.glob("*.txt")])
+    for problem in problems:
+        click.echo(problem.render(language, prefix=f"{target}/"))
+    click.echo(f"{target}: {len(made.labs)} labs, {len(made.lessons)} lessons, {made.points:g} points")
+    sys.exit(1 if errors(problems) else 0)
 
 
 commands = (lab,)
