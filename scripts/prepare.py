@@ -27,6 +27,7 @@ TEST_PACKAGES = {
     "chromium": ["/usr/bin/chromium", "/usr/bin/google-chrome"],
     "postgresql": ["/usr/lib/postgresql/*/bin/postgres"],
     "poppler-utils": ["/usr/bin/pdftoppm"],
+    "redis-server": ["/usr/bin/redis-server"],
 }
 
 

@@ -16,7 +16,7 @@ from lms.config import Settings
 from lms.db import make_engine
 from lms.migrate import upgrade
 
-pytest_plugins = ["tests.postgres", "tests.chromium", "tests.stage"]
+pytest_plugins = ["tests.postgres", "tests.broker", "tests.chromium", "tests.stage"]
 
 
 @pytest.fixture(scope="session")

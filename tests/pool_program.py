@@ -58,7 +58,7 @@ class Slow:
             time.sleep(0.01)
 
 
-def grader(settings: Settings, seconds: float) -> Callable[[], None]:
+def grader(settings: Settings, seconds: float, resources: tuple[Resource, ...]) -> Callable[[], None]:
     def work() -> None:
         engine = make_engine(settings.database)
         sessions = make_sessions(engine, writing=True)
@@ -69,15 +69,14 @@ def grader(settings: Settings, seconds: float) -> Callable[[], None]:
             blobs=FolderBlobs(settings.instance / "blobs"),
             runner=Slow(seconds, settings.instance / "runs.log"),
             notary=PlainNotary(),
+            resources=resources,
         )
         if settings.queue_url:
             worker.on_stop = celery_queue.end
             with worker.on_duty():
-                celery_queue.serve(
-                    settings.queue_url, tuple(Resource), worker.work_off, worker.take_signals
-                )()
+                celery_queue.serve(settings.queue_url, resources, worker.work_off, worker.take_signals)()
         else:
-            with LocalBed(settings.instance, tuple(Resource)) as bed, worker.on_duty():
+            with LocalBed(settings.instance, resources) as bed, worker.on_duty():
                 worker.run(bed)
 
     return work
@@ -85,8 +84,9 @@ def grader(settings: Settings, seconds: float) -> Callable[[], None]:
 
 def main() -> None:
     count, seconds = int(sys.argv[1]), float(sys.argv[2])
+    resources = tuple(Resource(name) for name in sys.argv[3].split(","))
     settings = Settings.load()
-    Pool([Member(f"grader-{number}", grader(settings, seconds)) for number in range(count)]).run()
+    Pool([Member(f"grader-{number}", grader(settings, seconds, resources)) for number in range(count)]).run()
 
 
 if __name__ == "__main__":

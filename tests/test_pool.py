@@ -7,18 +7,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 
 from lms.accounts.models import User
 from lms.blobs import FolderBlobs
 from lms.config import ROOT, Settings
 from lms.db import Base, make_engine, make_sessions, now
-from lms.grading.adapters.wakers import make_waker
+from lms.grading.adapters.wakers import LocalBed, LocalWaker, make_waker
 from lms.grading.models import Grade, GradingRun, Resource, RunState, ViewRun, Worker
+from lms.grading.queries.queue import waiting_by_resource
 from lms.grading.services.queueing import cancel_run
 from lms.grading.services.waking import wake_after_commit
 from lms.runtime.environments import describe
@@ -46,7 +47,8 @@ class House:
     def __post_init__(self) -> None:
         self.settings.make_instance()
         self.engine = make_engine(self.settings.database)
-        Base.metadata.create_all(self.engine)
+        if not self.settings.database_url:
+            Base.metadata.create_all(self.engine)
         self.sessions = make_sessions(self.engine, writing=True)
         wake_after_commit(self.sessions, make_waker(self.settings.instance, self.settings.queue_url))
         self.blobs = FolderBlobs(self.settings.instance / "blobs")
@@ -74,11 +76,13 @@ class House:
         python.parent.mkdir(parents=True, exist_ok=True)
         python.touch()
 
-    def start(self, count: int, seconds: float) -> subprocess.Popen[bytes]:
+    def start(
+        self, count: int, seconds: float, *, resources: str = "cpu,big-memory,gpu"
+    ) -> subprocess.Popen[bytes]:
         """Start a pool."""
         with (self.folder / "pool.log").open("ab") as log:
             program = subprocess.Popen(
-                [sys.executable, "-m", "tests.pool_program", str(count), str(seconds)],
+                [sys.executable, "-m", "tests.pool_program", str(count), str(seconds), resources],
                 env=self.settings.to_environment() | {"PYTHONPATH": str(ROOT)},
                 cwd=self.folder,
                 stdout=log,
@@ -105,15 +109,27 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    settings = Settings(
-        instance=tmp_path / "instance",
-        secret_key="not secret in a test",
-        environments_root=tmp_path,
-        lease_seconds=2,
-    )
-    made = House(settings, tmp_path)
+    made = House(settings_in(tmp_path), tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def spread(tmp_path: Path, redis_url: str, postgres_engine: Engine) -> Iterator[House]:
+    """An installation whose workers stand on several machines, as far as they know."""
+    url = postgres_engine.url.render_as_string(hide_password=False)
+    made = House(replace(settings_in(tmp_path), database_url=url, queue_url=redis_url), tmp_path)
+    yield made
+    made.close()
+
+
+def settings_in(folder: Path) -> Settings:
+    return Settings(
+        instance=folder / "instance",
+        secret_key="not secret in a test",
+        environments_root=folder,
+        lease_seconds=2,
+    )
 
 
 def children(pid: int) -> list[int]:
@@ -211,3 +227,103 @@ def test_workers_say_that_they_live_and_what_they_do(house: House) -> None:
         worker = session.scalars(select(Worker)).one()
         assert worker.resources == [kind.value for kind in Resource]
         assert session.scalars(select(GradingRun.worker)).one() == worker.name
+
+
+# several machines
+
+
+def wake(house: House) -> None:
+    """Say what the chores of a pool say every few seconds: a message may be lost, what waits is not."""
+    with house.sessions() as session:
+        for resource, number in waiting_by_resource(session, now()).items():
+            for _ in range(number):
+                make_waker(house.settings.instance, house.settings.queue_url).wake(resource.value)
+
+
+@pytest.mark.redis
+@pytest.mark.postgres
+def test_two_machines_share_the_work_and_one_may_be_killed_in_the_middle(spread: House) -> None:
+    first, second = spread.start(1, 0.3), spread.start(1, 0.3)
+    assert wait_until(lambda: spread.count(Worker) == 2)
+    works = spread.hand_in(10)
+    assert wait_until(lambda: spread.count(GradingRun, state=RunState.RUNNING) == 2)
+    with spread.sessions() as session:
+        busy = set(session.scalars(select(GradingRun.worker).where(GradingRun.worker != "")))
+    assert len(busy) == 2
+    family = children(first.pid)
+    first.kill()
+    for each in family:
+        os.kill(each, signal.SIGKILL)
+
+    def done() -> bool:
+        wake(spread)
+        return spread.is_done(len(works))
+
+    assert wait_until(done), (spread.folder / "pool.log").read_text()[-3000:]
+    assert one_grade_each(spread, works)
+    second.terminate()
+    assert second.wait(6) == 0
+
+
+@pytest.mark.redis
+@pytest.mark.postgres
+def test_a_machine_takes_only_the_kinds_of_work_that_it_is_for(spread: House) -> None:
+    spread.hand_in(2)
+    with spread.sessions.begin() as session:
+        one = session.scalars(select(GradingRun).order_by(GradingRun.id)).first()
+        assert one is not None
+        one.resource = Resource.GPU
+    spread.start(1, 0.05, resources="cpu")
+    assert wait_until(lambda: spread.count(GradingRun, state=RunState.DONE) == 1)
+    wake(spread)
+    time.sleep(0.5)
+    assert spread.count(GradingRun, state=RunState.QUEUED, resource=Resource.GPU) == 1
+    spread.start(1, 0.05, resources="gpu")
+    assert wait_until(lambda: spread.count(GradingRun, state=RunState.DONE) == 2)
+
+
+@pytest.mark.redis
+@pytest.mark.postgres
+def test_files_are_taken_while_the_broker_is_away(spread: House) -> None:
+    away = replace(spread.settings, queue_url="redis+socket:///nowhere/redis.sock")
+    waker = make_waker(away.instance, away.queue_url)
+    begun = time.monotonic()
+    waker.wake("cpu")
+    assert time.monotonic() - begun < PATIENCE  # it says so in the log, and returns
+    works = spread.hand_in(1)
+    spread.start(1, 0.05)
+    assert wait_until(lambda: spread.is_done(1))
+    assert one_grade_each(spread, works)
+
+
+# waking on one machine
+
+
+def test_a_byte_wakes_one_sleeper_and_a_cleared_bed_holds_none(tmp_path: Path) -> None:
+    waker = LocalWaker(tmp_path)
+    waker.wake("cpu")  # nobody there: nothing happens
+    with LocalBed(tmp_path, [Resource.CPU]) as bed, LocalBed(tmp_path, [Resource.GPU]) as other:
+        waker.wake("cpu")
+        begun = time.monotonic()
+        bed.sleep(PATIENCE)
+        assert time.monotonic() - begun < PATIENCE / 2
+        waker.wake("cpu")
+        bed.clear()
+        other.sleep(0.01)
+        bed.sleep(0.01)  # nothing left: the pause is what ends it
+    waker.wake("cpu")
+
+
+def test_more_wakes_than_a_pipe_holds_hold_nobody_up(tmp_path: Path) -> None:
+    waker = LocalWaker(tmp_path)
+    with LocalBed(tmp_path, [Resource.CPU]) as bed:
+        for _ in range(70_000):
+            waker.wake("cpu")
+        bed.clear()
+
+
+def test_a_file_in_the_way_of_a_pipe_is_said(tmp_path: Path) -> None:
+    (tmp_path / "wake").mkdir()
+    (tmp_path / "wake" / "cpu").touch()
+    with pytest.raises(FileExistsError, match="in the way"):
+        LocalBed(tmp_path, [Resource.CPU])
