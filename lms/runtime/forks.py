@@ -52,11 +52,6 @@ class Fork:
         self._cpu = 0.0
         self._open = True
 
-    @property
-    def enclosure(self) -> dict[str, Any]:
-        """Return what the warm environment must know to enclose this child."""
-        return {"uid": self._owner[0], "gid": self._owner[1]}
-
     def handed_over(self) -> None:
         """Let go of the child's end of the control socket, which the warm environment has by now."""
         self.theirs.close()

@@ -224,7 +224,9 @@ class WarmPool:
 
     def _start(self, warm: WarmSpec) -> Zygote:
         known = self._warmth.get(warm, Warmth(warm.libraries))
-        zygote = self._keeper.submit(lambda: zygotes.start(warm.environment, self.shelf, known)).result()
+        zygote = self._keeper.submit(
+            lambda: zygotes.start(warm.environment / "bin" / "python", self.shelf, known)
+        ).result()
         self._warmth[warm] = zygote.warmth
         return zygote
 

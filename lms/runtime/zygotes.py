@@ -12,7 +12,7 @@ from typing import Any
 
 from lms.runtime import cgroups, forks, inside, seccomp
 from lms.runtime.faults import JailUnavailable
-from lms.runtime.jail import Bounds, JailSpec
+from lms.runtime.jail import Bounds, JailSpec, prefixes
 from lms.runtime.jailed import Jailed
 
 HOME = "/opt/duri"
@@ -48,14 +48,14 @@ class Warmth:
 class Zygote:
     """A running warm environment."""
 
-    def __init__(self, environment: Path, shelf: Path, warmth: Warmth, *, bare: bool = False) -> None:
+    def __init__(self, python: Path, shelf: Path, warmth: Warmth, *, bare: bool = False) -> None:
         self.forks = 0
         self.started_at = time.time()
         self._lead, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lead.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self._lead.settimeout(WARM_SECONDS)
         spec = JailSpec(
-            python=environment / "bin" / "python",
+            python=python,
             command=("-c", PROGRAM, str(theirs.fileno())),
             files={**_program_files(), f"{HOME}/filter": seccomp.program() or b""},
             environment=VARIABLES,
@@ -71,6 +71,11 @@ class Zygote:
         finally:
             theirs.close()
         self._pid = 0
+        self._places = {
+            "uid": self.owner[0],
+            "gid": self.owner[1],
+            "kept": [str(path) for path in prefixes(spec.python) if path.is_relative_to("/tmp")],  # noqa: S108
+        }
         self.warmth = warmth
         try:
             self._warm(bare=bare)
@@ -90,8 +95,7 @@ class Zygote:
             "libraries": self.warmth.libraries,
             "excluded": self.warmth.excluded,
             "learnt": self.warmth.learnt,
-            "uid": self.owner[0],
-            "gid": self.owner[1],
+            **self._places,
         }
         self._lead.send(json.dumps(order).encode())
         report = self._hear()
@@ -127,7 +131,7 @@ class Zygote:
         files = array.array("i", [child.theirs.fileno(), *handed])
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)]
         try:
-            self._lead.sendmsg([json.dumps({**child.enclosure, **request}).encode()], rights)
+            self._lead.sendmsg([json.dumps({**self._places, **request}).encode()], rights)
         except OSError as error:
             raise ZygoteDead(str(error)) from error
         self.forks += 1
@@ -147,7 +151,7 @@ class Zygote:
         self._jailed.close()
 
 
-def start(environment: Path, shelf: Path, warmth: Warmth) -> Zygote:
+def start(python: Path, shelf: Path, warmth: Warmth) -> Zygote:
     """Start a warm environment; libraries whose import starts threads are left to each kernel.
 
     Raises:
@@ -155,7 +159,7 @@ def start(environment: Path, shelf: Path, warmth: Warmth) -> Zygote:
     """
     while True:
         try:
-            return Zygote(environment, shelf, warmth)
+            return Zygote(python, shelf, warmth)
         except _Spoilt as spoilt:
             name = str(spoilt)
             if name in warmth.excluded:

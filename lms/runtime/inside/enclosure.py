@@ -70,7 +70,7 @@ def _first(request: Mapping[str, Any], handed: Sequence[int], program: Program) 
         control.send(b'{"hello": 1}')  # the kernel adds our number as the worker sees it
         os.setsid()
         _map_user(request["uid"], request["gid"])
-        _furnish()
+        _furnish(request["kept"])
         if control.recv(16) != b"go":  # by now the worker counts us
             os._exit(70)
         call.unshare(call.CLONE_NEWCGROUP)  # only now: its root is the group that the worker chose
@@ -123,10 +123,15 @@ def _map_user(uid: int, gid: int) -> None:
             file.write(text)
 
 
-def _furnish() -> None:
+def _furnish(kept: Sequence[str]) -> None:
     call.mount("", "/", flags=call.MS_REC | call.MS_PRIVATE)
+    opened = [(folder, os.open(folder, os.O_PATH)) for folder in kept]
     for folder in MEMORY:
         call.mount("tmpfs", folder, "tmpfs", HARMLESS, "mode=1777,nr_inodes=32k")
+    for folder, number in opened:  # an interpreter that lies below /tmp, which is another one now
+        os.makedirs(folder, mode=0o755, exist_ok=True)  # noqa: PTH103  # as above
+        call.mount(f"/proc/self/fd/{number}", folder, flags=call.MS_BIND)
+        os.close(number)
     call.mount("devpts", "/dev/pts", "devpts", call.MS_NOSUID | call.MS_NOEXEC, "newinstance,ptmxmode=0666")
     call.mount("proc", "/proc", "proc", HARMLESS | call.MS_NOEXEC)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as device:

@@ -121,7 +121,8 @@ def _probe(_request: Mapping[str, Any], orders: Orders) -> None:
 
     with socket.socket(fileno=3) as told:
         told.send(b'{"ready": 1}')
-        told.send(json.dumps(probing.explore(orders())).encode())
+        begin = orders()
+        told.send(json.dumps(probing.explore(begin)).encode())
 
 
 _KINDS: dict[str, Callable[[Mapping[str, Any], Orders], None]] = {
