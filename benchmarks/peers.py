@@ -60,7 +60,7 @@ class Floor:
     def seconds(self, notebook: bytes, lab: str) -> float:
         """Return what one submission takes."""
         full = {
-            cell["metadata"]["nbgrader"]["grade_id"]: cell["source"]
+            cell["metadata"]["nbgrader"]["grade_id"]: "".join(cell["source"])
             for cell in json.loads(source(lab))["cells"]
             if cell["metadata"].get("nbgrader", {}).get("grade")
         }
