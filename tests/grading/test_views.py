@@ -20,7 +20,16 @@ from sqlalchemy.orm import Session
 from lms.accounts.models import User
 from lms.blobs import FolderBlobs
 from lms.db import now
-from lms.grading.core.contracts import CellState, CheckResult, CheckStatus, Notice, ViewReport
+from lms.grading.core.contracts import (
+    CellState,
+    CheckResult,
+    CheckStatus,
+    GateReport,
+    Notice,
+    Survivor,
+    ViewReport,
+)
+from lms.grading.core.wire import to_plain
 from lms.grading.models import GradingRun, LabRelease, ManualMark, Submission
 from lms.grading.queries.submissions import grade_of
 from lms.grading.services.running import fail_run, record_grade, record_progress
@@ -112,6 +121,14 @@ def test_several_data_files_come_as_one_zip(client: FlaskClient, world: World, s
     packed = client.get(lab_path(world, "/data")).data
     assert zipfile.ZipFile(io.BytesIO(packed)).namelist() == ["data/more/b.csv", "data/rows.csv"]
     assert client.get(lab_path(world, "/data")).data == packed
+    assert "into a folder named data" in client.get(lab_path(world)).text
+    release = world.lab.current_release
+    assert release is not None
+    release.settings = release.settings | {"data": "beside"}
+    world.session.commit()
+    packed = client.get(lab_path(world, "/data")).data
+    assert zipfile.ZipFile(io.BytesIO(packed)).namelist() == ["more/b.csv", "rows.csv"]
+    assert "Put the data beside the notebook." in client.get(lab_path(world)).text
 
 
 def test_packages_that_changed_meanwhile_are_not_handed_out(
@@ -574,6 +591,23 @@ def test_the_releases_page_says_what_the_checks_found(
     page = client.get(f"/courses/{world.course.slug}/releases").text
     assert "The reference solution gets 1 of 3 points" in page
     assert "open to students" in page
+
+
+def test_the_releases_page_shows_errors_that_no_test_notices(
+    client: FlaskClient, world: World, sign_in: SignIn, session: Session
+) -> None:
+    release = session.scalars(select(LabRelease)).one()
+    survivor = Survivor("answer", 3, "    return a < b", "    return a <= b", "comparison")
+    gate = GateReport(tried=8, killed=7, possible=20, survivors=(survivor,), flaky_runs=5)
+    warning = Notice("lint-unseeded", {"grade_id": "test", "line": 2}, for_staff=True)
+    release.report = (release.report or {}) | {"gate": to_plain(gate), "warnings": [to_plain(warning)]}
+    sign_in(world.instructor)
+    page = client.get(f"/courses/{world.course.slug}/releases").text
+    assert "7 / 8" in page
+    assert "5 times" in page
+    assert "answer, line 3" in page
+    assert "<ins>+     return a &lt;= b</ins>" in page
+    assert "line 2: the test draws random numbers without a seed" in page
 
 
 def test_a_lab_that_is_not_open_says_so(client: FlaskClient, world: World, sign_in: SignIn) -> None:

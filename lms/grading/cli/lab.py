@@ -225,7 +225,7 @@ def grade(
             for number, result in enumerate(threads.map(desk, submissions), 1):
                 _show(result, as_json=as_json)
                 unread += result["status"] == summaries.UNREADABLE
-                click.echo(f"{number}/{len(submissions)}", err=True)
+                click.echo(f"{number}/{len(submissions)} {result['status']}", err=True)
     sys.exit(1 if unread else 0)
 
 

@@ -162,6 +162,7 @@ def _summary(report: BuildReport) -> dict[str, object]:
         "maximum": report.maximum,
         "isolation": report.isolation,
         "baselines": [to_plain(baseline) for baseline in report.baselines],
+        "gate": to_plain(report.gate),
     }
 
 

@@ -146,17 +146,19 @@ def download_notebook(course: str, lab: str) -> Response:
 
 @blueprint.get("/courses/<course>/labs/<lab>/data")
 def download_data(course: str, lab: str) -> Response:
-    """Hand out the data: one file as it is, several as a zip with the folder `data`."""
-    files = lab_queries.data_files(_release(course, lab))
+    """Hand out the data: one file as it is, several as a zip, laid out as the notebook looks for them."""
+    release = _release(course, lab)
+    files = lab_queries.data_files(release)
     if not files:
         raise NotFound
     if len(files) == 1:
         ((path, sha256),) = files.items()
         return attachment(blobs().get(sha256), path.rsplit("/", 1)[-1], "application/octet-stream")
+    home = "" if policy.rules_of(release).data == "beside" else "data/"
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, sha256 in sorted(files.items()):
-            archive.writestr(zipfile.ZipInfo(f"data/{path}", ZIP_MOMENT), blobs().get(sha256))
+            archive.writestr(zipfile.ZipInfo(f"{home}{path}", ZIP_MOMENT), blobs().get(sha256))
     return attachment(packed.getvalue(), f"{lab}-data.zip", "application/zip")
 
 
