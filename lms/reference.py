@@ -34,6 +34,7 @@ NOTICE_GROUPS = {
     "build": "Why a lab cannot be published",
     "gate": "What trials of the tests at publication show",
     "lint": "What is doubtful about a test",
+    "import": "What came of bringing a course in",
 }
 
 
