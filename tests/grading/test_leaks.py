@@ -41,8 +41,9 @@ SPEAKS = {
     "raises a name of its own": "raise type(f'Caught{seen[-1]}', (Exception,), {})('caught')",
     "returns": "seen",
     "shows": "from IPython.display import display, HTML\ndisplay(HTML(f'<b>{seen}</b>'))",
-    "writes to standard error": "import os\nos.write(2, repr(seen).encode())",
-    "updates an earlier output": "import sys\nprint(seen, file=sys.__stdout__, flush=True)",
+    "writes to standard error": "import sys\nprint(seen, file=sys.stderr)",
+    "updates an earlier output": "from IPython.display import display, update_display\n"
+    "display(1, display_id='x')\nupdate_display(seen, display_id='x')",
     "leaves a file": "for name in ('/lab/caught.txt', '/tmp/caught.txt'): open(name, 'w').write(repr(seen))",
     "sleeps": "import time\ntime.sleep(1 if max(seen) > 200_000 else 0)",
     "ends its kernel": "import os\nif max(seen) > 200_000: os._exit(0)",
