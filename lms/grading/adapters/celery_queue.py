@@ -7,6 +7,8 @@ at most, and never a submission or a second grade.
 
 import os
 import socket
+import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -22,6 +24,7 @@ TASK = "duri.work"
 MESSAGE_SECONDS = 3600  # after it a message is dropped: the sweep says again what waits
 VISIBILITY_SECONDS = 3600  # after it a message whose worker died is given to another; longer than any run
 CONNECT_SECONDS = 2
+MOST_WAITING = 1000
 
 
 def make_celery(url: str) -> Celery:
@@ -53,17 +56,37 @@ def queue_name(resource: str) -> str:
 
 
 class CeleryWaker:
-    """Sends a message to the workers of one kind of machine, wherever they are."""
+    """Sends messages to the workers of one kind of machine, wherever they are, from a thread of its own.
+
+    Nobody who hands something in waits for the broker; while it is away messages are dropped, and what
+    waits is said again by the chores.
+    """
 
     def __init__(self, url: str) -> None:
-        self._app = make_celery(url)
+        self._url = url
+        self._waiting: deque[str] = deque(maxlen=MOST_WAITING)
+        self._news = threading.Event()
+        self._sender_of = 0  # the process whose thread it is: a thread does not go over into a fork
 
     def wake(self, resource: str) -> None:
-        """Send the message; a broker that is away is noted, and what waits is said again later."""
-        try:
-            self._app.send_task(TASK, queue=queue_name(resource), expires=MESSAGE_SECONDS, retry=False)
-        except (KombuError, OSError) as problem:
-            log.warning("queue.not_woken", resource=resource, problem=str(problem))
+        """Have a message sent."""
+        self._waiting.append(resource)
+        self._news.set()
+        if self._sender_of != os.getpid():
+            self._sender_of = os.getpid()
+            threading.Thread(target=self._send_all, daemon=True, name="waker").start()
+
+    def _send_all(self) -> None:
+        app = make_celery(self._url)
+        while self._news.wait():
+            self._news.clear()
+            while self._waiting:
+                resource = self._waiting.popleft()
+                try:
+                    app.send_task(TASK, queue=queue_name(resource), expires=MESSAGE_SECONDS, retry=False)
+                except (KombuError, OSError) as problem:
+                    self._waiting.clear()
+                    log.warning("queue.not_woken", resource=resource, problem=str(problem))
 
 
 def serve(

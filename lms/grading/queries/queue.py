@@ -14,15 +14,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     CTE,
+    BindParameter,
     ColumnElement,
     CompoundSelect,
     FromClause,
     Integer,
     Select,
+    bindparam,
     cast,
     func,
     join,
@@ -35,6 +38,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from lms.courses.models import Enrolment
+from lms.db import UtcDateTime
 from lms.grading.models import (
     GradingRun,
     Lab,
@@ -48,6 +52,10 @@ from lms.grading.models import (
 )
 
 ALL = tuple(Resource)
+NO_LIMIT = 1 << 62
+AT = bindparam("at", type_=UtcDateTime())
+"""The moment of a statement that is made once and asked often."""
+Moment = datetime | BindParameter[datetime]
 
 
 class WorkKind(StrEnum):
@@ -78,17 +86,17 @@ class Turn:
     queued_at: datetime
 
 
-def free(kind: Leasable, at: datetime) -> ColumnElement[bool]:
+def free(kind: Leasable, at: Moment) -> ColumnElement[bool]:
     """Return the condition under which a row can be taken: it waits, or its worker has gone silent."""
     return or_(kind.state == kind.WAITING, silent(kind, at))
 
 
-def silent(kind: Leasable, at: datetime) -> ColumnElement[bool]:
+def silent(kind: Leasable, at: Moment) -> ColumnElement[bool]:
     """Return the condition under which a row's worker has gone silent."""
     return (kind.state == kind.WORKING) & (kind.lease_until < at)
 
 
-def in_work(kind: Leasable, at: datetime) -> ColumnElement[bool]:
+def in_work(kind: Leasable, at: Moment) -> ColumnElement[bool]:
     """Return the condition under which a worker that is alive has a row."""
     return (kind.state == kind.WORKING) & (kind.lease_until >= at)
 
@@ -112,17 +120,14 @@ def turns(
 
     Complexity: one statement, linear in what waits.
     """
-    rows = session.execute(_in_order(at, resources, kinds).limit(limit))
+    statement = _in_order(tuple(resources), tuple(kinds))
+    rows = session.execute(statement, {"at": at, "most": limit if limit is not None else NO_LIMIT})
     return [Turn(WorkKind(row.kind), *row[1:6]) for row in rows]
 
 
 def is_waiting(session: Session, at: datetime, resources: Sequence[Resource] = ALL) -> bool:
     """Say whether anything waits for machines of these kinds, or its worker has gone silent."""
-    found = (
-        select(kind.id).where(free(kind, at), kind.resource.in_(resources)).exists()
-        for kind in KINDS.values()
-    )
-    return bool(session.scalar(select(or_(*found))))
+    return bool(session.scalar(_anything(tuple(resources)), {"at": at}))
 
 
 def waiting_by_resource(session: Session, at: datetime) -> dict[Resource, int]:
@@ -178,8 +183,19 @@ def workers(session: Session, seen_since: datetime) -> list[Worker]:
     return list(session.scalars(select(Worker).where(Worker.seen_at >= seen_since).order_by(Worker.name)))
 
 
-def _in_order(at: datetime, resources: Sequence[Resource], kinds: Sequence[WorkKind]) -> Select[Any]:
-    waiting, working = _waiting(at, resources).subquery("waiting"), _working(at)
+@lru_cache
+def _anything(resources: tuple[Resource, ...]) -> Select[tuple[bool]]:
+    found = (
+        select(kind.id).where(free(kind, AT), kind.resource.in_(resources)).exists()
+        for kind in KINDS.values()
+    )
+    return select(or_(*found))
+
+
+@lru_cache
+def _in_order(resources: tuple[Resource, ...], kinds: tuple[WorkKind, ...]) -> Select[Any]:
+    """Return the statement; made once, as making it takes longer than asking it."""
+    waiting, working = _waiting(resources).subquery("waiting"), _working()
 
     def number_of_same(column: str) -> ColumnElement[int]:
         same = working.c[column] == waiting.c[column]
@@ -193,10 +209,10 @@ def _in_order(at: datetime, resources: Sequence[Resource], kinds: Sequence[WorkK
         waiting.c.queued_at,
         waiting.c.kind,
         waiting.c.id,
-    )
+    ).limit(bindparam("most", type_=Integer()))
 
 
-def _waiting(at: datetime, resources: Sequence[Resource]) -> CompoundSelect[Any]:
+def _waiting(resources: Sequence[Resource]) -> CompoundSelect[Any]:
     kinds: list[tuple[WorkKind, type[GradingRun | ViewRun]]] = [
         (WorkKind.RUN, GradingRun),
         (WorkKind.VIEW, ViewRun),
@@ -211,7 +227,7 @@ def _waiting(at: datetime, resources: Sequence[Resource]) -> CompoundSelect[Any]
             kind.queued_at.label("queued_at"),
         )
         .select_from(_with_person(kind))
-        .where(free(kind, at), kind.resource.in_(resources))
+        .where(free(kind, AT), kind.resource.in_(resources))
         for name, kind in kinds
     ]
     builds = (
@@ -225,23 +241,23 @@ def _waiting(at: datetime, resources: Sequence[Resource]) -> CompoundSelect[Any]
         )
         .select_from(LabRelease)
         .join(Lab, LabRelease.lab_id == Lab.id)
-        .where(free(LabRelease, at), LabRelease.resource.in_(resources))
+        .where(free(LabRelease, AT), LabRelease.resource.in_(resources))
     )
     return union_all(*parts, builds)
 
 
-def _working(at: datetime) -> CTE:
+def _working() -> CTE:
     of_people = [
         select(Enrolment.user_id.label("person"), Lab.course_id.label("course"))
         .select_from(_with_person(kind))
-        .where(in_work(kind, at))
+        .where(in_work(kind, AT))
         for kind in (GradingRun, ViewRun)
     ]
     builds = (
         select(cast(null(), Integer), Lab.course_id)
         .select_from(LabRelease)
         .join(Lab, LabRelease.lab_id == Lab.id)
-        .where(in_work(LabRelease, at))
+        .where(in_work(LabRelease, AT))
     )
     return union_all(*of_people, builds).cte("working")
 

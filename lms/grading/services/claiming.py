@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import text, update
+from sqlalchemy import or_, select, text, update
 from sqlalchemy.orm import Session
 
 from lms.grading.core.contracts import Notice
 from lms.grading.core.wire import to_plain
 from lms.grading.models import GradingRun, LabRelease, ReleaseState, Resource, RunState, ViewRun
-from lms.grading.queries.queue import ALL, WorkKind, silent, turns
+from lms.grading.queries.queue import ALL, AT, KINDS, WorkKind, silent, turns
 from lms.grading.services.leasing import MOST_TRIES, Lease, take
 
 LOCK = 7_265_002  # any number that no other advisory lock of ours has
@@ -17,6 +17,14 @@ CANDIDATES = 8  # more than one, as another transaction may have the first of th
 STOPPED = f"the worker stopped {MOST_TRIES} times while at this"
 
 Work = GradingRun | ViewRun | LabRelease
+OVERDUE = select(
+    or_(
+        *(
+            select(kind.id).where(silent(kind, AT), kind.tries >= MOST_TRIES).exists()
+            for kind in KINDS.values()
+        )
+    )
+)
 
 
 def claim(
@@ -60,6 +68,8 @@ def _wait_for_turn(session: Session) -> None:
 
 def _retire_silent(session: Session, at: datetime) -> None:
     """End what has taken its worker down too often to be given to one more."""
+    if not session.scalar(OVERDUE, {"at": at}):
+        return
     over = {"lease_until": None, "failure": STOPPED, "state": RunState.FAILED, "finished_at": at}
     for kind in (GradingRun, ViewRun):
         session.execute(

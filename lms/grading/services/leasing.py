@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, lazyload
 
 from lms.grading.models import GradingRun, LabRelease, ViewRun
 from lms.grading.queries.queue import Leasable, free
@@ -57,7 +57,9 @@ def take(session: Session, kind: type[Taken], row_id: int, lease: Lease, **value
         .execution_options(synchronize_session=False)
     )
     taken = session.scalar(statement)
-    return None if taken is None else session.get(kind, taken, populate_existing=True)
+    return (
+        None if taken is None else session.get(kind, taken, populate_existing=True, options=[lazyload("*")])
+    )
 
 
 def keep(
