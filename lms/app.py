@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import lms.accounts.panels
+import lms.accounts.policy
 import lms.accounts.views.organisations
 import lms.accounts.views.profile
 import lms.accounts.views.sign_in
@@ -21,10 +22,12 @@ import lms.courses.views.routes
 import lms.grading.adapters.record_key
 import lms.grading.api
 import lms.grading.panels
+import lms.grading.views.fleet
 import lms.grading.views.gradebook
 import lms.grading.views.labs
 import lms.grading.views.marking
 import lms.grading.views.records
+import lms.grading.views.steering
 import lms.grading.views.submissions
 import lms.leaderboards.panels
 import lms.leaderboards.views
@@ -59,6 +62,12 @@ BLUEPRINTS = (
 PLACES = (
     Place(label=N_("Courses"), endpoint="courses.catalogue", within="courses."),
     Place(label=N_("Labs"), endpoint="grading.labs", within="grading.", signed_in=True),
+    Place(
+        label=N_("Operation"),
+        endpoint="grading.fleet",
+        within="grading.fleet",
+        seen_by=lms.accounts.policy.is_site_admin,
+    ),
     Place(label=N_("Leaderboards"), endpoint="leaderboards.boards", within="leaderboards.", signed_in=True),
     Place(label=N_("Certificates"), endpoint="certs.wallet", within="certs.", signed_in=True),
     Place(label=N_("Verify"), endpoint="certs.verify", within="certs.verify"),

@@ -50,6 +50,16 @@ class Resource(StrEnum):
     GPU = "gpu"
 
 
+class RetryReason(StrEnum):
+    """Why a run that failed or was cancelled is tried again; a code, as the audit log holds no free text."""
+
+    MACHINE = "machine"  # the machine or the worker was at fault
+    ENVIRONMENT = "environment"  # the packages were put right
+    LAB = "lab"  # the lab was put right
+    ASKED = "asked"  # somebody asked for it
+    MISTAKE = "mistake"  # it should not have been cancelled
+
+
 class Leased:
     """What workers take in turn: with a lease that they renew, and a token that fences off the dead."""
 
@@ -171,7 +181,7 @@ class GradingRun(Leased, Base):
     """1, 2, 3 within the submission; grading again makes a new one."""
     state: Mapped[RunState] = mapped_column(enum_column(RunState), default=RunState.QUEUED)
     cause: Mapped[str] = mapped_column(String(40), default="submitted")
-    """submitted | regrade | retry"""
+    """submitted | regrade | retry | retry:<`RetryReason`>"""
     priority: Mapped[int] = mapped_column(default=int(Priority.PRACTICE))
     """`Priority`, taken when the run is queued."""
     requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))

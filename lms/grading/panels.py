@@ -35,7 +35,9 @@ def course_staff(course: Course, **context: object) -> Markup:
     del context
     if not current_user.is_authenticated or not policy.can_see_all(current_user, course):
         return Markup()
-    html = render_template("grading/panel_staff.html", course=course)
+    html = render_template(
+        "grading/panel_staff.html", course=course, teacher=policy.can_regrade(current_user, course)
+    )
     return Markup(html)  # noqa: S704 - a template escapes
 
 

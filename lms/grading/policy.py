@@ -157,7 +157,7 @@ def priority_of(release: LabRelease, cohort: Cohort, at: datetime) -> Priority:
 
 def check_can_cancel(user: User, run: GradingRun) -> None:
     """Raise unless the user may take the run out of the queue, and it has not ended."""
-    _check_can_steer(user, run)
+    check_can_steer(user, run)
     if RunState.CANCELLED not in RUN_STEPS[run.state]:
         raise Conflict(N_("This run has ended already, so there is nothing to cancel."))
 
@@ -169,7 +169,7 @@ def can_cancel(user: User, run: GradingRun) -> bool:
 
 def check_can_retry(user: User, run: GradingRun) -> None:
     """Raise unless the user may have a run that failed or was cancelled tried again."""
-    _check_can_steer(user, run)
+    check_can_steer(user, run)
     if run.state not in {RunState.FAILED, RunState.CANCELLED}:
         raise Conflict(N_("Only a run that failed or was cancelled can be tried again."))
 
@@ -181,16 +181,22 @@ def can_retry(user: User, run: GradingRun) -> bool:
 
 def check_can_retry_view(user: User, view: ViewRun) -> None:
     """Raise unless the user may have what a student sees of a run tried again after it failed."""
-    _check_can_steer(user, view.run)
+    check_can_steer(user, view.run)
     if view.state is not RunState.FAILED:
         raise Conflict(N_("Only a run that failed or was cancelled can be tried again."))
 
 
-def _check_can_steer(user: User, run: GradingRun) -> None:
+def check_can_steer(user: User, run: GradingRun) -> None:
+    """Raise unless the user runs the site or teaches the course that the run is of."""
     if not is_site_admin(user) and not is_teacher(user, run.submission.lab.course):
         raise NotAllowed(
             N_("Only the course's instructors and the site's administrators can steer the queue.")
         )
+
+
+def can_steer(user: User, run: GradingRun) -> bool:
+    """Say whether the user may cancel the run or have it tried again, if its state allows."""
+    return _allowed(check_can_steer, user, run)
 
 
 def _allowed(check: Callable[..., Any], *args: object) -> bool:

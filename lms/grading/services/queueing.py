@@ -10,7 +10,7 @@ from lms.accounts.models import User
 from lms.accounts.services.audit import record
 from lms.errors import N_, Conflict
 from lms.grading import policy
-from lms.grading.models import GradingRun, Priority, Resource, RunState, Submission, ViewRun
+from lms.grading.models import GradingRun, Priority, Resource, RetryReason, RunState, Submission, ViewRun
 from lms.grading.queries.queue import view_of
 from lms.grading.services.waking import announce
 
@@ -97,8 +97,10 @@ def cancel_run(session: Session, actor: User, run: GradingRun, *, at: datetime) 
     return run
 
 
-def retry_run(session: Session, actor: User, run: GradingRun, *, at: datetime) -> GradingRun:
-    """Queue a new run in place of one that failed or was cancelled; an even newer one that waits is kept.
+def retry_run(
+    session: Session, actor: User, run: GradingRun, *, at: datetime, reason: RetryReason | None = None
+) -> GradingRun:
+    """Queue a new run in place of one that failed or was cancelled; the reason stands in its cause.
 
     Raises:
         Conflict: it neither failed nor was cancelled, or a newer run took its place.
@@ -111,8 +113,11 @@ def retry_run(session: Session, actor: User, run: GradingRun, *, at: datetime) -
         raise Conflict(N_("A newer run took this one's place. Look at that one."))
     work = run.submission
     priority = policy.priority_of(work.release, work.enrolment.cohort, at)
-    fresh = queue_run(session, work, at=at, cause="retry", priority=priority, by=actor.id)
-    record(session, actor, "grading.retry_run", f"submission:{work.id}", run=run.id, retry=fresh.id)
+    cause = f"retry:{reason.value}" if reason is not None else "retry"
+    fresh = queue_run(session, work, at=at, cause=cause, priority=priority, by=actor.id)
+    record(
+        session, actor, "grading.retry_run", f"submission:{work.id}", run=run.id, retry=fresh.id, cause=cause
+    )
     return fresh
 
 
