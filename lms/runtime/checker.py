@@ -47,6 +47,12 @@ class Examined(Protocol):
 class Process(Protocol):
     """The process that the checker runs in."""
 
+    def cpu_seconds(self) -> float:
+        """Return the processor time that it took."""
+
+    def peak_memory_bytes(self) -> int:
+        """Return the most memory that was seen in use."""
+
     def close(self) -> None:
         """End it."""
 
@@ -182,6 +188,14 @@ class Checker:
             traceback=_text(answer, "traceback"),
             student_raised=answer.get("student_raised") is True,
         )
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that it took."""
+        return self._process.cpu_seconds()
+
+    def peak_memory_bytes(self) -> int:
+        """Return the most memory that was seen in use."""
+        return self._process.peak_memory_bytes()
 
     def close(self) -> None:
         """End it."""

@@ -5,12 +5,12 @@ import time
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from lms.grading.core.contracts import CellKind, Manifest, ManifestCell
 from lms.grading.core.names import needed_names
 from lms.grading.core.score import Ran, RanStatus
 from lms.grading.core.structure import Assembled
+from lms.runtime.checker import Checked, Prepared
 from lms.runtime.kernel import CellRun
 from lms.runtime.warm import Pair
 
@@ -54,7 +54,7 @@ class Lane:
         self._script = script
         self._broken = False
         self._aside = ThreadPoolExecutor(1, "prepare") if pair.checker is not None else None
-        self._preparing: list[Future[Any]] = []
+        self._preparing: list[Future[Prepared]] = []
         self._needed = script.needed() if pair.checker is not None else None
 
     @property
@@ -65,7 +65,9 @@ class Lane:
     @property
     def alive(self) -> bool:
         """Say whether another cell can run."""
-        return not self._broken and self._pair.kernel.ended is None
+        checker = self._pair.checker
+        lost = self._broken or (checker is not None and not checker.alive)
+        return not lost and self._pair.kernel.ended is None
 
     def execute(self, at: int, seconds: float) -> Ran:
         """Run one cell for at most the given time."""
@@ -106,10 +108,11 @@ class Lane:
 
     def cpu_seconds(self) -> float:
         """Return the processor time that kernel and checker took."""
-        return self._pair.kernel.cpu_seconds()
+        checker = self._pair.checker
+        return self._pair.kernel.cpu_seconds() + (checker.cpu_seconds() if checker is not None else 0)
 
     def peak_memory_bytes(self) -> int:
-        """Return the most memory that was seen in use."""
+        """Return the most memory of the student's kernel that was seen in use."""
         return self._pair.kernel.peak_memory_bytes()
 
     def stop(self) -> None:
@@ -128,7 +131,7 @@ def as_ran(run: CellRun) -> Ran:
     return Ran(RanStatus(run.status.value), run.outputs, run.seconds, run.error, run.result, run.truncated)
 
 
-def as_checked(checked: Any) -> Ran:
+def as_checked(checked: Checked) -> Ran:
     """Return the checker's account of a test in the pipeline's words."""
     return Ran(
         RanStatus(checked.status.value),
