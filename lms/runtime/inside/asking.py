@@ -170,6 +170,7 @@ class Conversation:
         """Begin a test."""
         self.profile.allowed = None if allowed is None else frozenset(allowed)
         self.profile.asked = set()
+        self._random.watch()
         self.ask("begin", tuple(locked))
 
     def end(self) -> None:

@@ -6,6 +6,10 @@ from typing import Any
 from lms.runtime.inside.operations import special
 
 
+# What Python itself looks for; all else is asked for, and refused unless the reference solution asked too.
+OWN = frozenset({"__class__", "__dict__", "__module__", "__reduce_ex__", "__setattr__", "__annotations__"})
+
+
 class Borrowed:
     """Something of the test's; it can be called if the test's can, and not looked into."""
 
@@ -22,7 +26,9 @@ class Borrowed:
         number: int = object.__getattribute__(thing, "_number")
         return number
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattribute__(self, name: str) -> Any:
+        if name in OWN:
+            return object.__getattribute__(self, name)
         return _do(self, f"getattr:{name}")
 
     def __repr__(self) -> str:
@@ -49,5 +55,5 @@ def borrowed(number: int, able: list[str], epoch: int, back: Callable[..., Any])
     key = tuple(able)
     if key not in _kinds:
         body: dict[str, Any] = {special(name): _method(name) for name in able}
-        _kinds[key] = type("Borrowed", (Borrowed,), {"__slots__": (), **body})
+        _kinds[key] = type("Borrowed", (Borrowed,), {"__slots__": (), "__module__": "__main__", **body})
     return _kinds[key](number, epoch, back)

@@ -75,7 +75,8 @@ def content_node(encoder: Encoder, error: BaseException) -> list[Node]:
     """Write what an exception holds: arguments, message, attributes; what does not pass is left out."""
     message = message_of(error)
     try:
-        given = encoder.node(tuple(error.args))
+        file = (error.filename,) if isinstance(error, OSError) and error.filename is not None else ()
+        given = encoder.node((*error.args, *file))
     except TooLarge:
         given = encoder.node((message,))
     attributes = []

@@ -1,8 +1,15 @@
 """Random state: what a test sets governs the student's code too; nothing comes back."""
 
+import functools
 import random
 import sys
+from collections.abc import Callable
 from typing import Any
+
+SETTERS = (
+    ("random", "seed"), ("random", "setstate"), ("numpy.random", "seed"), ("numpy.random", "set_state"),
+    ("torch", "manual_seed"), ("torch", "set_rng_state"),
+)  # fmt: skip
 
 
 class Random:
@@ -10,21 +17,32 @@ class Random:
 
     def __init__(self) -> None:
         self._told = state()
+        self._set = False
+        self._watched: set[tuple[str, str]] = set()
+
+    def watch(self) -> None:
+        """Notice from now on when a state is set, be it to what it was before."""
+        for module, name in SETTERS:
+            found = getattr(sys.modules.get(module), name, None)
+            if found is not None and (module, name) not in self._watched:
+                self._watched.add((module, name))
+                setattr(sys.modules[module], name, self._noting(found))
+
+    def _noting(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def setter(*values: Any, **named: Any) -> Any:
+            self._set = True
+            return original(*values, **named)
+
+        return setter
 
     def news(self) -> tuple[Any, ...] | None:
-        """Return the state if it has changed since this was last asked."""
+        """Return the state if it was set, or has changed, since this was last asked."""
         now = state()
-        changed = tuple(
-            new if not _same(new, old) else None for new, old in zip(now, self._told, strict=True)
-        )
-        if changed == (None, None, None):
+        if now == self._told and not self._set:
             return None
-        self._told = now
-        return changed
-
-
-def _same(new: Any, old: Any) -> bool:
-    return bool(repr(new) == repr(old)) if not isinstance(new, tuple) else new == old
+        self._told, self._set = now, False
+        return now
 
 
 def state() -> tuple[Any, Any, Any]:
@@ -41,8 +59,7 @@ def state() -> tuple[Any, Any, Any]:
 def shake(told: tuple[Any, ...]) -> None:
     """Set the state that the other side told."""
     python, drawn, deep = told
-    if python is not None:
-        random.setstate(python)
+    random.setstate(python)
     if drawn is not None and "numpy" in sys.modules:
         import numpy as np  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415  # of the lab
 

@@ -1,37 +1,52 @@
 """A checker and a student's kernel as two plain processes with the lab's Python, for tests that need no jail."""
 
+import contextlib
 import json
+import os
+import select
 import signal
 import socket
 import subprocess
 from collections.abc import Collection
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from lms.runtime.checker import Checked, Checker, Prepared
 from lms.runtime.kernel import RunStatus
 
 ROOT = Path(__file__).parents[3]
-CHECK = "import sys; sys.path.insert(0, sys.argv[3]); {imports}from lms.runtime.inside import checking; import socket; checking.main(socket.socket(fileno=int(sys.argv[1])), socket.socket(fileno=int(sys.argv[2])))"
-SECONDS = 20
+SECONDS = 20.0
+
+
+class Plain:
+    """One forked process."""
+
+    def __init__(self, pid: int) -> None:
+        self._file = os.pidfd_open(pid)
+
+    def ended(self) -> bool:
+        return bool(select.select([self._file], [], [], 0)[0])
+
+    def send(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._file, number)
+
+    def close(self) -> None:
+        if self._file >= 0:
+            self.send(signal.SIGKILL)
+            os.close(self._file)
+        self._file = -1
 
 
 class Student:
     """A process that runs cells; what the checker needs of a kernel."""
 
-    def __init__(self, python: Path, rpc: socket.socket) -> None:
-        ours, theirs = socket.socketpair()
+    def __init__(self, orders: socket.socket, process: Plain) -> None:
         self.ended: RunStatus | None = None
-        program = str(Path(__file__).with_name("student.py"))
-        self.process = subprocess.Popen(
-            [python, program, str(rpc.fileno()), str(theirs.fileno()), str(ROOT)],
-            pass_fds=(rpc.fileno(), theirs.fileno()),
-        )
-        theirs.close()
-        self._socket = ours
-        self._orders = ours.makefile("rw")
+        self.process = process
         self.interrupts = 0
+        self._socket = orders
+        self._orders = orders.makefile("rw")
 
     def run(self, code: str) -> str:
         self._orders.write(json.dumps(code) + "\n")
@@ -50,62 +65,71 @@ class Student:
 
     def interrupt(self) -> None:
         self.interrupts += 1
-        self.process.send_signal(signal.SIGINT)
+        self.process.send(signal.SIGINT)
 
     def look(self, milliseconds: int = 0) -> RunStatus | None:
-        if self.ended is None and self.process.poll() is not None:
+        if self.ended is None and select.select([self.process._file], [], [], milliseconds / 1000)[0]:
             self.ended = RunStatus.DIED
         return self.ended
 
     def stop(self) -> None:
         self.ended = self.ended or RunStatus.TIME
-        self.process.kill()
+        self.process.send(signal.SIGKILL)
 
     def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        self.process.close()
         self._orders.close()
         self._socket.close()
 
 
-class Killed:
-    """What ends a plain process."""
+class Nursery:
+    """Forks pairs."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
+    def __init__(self, python: Path) -> None:
+        self._lead, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        program = str(Path(__file__).with_name("nursery.py"))
+        with theirs:
+            self._process = subprocess.Popen(
+                [python, program, str(theirs.fileno()), str(ROOT)], pass_fds=[theirs.fileno()]
+            )
+
+    def pair(self) -> "PlainPair":
+        rpc, orders, control = socket.socketpair(), socket.socketpair(), socket.socketpair()
+        handed = (rpc[0], orders[1], rpc[1], control[1])
+        socket.send_fds(self._lead, [b"fork"], [one.fileno() for one in handed])
+        for one in handed:
+            one.close()
+        kernel, checker = json.loads(self._lead.recv(100))
+        return PlainPair(Student(orders[0], Plain(kernel)), Checker(control[0], Plain(checker)))
 
     def close(self) -> None:
-        self._process.kill()
+        self._lead.close()
+        self._process.wait()
 
 
 class PlainPair:
     """Both, side by side."""
 
-    def __init__(self, python: Path, imports: str = "") -> None:
-        rpc = socket.socketpair()
-        control = socket.socketpair()
-        self.student = Student(python, rpc[0])
-        checker = [
-            python,
-            "-c",
-            CHECK.format(imports=imports),
-            str(control[1].fileno()),
-            str(rpc[1].fileno()),
-            str(ROOT),
-        ]
-        self.process = subprocess.Popen(checker, pass_fds=(control[1].fileno(), rpc[1].fileno()))
-        for one in (*rpc, control[1]):
-            one.close()
-        self.checker = Checker(control[0], Killed(self.process))
+    def __init__(self, student: Student, checker: Checker) -> None:
+        self.student = student
+        self.checker = checker
+
+    def cell(self, source: str) -> None:
+        """Run a cell of the student's."""
+        assert self.student.run(source) == ""
 
     def locked(
         self, source: str, student_names: Collection[str] = (), needed: Collection[str] | None = None
     ) -> Prepared:
         """Run a locked cell on both sides."""
-        assert self.student.run(source) == ""
-        return self.checker.prepare(source, student_names, needed, SECONDS)
+        self.cell(source)
+        done = self.checker.prepare(source, student_names, needed, SECONDS)
+        assert done.status is RunStatus.OK, done
+        return done
 
-    def check(self, source: str, allowed: Collection[str] | None = None, seconds: float = SECONDS) -> Checked:
+    def check(
+        self, source: str, allowed: Collection[str] | None = None, seconds: float = SECONDS
+    ) -> Checked:
         return self.checker.check(self.student, source, allowed=allowed, seconds=seconds)
 
     def passes(self, source: str, allowed: Collection[str] | None = None) -> Checked:
@@ -123,7 +147,6 @@ class PlainPair:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.checker.close()
-        self.process.wait()
         self.student.close()
