@@ -199,7 +199,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Start everything; end everything."""
     need(there=describe(ROOT, "ml-basics").python.exists(), what="the lab environment ml-basics is not built")
     need(there=shutil.which("bwrap") is not None, what="bubblewrap is not installed")
-    port = _port()
+    port = free_port()
     settings = replace(
         settings_for(tmp_path_factory.mktemp("stage") / "instance", port), course_content=CONTENT
     )
@@ -222,6 +222,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     server.shutdown()
     for thread in threads:
         thread.join()
+    worker.close()
     server.server_close()
     for role in signers:
         stage.stop_signer(role)
@@ -258,7 +259,7 @@ def _threads(worker: Worker, chores: Chores) -> list[threading.Thread]:
     ]
 
 
-def _port() -> int:
+def free_port() -> int:
     """Return a free port with two more at 101 and 102 above it, for the signers."""
     for base in range(21_000, 31_000, 7):
         if not any(_taken(port) for port in (base, base + 101, base + 102)):
