@@ -48,6 +48,7 @@ class Fork:
         self._pid = 0
         self._exit = -1
         self._root = -1
+        self._program = -1
         self._peak = 0
         self._cpu = 0.0
         self._open = True
@@ -77,9 +78,11 @@ class Fork:
         Raises:
             ForkFailed: it ended or said that it cannot start.
         """
-        message, _ = self._hear()
+        message, pid = self._hear()
         if "error" in message or "exit" in message:
             raise ForkFailed(str(message.get("error", "it ended before it was ready")))
+        if self._program < 0 and "ready" in message:
+            self._program = os.pidfd_open(pid)
         return message
 
     def begin(self, bounds: Bounds, binds: Sequence[tuple[str, str]], orders: Mapping[str, Any]) -> None:
@@ -90,14 +93,16 @@ class Fork:
         except OSError as error:
             raise ForkFailed(f"the child ended while it waited: {error}") from error
 
-    def begun(self) -> None:
-        """Wait until the child is as this run wants it.
+    def begun(self) -> dict[str, Any]:
+        """Wait until the child is as this run wants it; return what it has to say.
 
         Raises:
             ForkFailed: it ended instead.
         """
-        if "begun" not in self.await_word():
+        word = self.await_word()
+        if "begun" not in word:
             raise ForkFailed("the child said something else")
+        return word
 
     def _hear(self) -> tuple[dict[str, Any], int]:
         try:
@@ -136,6 +141,12 @@ class Fork:
         """Return a number that becomes readable when the child ends."""
         return self._exit
 
+    def send_signal(self, number: int) -> None:
+        """Signal the program itself, not its reaper."""
+        if self._program >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._program, number)
+
     def memory(self) -> int:
         """Return the bytes in use now."""
         return self.meter.sample(self._pid)
@@ -164,13 +175,13 @@ class Fork:
                 signal.pidfd_send_signal(self._exit, signal.SIGKILL)
         self.theirs.close()
         self.control.close()
-        self._later(functools.partial(self._tidy, self._exit, self._root))
-        self._exit = self._root = -1
+        self._later(functools.partial(self._tidy, self._exit, self._root, self._program))
+        self._exit = self._root = self._program = -1
 
-    def _tidy(self, exit_: int, root: int) -> None:
+    def _tidy(self, exit_: int, *others: int) -> None:
         if exit_ >= 0:
             _readable(exit_, START_SECONDS)
-        for number in (exit_, root):
+        for number in (exit_, *others):
             if number >= 0:
                 os.close(number)
         self.meter.close()

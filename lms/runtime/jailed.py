@@ -74,6 +74,10 @@ class Jailed:
         """Return a number that becomes readable when the program ends."""
         return self._exit
 
+    def send_signal(self, number: int) -> None:
+        """Signal the jail; what runs inside hears of it only by ending."""
+        self.process.send_signal(number)
+
     def memory(self) -> int:
         """Return the bytes in use now."""
         return self.meter.sample(self.process.pid)

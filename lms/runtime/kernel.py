@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +14,6 @@ from typing import Any, Protocol, Self
 import zmq
 
 from lms.runtime.cgroups import Meter
-from lms.runtime.faults import JailUnavailable
 from lms.runtime.jail import Bounds, JailSpec
 from lms.runtime.jailed import Jailed
 from lms.runtime.outputs import FLOOD, CellOutputs
@@ -25,7 +25,6 @@ LAUNCHER = (
     "import sys; sys.modules['debugpy'] = None; sys.path[:] = [p for p in sys.path if p]; "
     "from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
 )
-WELCOME = "iopub_welcome"
 START_SECONDS = 30
 SETTLE_SECONDS = 4  # between the answer and the last output
 INTERRUPT_SECONDS = 2  # between the polite and the final end
@@ -79,7 +78,6 @@ class _Wait:
     held_before: int = 0
     reply: dict[str, Any] | None = None
     idle: bool = False
-    welcomed: bool = False
 
     @property
     def over(self) -> bool:
@@ -106,6 +104,9 @@ class Program(Protocol):
     def fileno(self) -> int:
         """Return a number that becomes readable when it ends."""
 
+    def send_signal(self, number: int) -> None:
+        """Signal the kernel's own process."""
+
     def memory(self) -> int:
         """Return the bytes in use now."""
 
@@ -123,7 +124,7 @@ class Kernel:
     """A running kernel; leaving the context ends it and all its children.
 
     Args:
-        on: the program that it runs in, with the wires that it was told of; by default a jail of its own.
+        on: a program that answers already, with its wires; by default one in a jail of its own is started.
     """
 
     def __init__(self, spec: KernelSpec, on: tuple[Program, Wires] | None = None) -> None:
@@ -132,11 +133,8 @@ class Kernel:
         self.ended: RunStatus | None = None
         self._checks: _Wait | None = None
         self._program, self._wires = on or _in_a_jail(spec)
-        self._bound = on is not None  # a fork says so by itself
+        self._greeted = on is not None
         self._ready = False
-
-    def _alive(self) -> bool:
-        return self._program.alive()
 
     def await_ready(self) -> None:
         """Wait until the kernel answers; it starts by itself, so others can be started meanwhile.
@@ -145,27 +143,12 @@ class Kernel:
             JailUnavailable: it does not.
         """
         if not self._ready:
-            if not self._bound:
-                self._wires.await_sockets(self._program.outside, self._alive, START_SECONDS)
-            self._wires.connect(self._program.outside)
+            if not self._greeted:
+                self._wires.await_sockets(self._program.outside, self.alive, START_SECONDS)
+                self._wires.connect(self._program.outside)
+                self._wires.greet(self.alive, START_SECONDS)
             self._wires.poller.register(self._program.fileno(), zmq.POLLIN)
-            self._greet()
             self._ready = True
-
-    def _greet(self) -> None:
-        # A new subscriber is welcomed; kernels that do not do so yet are asked until they answer on both.
-        deadline = time.monotonic() + START_SECONDS
-        wait = _Wait(WELCOME, CellOutputs(0), deadline)
-        self._listen(wait)
-        while time.monotonic() < deadline and self._alive() and not wait.welcomed:
-            request = self._wires.ask("shell", "kernel_info_request", {})
-            wait = _Wait(request, CellOutputs(0), min(deadline, time.monotonic() + 1))
-            while time.monotonic() < wait.deadline and not wait.over and self._alive():
-                self._listen(wait)
-            if wait.over:
-                return
-        if not wait.welcomed:
-            raise JailUnavailable("the kernel does not answer")
 
     def execute(self, code: str, seconds: float) -> CellRun:
         """Run one cell for at most the given time; after the end of the kernel, say `NOT_REACHED`."""
@@ -212,7 +195,7 @@ class Kernel:
             return self._end(RunStatus.OUTPUT)
         if self._program.memory() > self._spec.bounds.memory_bytes:
             return self._end(RunStatus.MEMORY)
-        if not self._alive():
+        if not self.alive():
             self._listen(wait)
             return self._end(RunStatus.DIED)
         return None
@@ -260,6 +243,21 @@ class Kernel:
         """Return a number that becomes readable when the kernel ends."""
         return self._program.fileno()
 
+    def alive(self) -> bool:
+        """Say whether the kernel still runs."""
+        return self._program.alive()
+
+    def send_signal(self, number: int) -> None:
+        """Signal the kernel's own process, if it is still there."""
+        self._program.send_signal(number)
+
+    def hand_over(self) -> dict[str, Any]:
+        """Leave the talking to somebody else; return where the kernel listens, for any process of ours."""
+        connection = self._wires.connection()
+        self._wires.close()
+        ip = self._program.outside(str(connection["ip"])).replace("/proc/self/", f"/proc/{os.getpid()}/")
+        return {**connection, "ip": ip, "key": str(connection["key"]).encode()}
+
     def _note_end(self, status: RunStatus) -> None:
         if status in {RunStatus.DIED, RunStatus.MEMORY, RunStatus.OUTPUT}:
             self.ended = status
@@ -283,7 +281,6 @@ class Kernel:
     def _listen(self, wait: _Wait, milliseconds: int = LOOK_EVERY_MILLISECONDS) -> None:
         self._wires.poller.poll(milliseconds)
         for kind, answers, content, size in self._wires.hear("iopub"):
-            wait.welcomed = wait.welcomed or kind == WELCOME
             if answers != wait.request:
                 continue
             if kind == "status":

@@ -90,8 +90,8 @@ def _try_fork(python: Path, paths: list[Path]) -> dict[str, Any]:
         fork.await_word()
         asked = [*canaries["paths"], f"{SHELF}/canary", SHELF, *REAPER]
         fork.begin(Bounds(), [], {**canaries, "paths": asked, "forked": True})
-        fork.begun()
-        return fork.await_word()
+        found: dict[str, Any] = fork.begun()["found"]
+        return found
 
 
 def _try(python: Path, paths: list[Path]) -> dict[str, Any]:

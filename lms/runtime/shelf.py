@@ -65,9 +65,11 @@ class Shelf:
         return Laid(own, tuple(binds))
 
     def close(self) -> None:
-        """Remove the shelf."""
-        shutil.rmtree(self._home, ignore_errors=True)
-        os.close(self._lock)
+        """Remove the shelf; a second call does nothing."""
+        if self._lock >= 0:
+            shutil.rmtree(self._home, ignore_errors=True)
+            os.close(self._lock)
+            self._lock = -1
 
 
 class Laid:

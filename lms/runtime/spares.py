@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lms.runtime.forks import Fork
+from lms.runtime.forks import START_SECONDS, Fork
 from lms.runtime.kernel import Kernel, KernelSpec
 from lms.runtime.shelf import Laid
 from lms.runtime.wires import Wires
@@ -46,6 +46,7 @@ class Spare:
         Raises:
             ForkFailed: one of them could not come to be.
             ZygoteDead: there is nobody to fork from.
+            JailUnavailable: the kernel does not answer.
         """
         with contextlib.ExitStack() as undo:
             ours = [undo.enter_context(end) for end in (socket.socketpair() if checked else ())]
@@ -60,6 +61,7 @@ class Spare:
                 checker[0].admit()
             kernel.await_word()
             wires.connect(kernel.outside)
+            wires.greet(kernel.alive, START_SECONDS)
             if checker is not None:
                 checker[0].await_word()
             undo.pop_all()

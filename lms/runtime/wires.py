@@ -21,6 +21,8 @@ from lms.runtime.faults import JailUnavailable
 from lms.runtime.jail import DESK
 
 PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5}
+WELCOME = "iopub_welcome"  # new kernels greet a new subscriber
+ASK_EVERY_SECONDS = 0.1
 LOOK_EVERY_SECONDS = 0.005
 TURN_MESSAGES = 1_000  # then clock and memory are looked at again
 TURN_BYTES = 8 << 20
@@ -66,6 +68,25 @@ class Wires:
         """Connect to a kernel that listens; there is no second attempt."""
         for name, kind in (("shell", zmq.DEALER), ("control", zmq.DEALER), ("iopub", zmq.SUB)):
             self._open(name, kind, outside(f"{DESK}/s-{PORTS[f'{name}_port']}"))
+
+    def greet(self, alive: Callable[[], bool], seconds: float) -> None:
+        """Ask until answers come on both sockets: a subscription takes a moment, and what is missed is lost.
+
+        Raises:
+            JailUnavailable: there is no answer in time.
+        """
+        deadline = time.monotonic() + seconds
+        asked: set[str] = set()
+        replied = heard = False
+        while not (replied and heard):
+            if time.monotonic() > deadline or not alive():
+                raise JailUnavailable("the kernel does not answer")
+            asked.add(self.ask("shell", "kernel_info_request", {}))
+            again = time.monotonic() + ASK_EVERY_SECONDS
+            while not (replied and heard) and time.monotonic() < again:
+                self.poller.poll(int(ASK_EVERY_SECONDS * 1000))
+                heard |= any(kind == WELCOME or to in asked for kind, to, _, _ in self.hear("iopub"))
+                replied |= any(to in asked for _, to, _, _ in self.hear("shell"))
 
     def _open(self, name: str, kind: int, path: str) -> None:
         opened = self._context.socket(kind)

@@ -22,7 +22,6 @@ from typing import Any, TypeAlias
 
 from lms.runtime.inside import syscalls as call
 
-Program: TypeAlias = Callable[[Callable[[], dict[str, Any]]], None]
 WORK = "/lab"
 MEMORY = ("/tmp", WORK, "/run/desk", "/dev/shm")  # noqa: S108  # each child's own
 FILTER = "/opt/duri/filter"
@@ -45,6 +44,32 @@ LIMITS = {
 }
 HARMLESS = call.MS_NOSUID | call.MS_NODEV
 LOOPBACK_UP = (0x8914, struct.pack("16sH14s", b"lo", 0x1 | 0x40, b""))
+
+
+class Orders:
+    """What one run wants of a program, once there is a run; until then, the program's word to the worker."""
+
+    def __init__(self, number: int, control: socket.socket) -> None:
+        self.number = number  # becomes readable when the orders are there
+        self._control = control
+
+    def ready(self) -> None:
+        """Say that the program is as far as it can be without orders."""
+        self._control.send(b'{"ready": 1}')
+
+    def take(self) -> dict[str, Any]:
+        """Wait for the orders."""
+        with os.fdopen(self.number) as file:
+            orders: dict[str, Any] = json.loads(file.read())
+        return orders
+
+    def begun(self, answer: Mapping[str, Any] | None = None) -> None:
+        """Say that the orders are carried out, and let go of the worker: what follows may be student code."""
+        self._control.send(json.dumps({"begun": 1, **(answer or {})}).encode())
+        self._control.close()
+
+
+Program: TypeAlias = Callable[[Orders], None]
 
 
 def enclose(request: Mapping[str, Any], handed: Sequence[int], program: Program) -> int:
@@ -81,7 +106,7 @@ def _first(request: Mapping[str, Any], handed: Sequence[int], program: Program) 
         if second == 0:
             for number in (*wake, orders[1]):
                 os.close(number)
-            _second(program, orders[0])
+            _second(program, Orders(orders[0], control))
         for number in (*range(CONTROL + 1, CONTROL + len(handed)), orders[0]):
             os.close(number)  # the program's alone: who it talks to hears at once when it ends
         _Reaper(second, control, wake[0], orders[1]).watch()
@@ -164,7 +189,6 @@ def _bind(source: str, target: str) -> None:
 def _give_up_power() -> None:
     call.drop_capabilities()
     call.prctl(call.PR_SET_NO_NEW_PRIVS, 1)
-    call.landlock((*MEMORY, "/dev", "/proc"))
     with open(FILTER, "rb") as file:  # noqa: PTH123  # as above
         program = file.read()
     if program:
@@ -179,20 +203,16 @@ def _woken_by_children() -> tuple[int, int]:
     return reader, writer
 
 
-def _second(program: Program, orders: int) -> None:
+def _second(program: Program, orders: Orders) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    call.landlock((*MEMORY, "/dev", "/proc"))
     _give_up_power()
     call.prctl(call.PR_SET_DUMPABLE, 1)
-
-    def await_orders() -> dict[str, Any]:
-        with os.fdopen(orders) as file:
-            return json.loads(file.read())  # type: ignore[no-any-return]  # written by our own reaper
-
-    program(await_orders)
+    program(orders)
     os._exit(0)
 
 
@@ -223,7 +243,6 @@ class _Reaper:
             os._exit(0)
         begin = json.loads(text)
         _settle(begin, self._second)
-        self._control.send(b'{"begun": 1}')
         os.write(self._orders, json.dumps(begin["orders"]).encode())
         os.close(self._orders)
         self._orders = -1

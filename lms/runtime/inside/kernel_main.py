@@ -6,7 +6,7 @@ import os
 import random
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ sys.modules["debugpy"] = None  # type: ignore[assignment]  # a tenth of the star
 
 from ipykernel.ipkernel import IPythonKernel  # noqa: E402
 from ipykernel.kernelapp import IPKernelApp  # noqa: E402
+from tornado.ioloop import IOLoop  # noqa: E402
+
+from lms.runtime.inside.enclosure import Orders  # noqa: E402
 
 CONNECTION = "/run/desk/kernel.json"
 ARGUMENTS = ["-f", CONNECTION, "--HistoryManager.hist_file=:memory:", "--IPKernelApp.log_level=50"]
@@ -46,12 +49,7 @@ class LabKernel(IPythonKernel):
             self.session.send(stream, "check_reply", {"status": status}, parent, ident=ident)
 
 
-def main(
-    connection: Mapping[str, Any],
-    control: socket.socket,
-    rpc: socket.socket | None,
-    orders: Callable[[], Mapping[str, Any]],
-) -> None:
+def main(connection: Mapping[str, Any], rpc: socket.socket | None, orders: Orders) -> None:
     """Run a kernel until it is asked to stop."""
     asyncio.set_event_loop(None)
     sys.argv[:] = ["ipykernel", *ARGUMENTS[:2]]
@@ -59,11 +57,15 @@ def main(
     app = IPKernelApp.instance(kernel_class=LabKernel)
     app.initialize(ARGUMENTS)  # type: ignore[no-untyped-call]  # untyped library, like the next
     app.kernel.rpc = rpc
-    control.send(b'{"ready": 1}')  # every socket is bound, so whoever connects now need not try again
-    control.close()
-    begin = orders()
-    os.environ.update(begin["variables"])
-    seed(begin["seed"])
+    loop = IOLoop.current()
+
+    def carry_out(number: int, _events: int) -> None:
+        loop.remove_handler(number)
+        begin(orders.take())
+        orders.begun()
+
+    loop.add_handler(orders.number, carry_out, IOLoop.READ)
+    loop.add_callback(orders.ready)  # it answers now, so whoever connects need not try again
     app.start()  # type: ignore[no-untyped-call]
     os._exit(0)  # nothing of the warm environment is to be tidied up here
 
@@ -71,6 +73,12 @@ def main(
 def describe(connection: Mapping[str, Any]) -> None:
     """Lay down where the kernel is to listen."""
     Path(CONNECTION).write_text(json.dumps(connection))
+
+
+def begin(orders: Mapping[str, Any]) -> None:
+    """Take on what one run wants: variables of the environment and the random state."""
+    os.environ.update(orders["variables"])
+    seed(orders["seed"])
 
 
 def seed(number: int) -> None:

@@ -15,11 +15,10 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
-from lms.runtime.inside.enclosure import enclose, tell_failure
+from lms.runtime.inside.enclosure import Orders, enclose, tell_failure
 
-Orders: TypeAlias = Callable[[], dict[str, Any]]
 REQUEST_BYTES = 1 << 16
 MOST_FILES = 4
 LEARNING_SECONDS = 60
@@ -56,7 +55,6 @@ def _apart(work: Callable[[], Any], order: Mapping[str, Any], lead: socket.socke
     reader, writer = os.pipe()
 
     def program(_orders: Orders) -> None:
-        os.close(3)
         result = json.dumps(work())
         with os.fdopen(4, "w") as answer:
             answer.write(result)
@@ -104,25 +102,23 @@ def _kernel(request: Mapping[str, Any], orders: Orders) -> None:
     from lms.runtime.inside import kernel_main  # noqa: PLC0415  # a bare one has no ipykernel
 
     rpc = socket.socket(fileno=4) if request["rpc"] else None
-    kernel_main.main(request["connection"], socket.socket(fileno=3), rpc, orders)
+    kernel_main.main(request["connection"], rpc, orders)
 
 
 def _checker(_request: Mapping[str, Any], orders: Orders) -> None:
     from lms.runtime.inside import checking, kernel_main  # noqa: PLC0415  # likewise
 
-    with socket.socket(fileno=3) as told:
-        told.send(b'{"ready": 1}')
-    kernel_main.seed(orders()["seed"])
+    orders.ready()
+    kernel_main.begin(orders.take())
+    orders.begun()
     checking.main(socket.socket(fileno=5), socket.socket(fileno=4))
 
 
 def _probe(_request: Mapping[str, Any], orders: Orders) -> None:
     from lms.runtime.inside import probing  # noqa: PLC0415  # used once, at the start of a worker
 
-    with socket.socket(fileno=3) as told:
-        told.send(b'{"ready": 1}')
-        begin = orders()
-        told.send(json.dumps(probing.explore(begin)).encode())
+    orders.ready()
+    orders.begun({"found": probing.explore(orders.take())})
 
 
 _KINDS: dict[str, Callable[[Mapping[str, Any], Orders], None]] = {
