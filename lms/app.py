@@ -26,6 +26,7 @@ import lms.grading.views.fleet
 import lms.grading.views.gradebook
 import lms.grading.views.labs
 import lms.grading.views.marking
+import lms.grading.views.metrics
 import lms.grading.views.records
 import lms.grading.views.steering
 import lms.grading.views.submissions

@@ -47,6 +47,8 @@ class Settings:
     """Largest upload taken."""
     isolation: str = "full"
     """Least isolation that grading accepts: full or reduced."""
+    metrics_token: str = ""
+    """What a monitoring program sends as `Authorization: Bearer …` to read `/metrics`; empty: no page."""
     lease_seconds: int = 30
     """How long a worker that has gone silent keeps its job."""
     queue_url: str = ""

@@ -171,6 +171,7 @@ class GradingRun(Leased, Base):
     __table_args__ = (
         Index("ix_grading_runs_queue", "state", "priority", "queued_at"),
         Index("ix_grading_runs_finished_at", "finished_at"),
+        Index("ix_grading_runs_totals", "state", "assurance"),
         UniqueConstraint("submission_id", "ordinal"),
     )
     WAITING: ClassVar = RunState.QUEUED

@@ -73,7 +73,11 @@ class Place:
 def make_place(folder: Path, url: str) -> Place:
     """Build a campus in an empty database."""
     settings = Settings(
-        instance=folder / "instance", secret_key="not secret in a test", demo=True, environments_root=folder
+        instance=folder / "instance",
+        secret_key="not secret in a test",
+        demo=True,
+        environments_root=folder,
+        metrics_token="not secret either",
     )
     blobs = FolderBlobs(folder / "blobs")
     engine = make_engine(url)
