@@ -24,6 +24,7 @@ PORTS = {"shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "
 WELCOME = "iopub_welcome"  # new kernels greet a new subscriber
 ASK_EVERY_SECONDS = 0.1
 LOOK_EVERY_SECONDS = 0.005
+SEND_MILLISECONDS = 1_000  # a kernel that closed its end takes nothing, and must not stop the worker
 TURN_MESSAGES = 1_000  # then clock and memory are looked at again
 TURN_BYTES = 8 << 20
 Message = tuple[str, str, dict[str, Any], int]  # kind, id of the request it answers, content, bytes
@@ -92,6 +93,7 @@ class Wires:
         opened = self._context.socket(kind)
         opened.setsockopt(zmq.LINGER, 0)
         opened.setsockopt(zmq.RECONNECT_IVL, -1)
+        opened.setsockopt(zmq.SNDTIMEO, SEND_MILLISECONDS)
         opened.setsockopt(zmq.MAXMSGSIZE, 64 << 20)
         if kind == zmq.SUB:
             opened.setsockopt(zmq.SUBSCRIBE, b"")
