@@ -29,6 +29,7 @@ class Names(dict[str, Any]):
         self._talk = talk
         self._locked = locked
         self.testing = False
+        self.kept: set[str] = set()  # bound by locked statements that ran here: never the student's
         self.refused: set[str] = set()  # of locked statements that failed, or that nobody said to need
         self.handed: set[str] = set()  # written by `global` in functions of a test
         self._given: set[str] = set()  # names of this test that live with the student
@@ -70,7 +71,10 @@ class Names(dict[str, Any]):
     def _mine_to_give(self, name: str) -> bool:
         own = dict.get(self, name)
         return (
-            name not in self._locked and not name.startswith("__") and not isinstance(own, types.ModuleType)
+            name not in self._locked
+            and name not in self.kept
+            and not name.startswith("__")
+            and not issubclass(type(own), types.ModuleType)
         )
 
     # Reading.
@@ -140,7 +144,7 @@ class Names(dict[str, Any]):
         """Say whether an assignment of a test is meant for the student's functions."""
         if (
             not self.testing
-            or isinstance(value, types.ModuleType)
+            or issubclass(type(value), types.ModuleType)
             or name in self._locked
             or name.startswith("__")
         ):

@@ -16,6 +16,7 @@ from lms.runtime.inside.locked import order
 from lms.runtime.inside.names import Names
 
 RESULT = 1_000  # characters
+NUMBER = "result:number"  # asked of a test's own last value: partial credit
 OUTPUT = 1 << 18
 TRACE = 32_000
 
@@ -51,6 +52,7 @@ class Desk:
                 if runs:
                     exec(compile(ast.Module([statement.node], []), file, "exec"), self._names)  # noqa: S102  # the author's
                     self._note(statement.node)
+                    self._names.kept |= statement.binds - self._theirs
                     for name in statement.binds & self._theirs - self._locked.keys():
                         dict.pop(self._names, name, None)
                 elif runs is None:
@@ -79,9 +81,8 @@ class Desk:
                 result = self._test(given, file)
             except BaseException as caught:  # noqa: BLE001  # whatever a test raises is its outcome
                 error = caught
-            with contextlib.suppress(BaseException):
-                self._talk.end()
-        account = self._account(error)
+            account = self._account(error)
+            self._talk.end()
         shown = [] if error is None else [_error_output(account)]
         return {**account, "result": result, "outputs": written.outputs + shown}
 
@@ -99,10 +100,19 @@ class Desk:
             if not isinstance(last, ast.Expr):
                 return None
             value = eval(compile(ast.Expression(last.value), file, "eval"), self._names)  # noqa: S307  # likewise
-            return None if quiet else plain_text(value)
+            return None if quiet else self._points(value)
         finally:
             self._names._hand_over()  # noqa: SLF001  # the last assignments
             self._names.end()
+
+    def _points(self, value: object) -> str | None:
+        """Return the text of a test's last value; where the reference solution gave points, only points count."""
+        text = plain_text(value)
+        if text is not None and text[:1] not in "<TF'\"":
+            self._talk.may(NUMBER)  # noted at publication
+        elif NUMBER in (self._talk.profile.allowed or ()):
+            return f"<{type(value).__name__}>"  # None and True mean full points elsewhere
+        return text
 
     def _account(self, error: BaseException | None) -> dict[str, Any]:
         student = None if error is None else self._talk.seeing.trace_of(error)
@@ -136,13 +146,13 @@ def transformed(source: str) -> str:
 def plain_text(value: object) -> str | None:
     """Return the text of a plain value, as points are read from it; never what an object says of itself."""
     numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(value, numpy.generic) and type(value).__module__ == "numpy":
+    if numpy is not None and issubclass(type(value), numpy.generic) and type(value).__module__ == "numpy":
         value = value.item()
     if type(value) is float and not math.isfinite(value):
         return str(value)
     if type(value) in {int, float, bool, str}:
         return repr(value)[:RESULT]
-    return None
+    return None if value is None else f"<{type(value).__name__}>"
 
 
 def _named(error: BaseException) -> list[str]:
