@@ -3,14 +3,25 @@
 import base64
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nbgrader
 import pytest
 
 import lms
+from lms.grading.adapters.building import with_asks
 from lms.grading.adapters.runner import JailedRunner
-from lms.grading.core.contracts import BuildReport, CheckStatus, GradingJob, GradingReport, Limits
+from lms.grading.core.contracts import (
+    Assurance,
+    BuildReport,
+    CheckStatus,
+    GradingJob,
+    GradingReport,
+    KernelSettings,
+    Limits,
+    Manifest,
+)
 from lms.grading.core.wire import from_json
 from lms.runtime.jail import JailSpec, prefixes
 from lms.runtime.jobs import run_job
@@ -73,20 +84,39 @@ def built(environment: Path, isolation: object) -> dict[str, BuildReport]:
 
 
 class Course:
+    """nbgrader's notebooks, graded with the assurance of the test's choice."""
+
     def __init__(self, built: dict[str, BuildReport], runner: JailedRunner, environment: Path) -> None:
         self._built, self._runner, self._environment = built, runner, environment
+        self._manifests: dict[tuple[str, Assurance], Manifest] = {}
 
-    def grade(self, name: str, submission: Path, **limits: float) -> GradingReport:
-        report = self._built[name]
-        assert report.manifest is not None, report.errors
-        job = GradingJob(
-            submission=submission.read_bytes(),
-            manifest=report.manifest,
-            student_notebook=report.student_notebook,
-            environment=self._environment,
-            limits=Limits(**limits),  # type: ignore[arg-type]  # a test's own words
-        )
+    def grade(
+        self, name: str, submission: Path, assurance: Assurance = Assurance.ISOLATED, **limits: float
+    ) -> GradingReport:
+        job = self._job(name, submission.read_bytes(), self.manifest(name, assurance))
+        job = replace(job, limits=Limits(**limits))  # type: ignore[arg-type]  # a test's own words
         return self._runner.grade(job, lambda _step: None)
+
+    def manifest(self, name: str, assurance: Assurance) -> Manifest:
+        """The release's cells; with what its tests ask of the source's own answers."""
+        known = self._manifests.get((name, assurance))
+        if known is None:
+            report = self._built[name]
+            assert report.manifest is not None, report.errors
+            known = replace(report.manifest, assurance=assurance)
+            proof = self._runner.prove(self._job(name, report.source_notebook, known), noting=True)
+            known = self._manifests[name, assurance] = with_asks(known, proof.asked)
+        return known
+
+    def _job(self, name: str, submission: bytes, manifest: Manifest) -> GradingJob:
+        return GradingJob(
+            submission=submission,
+            manifest=manifest,
+            student_notebook=self._built[name].student_notebook,
+            environment=self._environment,
+            limits=Limits(),
+            kernel=KernelSettings(announces=True),
+        )
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +137,7 @@ def test_every_upstream_source_is_built(built: dict[str, BuildReport]) -> None:
     assert empty <= {"endless", "flood", "side-effects"}
 
 
+@pytest.mark.parametrize("assurance", list(Assurance))
 @pytest.mark.parametrize(
     ("name", "file", "score", "maximum"),
     [
@@ -128,9 +159,9 @@ def test_every_upstream_source_is_built(built: dict[str, BuildReport]) -> None:
     ],
 )
 def test_upstream_submissions_get_upstream_points(
-    course: Course, name: str, file: str, score: float, maximum: float
+    course: Course, name: str, file: str, score: float, maximum: float, assurance: Assurance
 ) -> None:
-    assert points(course.grade(name, FILES / f"{file}.ipynb")) == (score, maximum)
+    assert points(course.grade(name, FILES / f"{file}.ipynb", assurance)) == (score, maximum)
 
 
 def test_partial_credit_comes_through(course: Course, built: dict[str, BuildReport], tmp_path: Path) -> None:
@@ -164,10 +195,11 @@ def test_an_endless_loop_leaves_a_notebook_behind(course: Course, name: str) -> 
     assert {notice.code for notice in report.notices} & {"cell-timeout", "output-limit"}
 
 
+@pytest.mark.parametrize("assurance", list(Assurance))
 @pytest.mark.parametrize(("student", "expected"), [("bitdiddle", 1.5), ("hacker", 3.0)])
 def test_the_user_guides_course_gets_its_documented_scores(
-    course: Course, student: str, expected: float
+    course: Course, student: str, expected: float, assurance: Assurance
 ) -> None:
     folder = GUIDE / "submitted" / student / "ps1"
-    found = [course.grade(file.stem, file) for file in sorted(folder.glob("*.ipynb"))]
+    found = [course.grade(file.stem, file, assurance) for file in sorted(folder.glob("*.ipynb"))]
     assert sum(points(report)[0] for report in found) == expected

@@ -116,7 +116,7 @@ def _refused(notice: Notice) -> BuildReport:
 def _proved(lab: LabSource, report: BuildReport, manifest: Manifest, prove: Prove) -> BuildReport:
     manifest = replace(manifest, assurance=_assurance(lab, manifest))
     solution = prove(job_for(lab, report, manifest, report.source_notebook), noting=True)
-    manifest = _with_asks(manifest, solution.asked)
+    manifest = with_asks(manifest, solution.asked)
     template = prove(job_for(lab, report, manifest, report.student_notebook))
     failed = _failed(solution.checks, manifest)
     shared = _failing_shared(lab, report, manifest, prove) if failed else frozenset()
@@ -139,7 +139,8 @@ def _assurance(lab: LabSource, manifest: Manifest) -> Assurance:
     return lab.assurance if manifest.language == LANGUAGE else Assurance.SHARED_KERNEL
 
 
-def _with_asks(manifest: Manifest, asked: Mapping[str, tuple[str, ...]]) -> Manifest:
+def with_asks(manifest: Manifest, asked: Mapping[str, tuple[str, ...]]) -> Manifest:
+    """Return the cells with what their tests ask of the solution, and will ask of every submission."""
     cells = [
         replace(cell, asks=asked.get(cell.grade_id, ())) if cell.kind is CellKind.TEST else cell
         for cell in manifest.cells

@@ -68,7 +68,7 @@ class JailedRunner:
         """Make the student version, and prove it with the solution and with the empty template."""
         self._require_jail()
         try:
-            report = building.build_lab(lab, self._prove, str(self.isolation))
+            report = building.build_lab(lab, self.prove, str(self.isolation))
         except JailUnavailable as error:
             raise RunnerUnavailable(str(error)) from error
         return gate.examine(lab, report, partial(building.job_for, lab), self.grade)
@@ -118,7 +118,7 @@ class JailedRunner:
             raise RunnerUnavailable(str(error)) from error
         return run, board
 
-    def _prove(self, job: GradingJob, *, noting: bool = False) -> building.Proof:
+    def prove(self, job: GradingJob, *, noting: bool = False) -> building.Proof:
         """Grade one of the author's own notebooks; with `noting`, learn what its tests ask for."""
         assembled = assemble(job.submission, job.manifest)
         script = Script(assembled, job.manifest, full=True, noting=noting)
