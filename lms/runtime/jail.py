@@ -140,6 +140,7 @@ def _system() -> list[str]:
             words += ["--symlink", str(path.readlink()), name]
         elif path.is_dir():
             words += ["--ro-bind", name, name]
+    words += ["--perms", "0755", "--dir", "/etc"]  # made on the way to a file, it would be closed
     for name in SYSTEM_FILES:
         words += ["--ro-bind-try", name, name]
     return [*words, "--proc", "/proc", "--dev", "/dev"]
