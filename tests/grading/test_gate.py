@@ -189,6 +189,11 @@ def test_a_refused_lab_is_linted_and_nothing_more(here: Here) -> None:
     assert (report.gate, here.jobs) == (None, [])
 
 
+def test_a_gate_may_look_at_the_tests_alone(here: Here) -> None:
+    report = examine(manifest("double(3)\nx = 1"), GateSettings(flaky_runs=0, mutants=0), here)
+    assert (codes(report.warnings), report.errors, here.jobs) == (["lint-no-verdict"], (), [])
+
+
 def test_without_a_gate_nothing_is_tried(here: Here) -> None:
     assert examine(manifest("double(3)"), None, here) == built(manifest("double(3)"))
     assert here.jobs == []

@@ -97,6 +97,8 @@ def examine(
 
 def _repeat(job: GradingJob, runs: int, grade: Grade) -> _Repeated:
     """Grade the solution under load, each time with another seed."""
+    if not runs:
+        return _Repeated((), 0, 0)
     begun = time.monotonic()
     jobs = [replace(job, seed=seed) for seed in range(1, runs + 1)]
     with _busy(), ThreadPoolExecutor(AT_ONCE) as threads:

@@ -102,12 +102,13 @@ def examined(report: BuildReport, other: BuildReport | None, language: str) -> d
         language: of the sentences.
     """
     manifest = report.manifest
+    maximum = sum(cell.points for cell in manifest.cells if cell.kind is CellKind.TEST) if manifest else 0
     return {
         "ok": not report.errors,
         "assurance": str(manifest.assurance) if manifest else "",
         "isolation": report.isolation,
-        "solution": {"score": report.solution_score, "maximum": report.maximum},
-        "template": {"score": report.template_score, "maximum": report.maximum},
+        "solution": {"score": report.solution_score, "maximum": maximum},
+        "template": {"score": report.template_score, "maximum": maximum},
         "student_names": list(manifest.student_names) if manifest else [],
         "tests": _tests(manifest, report, other, language) if manifest else [],
         "errors": [_finding(notice, language) for notice in report.errors],
@@ -213,9 +214,9 @@ def examined_lines(found: Mapping[str, Any], language: str) -> Iterator[str]:
 
 def _gate_lines(found: Mapping[str, Any], words: Mapping[str, str]) -> Iterator[str]:
     flakiness, mutation = found["flakiness"], found["mutation"]
-    if flakiness:
+    if flakiness and flakiness["runs"]:
         yield f"{words['flakiness']}: {flakiness['runs']} × ({flakiness['seconds']:.1f} s)"
-    if mutation:
+    if mutation and mutation["tried"]:
         counts = f"{mutation['killed']} / {mutation['tried']} ({words['possible']} {mutation['possible']})"
         yield f"{words['mutation']}: {counts}, {mutation['seconds']:.1f} s"
         for one in mutation["survivors"]:
