@@ -154,6 +154,9 @@ def test_two_kernels_share_neither_random_numbers_nor_memory(open_pair: Open) ->
     first, again, other = (open_pair(seed=seed).kernel for seed in (1, 1, 2))
     values = [value(kernel, draw) for kernel in (first, again, other)]
     assert values[0] == values[1] != values[2]
+    late = [open_pair(seed=seed, fresh=True).kernel for seed in (1, 1)]
+    assert [value(kernel, draw) for kernel in late] == values[:2]
+    assert value(late[0], "type(numpy.random.__loader__).__name__") == "'SourceFileLoader'"
     first.execute("import json; json.mark = 1; open('/tmp/mark', 'w'); open('/dev/shm/mark', 'w')", 9)
     assert value(
         other, "import json, os; hasattr(json, 'mark'), os.listdir('/tmp'), os.listdir('/dev/shm')"

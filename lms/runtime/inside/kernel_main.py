@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import random
 import socket
 import sys
 from collections.abc import Mapping
@@ -17,10 +16,10 @@ from ipykernel.kernelapp import IPKernelApp  # noqa: E402
 from tornado.ioloop import IOLoop  # noqa: E402
 
 from lms.runtime.inside.enclosure import Orders  # noqa: E402
+from lms.runtime.inside.seeding import seed  # noqa: E402
 
 CONNECTION = "/run/desk/kernel.json"
 ARGUMENTS = ["-f", CONNECTION, "--HistoryManager.hist_file=:memory:", "--IPKernelApp.log_level=50"]
-WORD = 1 << 32
 CHECK = "check_request"
 
 
@@ -79,14 +78,3 @@ def begin(orders: Mapping[str, Any]) -> None:
     """Take on what one run wants: variables of the environment and the random state."""
     os.environ.update(orders["variables"])
     seed(orders["seed"])
-
-
-def seed(number: int) -> None:
-    """Set the random state of everything that has one and is imported."""
-    random.seed(number)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed(number % WORD)
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.manual_seed(number)
