@@ -15,7 +15,7 @@ log = structlog.get_logger()
 LOOK_SECONDS = 0.1
 GRACE_SECONDS = 5.0  # for those told to end; then they are killed, and nothing is lost by that
 FIRST_PAUSE_SECONDS = 0.2
-LONGEST_PAUSE_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 5.0
 STEADY_SECONDS = 10.0  # who lived so long, or ended of its own accord, starts again at once
 _SET_PDEATHSIG = 1  # of prctl(2)
 

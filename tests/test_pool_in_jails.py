@@ -20,7 +20,7 @@ from lms.runtime.environments import describe
 from tests.runtime.jails import ROOT, need
 from tests.stage import CONTENT, Stage, free_port
 
-pytestmark = [pytest.mark.jail, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.jail, pytest.mark.timeout(1200)]
 LAB, COURSE = "short-answer", "words-and-numbers"
 
 
@@ -94,7 +94,7 @@ def test_whatever_is_killed_nothing_is_lost_and_one_grade_is_kept(
         with stage.writing.begin() as session:  # being killed so often is not their fault
             session.query(GradingRun).update({"tries": 0})
             session.query(ViewRun).update({"tries": 0})
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 600
     while count(stage, GradingRun, RunState.QUEUED, RunState.RUNNING) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert count(stage, GradingRun, RunState.DONE) == len(works), killed
