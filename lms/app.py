@@ -63,15 +63,15 @@ BLUEPRINTS = (
 PLACES = (
     Place(label=N_("Courses"), endpoint="courses.catalogue", within="courses."),
     Place(label=N_("Labs"), endpoint="grading.labs", within="grading.", signed_in=True),
+    Place(label=N_("Leaderboards"), endpoint="leaderboards.boards", within="leaderboards.", signed_in=True),
+    Place(label=N_("Certificates"), endpoint="certs.wallet", within="certs.", signed_in=True),
+    Place(label=N_("Verify"), endpoint="certs.verify", within="certs.verify"),
     Place(
         label=N_("Operation"),
         endpoint="grading.fleet",
         within="grading.fleet",
         seen_by=lms.accounts.policy.is_site_admin,
     ),
-    Place(label=N_("Leaderboards"), endpoint="leaderboards.boards", within="leaderboards.", signed_in=True),
-    Place(label=N_("Certificates"), endpoint="certs.wallet", within="certs.", signed_in=True),
-    Place(label=N_("Verify"), endpoint="certs.verify", within="certs.verify"),
 )
 
 # One line for each (slot, panel): what an upper domain shows on a lower domain's page.

@@ -80,6 +80,10 @@ PAGES = [
     ("grading.regrade_submission", "question", PROFESSOR, "/submissions/{work}/regrade"),
     ("grading.marking_queue", "answers", PROFESSOR, "/grading/queue"),
     ("grading.mark", "answer", PROFESSOR, "/submissions/{written}/answers/why"),
+    ("grading.course_runs", "nothing to do", PROFESSOR, f"{COURSE}/grading-runs"),
+    ("grading.fleet", "board", ADMIN, "/operator/grading"),
+    ("grading.fleet_queue", "nothing waits", ADMIN, "/operator/grading/queue"),
+    ("grading.fleet_dead_letters", "nothing failed", ADMIN, "/operator/grading/dead-letters"),
     ("leaderboards.boards", "boards", STUDENT, "/boards"),
     ("leaderboards.boards", "of somebody new", NEWCOMER, "/boards"),
     ("leaderboards.show", "board", STUDENT, "/boards/{board}"),
@@ -107,7 +111,8 @@ NO_PAGES = {
         "web.static",
     },
     "JSON": {"certs_api.credential", "certs_api.status_list", "grading_api.submission", "web.healthz"},
-    "a part of a page that has it": {"grading.submission_state"},
+    "a part of a page that has it": {"grading.fleet_state", "grading.submission_state"},
+    "figures for programs": {"grading.metrics"},
 }
 # Buttons whose words are cut off, and boxes that hide what no longer fits.
 CLIPPED = """() => [...document.querySelectorAll('.btn, button, .tag, .org, .strip li > *')]
