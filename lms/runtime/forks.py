@@ -67,10 +67,13 @@ class Fork:
         if "hello" not in message:
             raise ForkFailed(message.get("error", "an unknown greeting"))
         self._pid = pid
-        self._exit = os.pidfd_open(pid)
-        self._root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        self.meter.admit(pid)
-        self.control.send(b"go")
+        try:
+            self._exit = os.pidfd_open(pid)
+            self._root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            self.meter.admit(pid)
+            self.control.send(b"go")
+        except OSError as error:
+            raise ForkFailed(f"the child ended at once: {error}") from error
 
     def await_word(self) -> dict[str, Any]:
         """Wait for what the child's program says first.
@@ -82,7 +85,7 @@ class Fork:
         if "error" in message or "exit" in message:
             raise ForkFailed(str(message.get("error", "it ended before it was ready")))
         if self._program < 0 and "ready" in message:
-            self._program = os.pidfd_open(pid)
+            self._program = _handle(pid)
         return message
 
     def begin(self, bounds: Bounds, binds: Sequence[tuple[str, str]], orders: Mapping[str, Any]) -> None:
@@ -192,6 +195,13 @@ class Fork:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _handle(pid: int) -> int:
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        raise ForkFailed(f"the child ended when it was ready: {error}") from error
 
 
 def _readable(number: int, seconds: float) -> bool:

@@ -189,7 +189,7 @@ class WarmPool:
             kept = _Kept(self._start(warm)) if fresh else self._take(warm)
             try:
                 return self._pair(kept, wanted, fresh=fresh)
-            except (ForkFailed, ZygoteDead) as error:
+            except (ForkFailed, ZygoteDead, JailUnavailable) as error:
                 self._discard(warm, kept)
                 if last:
                     raise JailUnavailable(f"no kernel could be started. {error}") from error

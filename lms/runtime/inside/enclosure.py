@@ -26,6 +26,7 @@ WORK = "/lab"
 MEMORY = ("/tmp", WORK, "/run/desk", "/dev/shm")  # noqa: S108  # each child's own
 FILTER = "/opt/duri/filter"
 USER = 1000
+USUAL_BYTES = 1 << 29  # mapped by an interpreter with the usual libraries
 CONTROL = 3  # the control socket's number in every child
 NAMESPACES = (
     call.CLONE_NEWUSER
@@ -172,8 +173,11 @@ def _settle(begin: Mapping[str, Any], second: int) -> None:
         _bind(source, target)
     for folder in begin["covered"]:
         call.mount("tmpfs", folder, "tmpfs", HARMLESS | call.MS_RDONLY, "size=4k,mode=000")
+    # Large libraries map much that they never use: a run may map as much more as a small one could.
+    beyond = max(_mapped_bytes() - USUAL_BYTES, 0)
     for name, value in begin["limits"].items():
-        resource.prlimit(second, LIMITS[name], (value, value))
+        most = value + beyond if name == "address" else value
+        resource.prlimit(second, LIMITS[name], (most, most))
     _give_up_power()
 
 
@@ -184,6 +188,11 @@ def _bind(source: str, target: str) -> None:
         os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
         os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o444))
     call.mount(source, target, flags=call.MS_BIND)  # read-only, as the shelf is; that cannot be undone here
+
+
+def _mapped_bytes() -> int:
+    with open("/proc/self/statm") as file:  # noqa: PTH123  # as above
+        return int(file.read().split()[0]) * resource.getpagesize()
 
 
 def _give_up_power() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import socket
 import sys
@@ -14,12 +15,12 @@ sys.modules["debugpy"] = None  # type: ignore[assignment]  # a tenth of the star
 from ipykernel.ipkernel import IPythonKernel  # noqa: E402
 from ipykernel.kernelapp import IPKernelApp  # noqa: E402
 from tornado.ioloop import IOLoop  # noqa: E402
+from traitlets.config import Config  # noqa: E402
 
 from lms.runtime.inside.enclosure import Orders  # noqa: E402
 from lms.runtime.inside.seeding import seed  # noqa: E402
 
 CONNECTION = "/run/desk/kernel.json"
-ARGUMENTS = ["-f", CONNECTION, "--HistoryManager.hist_file=:memory:", "--IPKernelApp.log_level=50"]
 CHECK = "check_request"
 
 
@@ -48,13 +49,32 @@ class LabKernel(IPythonKernel):
             self.session.send(stream, "check_reply", {"status": status}, parent, ident=ident)
 
 
+class LabApp(IPKernelApp):
+    """The usual application, without a look for settings: there are none, and it takes a sixth of the start."""
+
+    def parse_command_line(self, argv: Any = None) -> None:
+        """Have no command line."""
+
+    def load_config_file(self, *_: Any, **__: Any) -> None:
+        """Have no settings beside ours."""
+
+
+def start(connection: Mapping[str, Any]) -> LabApp:
+    """Return a kernel whose every socket is bound."""
+    asyncio.set_event_loop(None)
+    sys.argv[:] = ["ipykernel", "-f", CONNECTION]
+    Path(CONNECTION).write_text(json.dumps(connection))
+    in_memory = Config({"HistoryManager": {"hist_file": ":memory:"}})
+    app: LabApp = LabApp.instance(
+        kernel_class=LabKernel, connection_file=CONNECTION, log_level=logging.CRITICAL, config=in_memory
+    )
+    app.initialize()  # type: ignore[no-untyped-call]  # untyped library
+    return app
+
+
 def main(connection: Mapping[str, Any], rpc: socket.socket | None, orders: Orders) -> None:
     """Run a kernel until it is asked to stop."""
-    asyncio.set_event_loop(None)
-    sys.argv[:] = ["ipykernel", *ARGUMENTS[:2]]
-    describe(connection)
-    app = IPKernelApp.instance(kernel_class=LabKernel)
-    app.initialize(ARGUMENTS)  # type: ignore[no-untyped-call]  # untyped library, like the next
+    app = start(connection)
     app.kernel.rpc = rpc
     loop = IOLoop.current()
 
@@ -65,13 +85,8 @@ def main(connection: Mapping[str, Any], rpc: socket.socket | None, orders: Order
 
     loop.add_handler(orders.number, carry_out, IOLoop.READ)
     loop.add_callback(orders.ready)  # it answers now, so whoever connects need not try again
-    app.start()  # type: ignore[no-untyped-call]
+    app.start()  # type: ignore[no-untyped-call]  # untyped library
     os._exit(0)  # nothing of the warm environment is to be tidied up here
-
-
-def describe(connection: Mapping[str, Any]) -> None:
-    """Lay down where the kernel is to listen."""
-    Path(CONNECTION).write_text(json.dumps(connection))
 
 
 def begin(orders: Mapping[str, Any]) -> None:

@@ -1,16 +1,14 @@
 """A sample kernel that runs a few cells as a student's would, to see what they import late."""
 
-import asyncio
 import contextlib
 import sys
 import threading
 from typing import Any
 
 import zmq
-from ipykernel.kernelapp import IPKernelApp
 from jupyter_client.session import Session
 
-from lms.runtime.inside.kernel_main import ARGUMENTS, LabKernel, describe
+from lms.runtime.inside.kernel_main import start
 
 SECONDS = 20
 PLACE = "/run/desk/s"
@@ -47,14 +45,11 @@ CELLS = {
 
 def run() -> None:
     """Run the cells whose library is imported already; leaves threads behind, so the process must end."""
-    asyncio.set_event_loop(None)
-    describe(CONNECTION)
-    app = IPKernelApp.instance(kernel_class=LabKernel)
-    app.initialize(ARGUMENTS)  # type: ignore[no-untyped-call]  # untyped library, like the next
+    app = start(CONNECTION)
     cells = [cell for name, sources in CELLS.items() if not name or name in sys.modules for cell in sources]
     client = threading.Thread(target=_execute, args=(cells, app), daemon=True)
     client.start()
-    app.start()  # type: ignore[no-untyped-call]
+    app.start()  # type: ignore[no-untyped-call]  # untyped library
 
 
 def _execute(cells: list[str], app: Any) -> None:
