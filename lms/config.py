@@ -49,6 +49,8 @@ class Settings:
     """Least isolation that grading accepts: full or reduced."""
     metrics_token: str = ""
     """What a monitoring program sends as `Authorization: Bearer …` to read `/metrics`; empty: no page."""
+    gate_seconds: int = 30
+    """How long publication tries small errors in a solution, graded again and again before; 0: neither."""
     lease_seconds: int = 30
     """How long a worker that has gone silent keeps its job."""
     queue_url: str = ""

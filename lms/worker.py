@@ -333,7 +333,12 @@ class Worker:
             release = session.get_one(LabRelease, release_id)
             files = labs.lab_files(release.version, release.lab.slug)
             lab_folder = labs.write_files(files, self.blobs, folder / release.lab.slug)
-            return labs.lab_source(release, folder=lab_folder, environment=self.environment(release).path)
+            return labs.lab_source(
+                release,
+                folder=lab_folder,
+                environment=self.environment(release).path,
+                gate_seconds=self.settings.gate_seconds,
+            )
 
     def environment(self, release: LabRelease) -> Environment:
         """Return the release's environment, made on first use."""

@@ -64,6 +64,7 @@ def settings_for(instance: Path, port: int) -> Settings:
         instance=instance,
         public_url=os.environ.get("DURI_PUBLIC_URL", f"http://127.0.0.1:{port}"),
         demo=True,
+        gate_seconds=int(os.environ.get("DURI_GATE_SECONDS", "0")),  # a first start should not take minutes
         isolation=os.environ.get("DURI_ISOLATION", "reduced"),  # a plain user has no cgroup of its own
         university_signer_url=f"http://127.0.0.1:{ports[Part.UNIVERSITY]}",
         university_signer_token=signers / "university.token",

@@ -63,6 +63,11 @@ def test_a_source_names_its_board_and_seed(session: Session, blobs: FolderBlobs,
     assert (source.board.predict, source.board.public_share) == ("predict", 0.4)
     assert source.board_seed == release.board_seed
     assert source.board_seed is not None
+    assert source.gate is not None
+    assert (source.gate.flaky_runs, source.gate.seconds) == (5, 30)
+    quick = lab_source(release, folder=tmp_path, environment=tmp_path, gate_seconds=0).gate
+    assert quick is not None
+    assert (quick.flaky_runs, quick.mutants) == (0, 0)
 
 
 def test_a_submission_goes_from_waiting_to_graded(world: World) -> None:

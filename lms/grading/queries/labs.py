@@ -1,6 +1,7 @@
 """Labs, their releases and the jobs that are made of them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +130,11 @@ def kernel_settings(rules: LabSettings, notebook: bytes) -> KernelSettings:
     )
 
 
-def gate_settings(rules: LabSettings) -> GateSettings:
-    """Return how hard publication tries a lab with these settings."""
-    return GateSettings(flaky_runs=rules.flaky_runs, least_score=rules.mutation_score)
+def gate_settings(rules: LabSettings, seconds: float = GateSettings.seconds) -> GateSettings:
+    """Return how hard publication tries a lab with these settings; in 0 seconds its tests are only read."""
+    if seconds <= 0:
+        return GateSettings(flaky_runs=0, mutants=0)
+    return GateSettings(flaky_runs=rules.flaky_runs, seconds=seconds, least_score=rules.mutation_score)
 
 
 def board_spec(release: LabRelease) -> BoardSpec | None:
@@ -153,17 +156,17 @@ def board_of(rules: LabSettings) -> BoardSpec | None:
     )
 
 
-def lab_source(release: LabRelease, *, folder: Path, environment: Path) -> LabSource:
+def lab_source(
+    release: LabRelease, *, folder: Path, environment: Path, gate_seconds: float = GateSettings.seconds
+) -> LabSource:
     """Return what the runner needs to build a release whose files stand in `folder`."""
     rules = rules_of(release)
-    return source_of(
-        rules, release.lab.slug, folder=folder, environment=environment, board_seed=release.board_seed or 0
-    )
+    source = source_of(rules, release.lab.slug, folder=folder, environment=environment)
+    gate = gate_settings(rules, gate_seconds)
+    return replace(source, board_seed=release.board_seed or 0, gate=gate)
 
 
-def source_of(
-    rules: LabSettings, name: str, *, folder: Path, environment: Path, board_seed: int = 0
-) -> LabSource:
+def source_of(rules: LabSettings, name: str, *, folder: Path, environment: Path) -> LabSource:
     """Return what the runner needs to build the lab of that name in `folder`."""
     notebook = folder / f"{name}.ipynb"
     return LabSource(
@@ -172,7 +175,6 @@ def source_of(
         environment=environment,
         limits=limits_of(rules),
         board=board_of(rules),
-        board_seed=board_seed,
         kernel=kernel_settings(rules, notebook.read_bytes() if notebook.is_file() else b""),
         assurance=Assurance(rules.assurance),
         gate=gate_settings(rules),
