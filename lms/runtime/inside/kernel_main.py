@@ -50,7 +50,7 @@ class LabKernel(IPythonKernel):
 
 
 class LabApp(IPKernelApp):
-    """The usual application, without a look for settings: there are none, and it takes a sixth of the start."""
+    """The usual application, without a look for settings: there are none, and it takes a while."""
 
     def parse_command_line(self, argv: Any = None) -> None:
         """Have no command line."""
