@@ -33,6 +33,7 @@ def _document(shown: Outcome) -> dict[str, Any]:
         "late": work.late,
         "state": shown.stage.value,
         "place": wait.place if wait else None,
+        "wait_seconds": wait.seconds if wait else None,
         "cells": list(shown.run.progress) if shown.run else [],
         "score": grade.score if grade else None,
         "maximum": grade.maximum if grade else work.release.maximum,

@@ -5,6 +5,7 @@ import gc
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,11 +31,12 @@ from lms.grading.core.contracts import (
     ViewReport,
 )
 from lms.grading.core.wire import to_plain
-from lms.grading.models import GradingRun, LabRelease, ManualMark, Submission
-from lms.grading.queries.submissions import grade_of
+from lms.grading.models import GradingRun, LabRelease, ManualMark, RunState, Submission, Worker
+from lms.grading.queries.submissions import grade_of, newest_run
 from lms.grading.services.running import fail_run, record_grade, record_progress
 from tests.factories.grading import (
     World,
+    enrol,
     grading_report,
     lab_settings,
     make_user,
@@ -289,6 +291,58 @@ def test_the_state_fills_in_by_itself_and_stops_at_the_end(
     assert "hx-trigger" not in ended
     assert "<b>3</b>" in ended
     assert "provisional" in ended
+
+
+def past(world: World, seconds: float) -> None:
+    """A run of an hour ago that took so long."""
+    person = enrol(world.session, make_user(world.session), world.cohort)
+    run = newest_run(world.session, world.hand_in(enrolment=person, received_at=now() - timedelta(hours=2)))
+    assert run is not None
+    run.state, run.finished_at = RunState.DONE, now() - timedelta(hours=1)
+    run.started_at = run.finished_at - timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("language", "count", "said"),
+    [
+        ("en", 1, ["About 3 s until the result", "You are next.", "every 500ms"]),
+        ("en", 40, ["About 2 min until the result", "39 before you.", "every 16000ms"]),
+        ("ko", 46, ["결과까지 약 2분 30초", "앞에 45건이 있어요."]),
+    ],
+)
+def test_the_wait_is_told_in_words(
+    client: FlaskClient,
+    world: World,
+    sign_in: SignIn,
+    session: Session,
+    language: str,
+    count: int,
+    said: list[str],
+) -> None:
+    for _ in range(6):
+        past(world, 3)
+    for _ in range(count):
+        work = world.hand_in(enrolment=enrol(session, make_user(session), world.cohort), received_at=now())
+    session.add(Worker(name="host:1", started_at=now(), seen_at=now(), resources=["cpu"]))
+    client.set_cookie("language", language)
+    sign_in(work.enrolment.user)
+    page = client.get(f"/submissions/{work.id}").text
+    for each in said:
+        assert each in page
+
+
+def test_a_range_is_told_where_runs_differ(
+    client: FlaskClient, world: World, sign_in: SignIn, session: Session
+) -> None:
+    for seconds in (1, 1, 1, 1, 1, 400):
+        past(world, seconds)
+    for _ in range(3):
+        work = world.hand_in(enrolment=enrol(session, make_user(session), world.cohort), received_at=now())
+    session.add(Worker(name="host:1", started_at=now(), seen_at=now(), resources=["cpu"]))
+    sign_in(work.enrolment.user)
+    page = client.get(f"/submissions/{work.id}").text
+    assert re.search(r"1 s to \d+ min( \d+ s)? until the result", page)
+    assert "more urgent work may still come in between" in page
 
 
 def test_a_state_that_has_not_changed_is_not_sent_again(

@@ -131,7 +131,7 @@ class Wait:
     workers: int = 0  # that are alive and take work of its kind
 
 
-STEPS = ((10.0, 1.0), (60.0, 5.0), (600.0, 30.0), (3600.0, 60.0))
+STEPS = ((10.0, 1.0), (60.0, 5.0), (120.0, 10.0), (600.0, 30.0), (3600.0, 60.0))
 SURE = 1.5  # a range that reaches less far than that times what is expected is not worth telling
 
 

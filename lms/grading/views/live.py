@@ -1,9 +1,23 @@
 """The live part of a result page: how often it looks again, and what it says of a wait."""
 
+from flask_babel import gettext
+
 from lms.db import now
 from lms.grading.core.waiting import look_again_seconds
 from lms.grading.queries.outcomes import Outcome
 from lms.grading.views.labs import blueprint
+from lms.web.formats import seconds
+
+MINUTE_SECONDS = 60
+
+
+@blueprint.app_template_filter("lasting")
+def lasting(value: float) -> str:
+    """Write how long a wait lasts: in seconds, then in minutes with their rest, as long as it is told."""
+    minutes, rest = divmod(round(value), MINUTE_SECONDS)
+    if value < 2 * MINUTE_SECONDS or not rest:
+        return seconds(value)
+    return str(gettext("%(minutes)d min %(seconds)d s", minutes=minutes, seconds=rest))
 
 
 @blueprint.app_template_filter("look_again")

@@ -23,7 +23,9 @@ from lms.grading.core.waiting import (
     Slot,
     Wait,
     expected_arrivals,
+    look_again_seconds,
     pace_of,
+    told,
     waits,
 )
 
@@ -347,3 +349,39 @@ def test_the_first_estimate_holds_in_a_deadline_rush(name: str, seed: int) -> No
     assert count > 100
     assert middle <= 0.25
     assert ninth <= 0.5
+
+
+# what people are told
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.2, 1), (3.4, 3), (9.6, 10), (23, 25), (59, 60), (74, 70), (140, 150), (700, 720), (5000, 4800)],
+)
+def test_a_wait_is_told_no_finer_than_it_is_known(seconds: float, said: float) -> None:
+    assert told(Wait(3, seconds, seconds * 0.9, seconds * 1.1, 2)) == Wait(3, said, None, None, 2)
+
+
+def test_a_wide_range_is_told_and_a_narrow_one_is_not() -> None:
+    assert told(Wait(3, 40, 20, 200)) == Wait(3, 40, 20, 210)
+    assert told(Wait(3, 2, 1, 6)).low is None  # nobody minds four seconds
+    assert told(Wait(3, 40, 30, 50)).low is None
+
+
+def test_no_promise_stays_none() -> None:
+    assert told(Wait(7, None)) == Wait(7, None)
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1), st.floats(1, 10))
+def test_what_is_told_is_in_order(seconds: float, less: float, more: float) -> None:
+    wait = told(Wait(1, seconds, seconds * less, seconds * more, 1))
+    if wait.low is not None:
+        assert wait.high is not None
+        assert 0 < wait.low <= (wait.seconds or 0) < wait.high
+
+
+def test_a_page_looks_more_often_near_the_end_and_never_without_pause() -> None:
+    looks = [look_again_seconds(Wait(1, seconds)) for seconds in (600, 60, 20, 5, 1, 0)]
+    assert looks == [16, 8, 2, 0.5, 0.25, 0.25]
+    assert look_again_seconds(Wait(1, None)) == 8
+    assert [look_again_seconds(None, going_on) for going_on in (0, 4, 11, 500)] == [0.25, 0.25, 1, 2]
