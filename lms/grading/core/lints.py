@@ -20,6 +20,7 @@ MAGIC = re.compile(r"^[ \t]*[%!]|\bget_ipython\s*\(", re.MULTILINE)
 DATA = frozenset({
     "call", "getattr:predict", "getattr:predict_proba", "getattr:decision_function", "getattr:transform",
     "getattr:fit", "getattr:fit_transform", "getattr:forward", "getattr:eval", "getattr:__name__",
+    "mutates", "result:number",
 })  # fmt: skip
 # Names, and classes of libraries: where something is looked up, not what it says.
 LOOKED_UP = ("name:", "setname:", "library:")

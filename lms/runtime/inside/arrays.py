@@ -287,6 +287,7 @@ TENSOR = Habit(
     lambda value, seen: bool(sys.modules["torch"].equal(value.detach(), seen)),
     _tensor_become,
     lambda value: int(value.element_size() * value.nelement()),
+    lambda value: value.detach().clone(),
 )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from lms.runtime.inside import shaking
-from lms.runtime.inside.codec import Encoder, Node
+from lms.runtime.inside.codec import Change, Encoder, Node, exact, reading
 from lms.runtime.inside.finding import TEXT, find
 from lms.runtime.inside.frames import Gone, ProtocolError
 from lms.runtime.inside.lending import DEEPEST, Lent
@@ -52,6 +52,8 @@ class Conversation:
         self.lent = Lent(self.profile)
         self.seeing = Seeing(self, locked)
         self.broken = ""
+        self.bending = True  # what student code does to arguments is seen by the test, for as long as it lasts
+        self.bent = False  # it did so, where the reference solution did not
         self.before_asking: Callable[[], None] = lambda: None
         self._talk = Talk(line, 1, self.seeing)
         self._count = 0
@@ -82,6 +84,13 @@ class Conversation:
         """Tell the other side that a handle it just gave is not wanted."""
         self._dropped.append((number, 1))
 
+    def change(self) -> Change:
+        """Say what becomes of a change that student code made to something of the test's."""
+        if self.may("mutates"):
+            return Change.KEPT
+        self.bent = True
+        return Change.BENT if self.bending else Change.REFUSED
+
     # Talking.
 
     def ask(self, deed: str, *values: Any, **named: Any) -> Any:
@@ -97,10 +106,11 @@ class Conversation:
             parts = (deed, tuple(named), *values, *named.values())
             self._talk.post(ASK, number, parts, self._beside)
             answer = self._answer(number)
+            raised = self.seeing.raised(answer.values[0]) if answer.kind == RAISE else None
         if self.lent.depth == 0:
             self._forgotten += self._talk.twins.prune()
-        if answer.kind == RAISE:
-            raise self.seeing.raised(answer.values[0])
+        if raised is not None:
+            raise raised
         return answer.values[0]
 
     @contextlib.contextmanager
@@ -131,13 +141,15 @@ class Conversation:
 
     def _call_back(self, number: int, values: list[Any]) -> None:
         """Do what the student's code asks of something that the test lent to it."""
-        thing, deed, names, *rest = values
-        split = len(rest) - len(names)
+        with reading():
+            thing, deed, names, *rest = values
+            split = len(rest) - len(exact(names, tuple))
+            named = dict(zip([exact(one, str) for one in names], rest[split:], strict=True))
         self.lent.depth += 1
         try:
             if self.lent.depth > DEEPEST:
                 raise RecursionError("maximum recursion depth exceeded")
-            done = self.lent.deed(thing, deed)(*rest[:split], **dict(zip(names, rest[split:], strict=True)))
+            done = self.lent.deed(thing, exact(deed, str))(*rest[:split], **named)
             kind = OK
         except StudentGone:
             raise
@@ -170,6 +182,8 @@ class Conversation:
         """Begin a test."""
         self.profile.allowed = None if allowed is None else frozenset(allowed)
         self.profile.asked = set()
+        self.bent = False
+        self._talk.twins.straighten()
         self._random.watch()
         self.ask("begin", tuple(locked))
 

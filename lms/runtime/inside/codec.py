@@ -8,6 +8,7 @@ side's `Foreign`, which makes a handle of it.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Protocol, TypeVar
 
 from lms.runtime.inside.frames import Buffer, ProtocolError, TooLarge
@@ -20,6 +21,14 @@ Node = Any
 _T = TypeVar("_T")
 
 
+class Change(Enum):
+    """What becomes of a change that the other side made to something of this side's."""
+
+    KEPT = "kept"
+    BENT = "bent"  # until the test is over
+    REFUSED = "refused"  # who refers to it gets a copy of its own
+
+
 class Foreign(Protocol):
     """What one side does about values that do not cross."""
 
@@ -28,6 +37,9 @@ class Foreign(Protocol):
 
     def locked_class(self, name: str) -> Any:
         """Return a class that a locked cell defines, None if there is none of the name."""
+
+    def change(self) -> "Change":
+        """Say what becomes of a change that the other side made to something of this side's."""
 
     def write(self, encoder: "Encoder", value: object) -> Node:
         """Write something in place of the value."""
@@ -158,6 +170,7 @@ class Decoder:
         self._twins = twins
         self._buffers = buffers
         self._made: dict[int, Any] = {}
+        self._refused: dict[int, Any] = {}
         self._depth = 0
         self._count = 0
 
@@ -193,15 +206,17 @@ class Decoder:
         self._made[number] = value
         if number not in self._twins:
             self._twins.add(number, value, rule.habit)
-            self._made[number] = self._twins.value(number)
+        elif self._twins.own(number) and self.foreign.change() is Change.REFUSED:
+            self._refused[number] = value
 
     def _change(self, number: int) -> None:
         old, new = self._twins.value(number), self._made[number]
-        if old is new:
+        if old is new or number in self._refused:
             return
         if type(old) is not type(new):
             raise ProtocolError("a mutable value has changed its type")
-        self._twins.become(number, new)
+        bent = self._twins.own(number) and self.foreign.change() is Change.BENT
+        (self._twins.bend if bent else self._twins.become)(number, new)
 
     def node(self, node: Node) -> Any:
         """Read one value; only below `reading`."""
@@ -212,7 +227,7 @@ class Decoder:
         if self._count > MOST_VALUES or self._depth > DEEPEST + 10:
             raise ProtocolError("a value is too large")
         if node[0] == "r":
-            value = self._twins.value(node[1])
+            value = self._refused[node[1]] if node[1] in self._refused else self._twins.value(node[1])
         elif node[0] in READERS:
             value = self._inline(node)
         else:

@@ -99,7 +99,13 @@ def _become(value: Any, new: Any) -> None:
             value.__dict__[name] = one
 
 
-INSTANCE = Rule(_write, Habit(_flat, _same, _become, lambda value: 64 + 16 * len(_attributes(value))))
+def _again(value: Any) -> Any:
+    again = object.__new__(type(value))
+    _become(again, value)
+    return again
+
+
+INSTANCE = Rule(_write, Habit(_flat, _same, _become, lambda value: 64 + 16 * len(_attributes(value)), _again))
 READERS["o"] = Reader(_make, _fill, 0)
 
 

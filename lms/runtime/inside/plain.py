@@ -242,6 +242,12 @@ def _rewrite(value: Any, new: Any) -> None:
     value.seek(new.tell())
 
 
+def _file_again(value: Any) -> Any:
+    again = type(value)(value.getvalue())
+    again.seek(value.tell())
+    return again
+
+
 def _weigh(value: Any) -> int:
     return 16 * len(value) + 64
 
@@ -257,6 +263,7 @@ FILE = Habit(
     lambda value, seen: (value.getvalue(), value.tell()) == seen,
     _rewrite,
     lambda value: len(value.getvalue()),
+    _file_again,
 )
 
 

@@ -79,6 +79,8 @@ class Desk:
         with captured() as written:
             try:
                 result = self._test(given, file)
+                if self._talk.bent:
+                    result = min(result, self._unbent(given, file), key=_worth)
             except BaseException as caught:  # noqa: BLE001  # whatever a test raises is its outcome
                 error = caught
             account = self._account(error)
@@ -105,11 +107,26 @@ class Desk:
             self._names._hand_over()  # noqa: SLF001  # the last assignments
             self._names.end()
 
+    def _unbent(self, given: Mapping[str, Any], file: str) -> str | None:
+        """Run a test again, on arguments that student code cannot change.
+
+        What a test compares with may be made of an argument: `assert mean(values) == sum(values) / 3`. Who
+        changes `values` to fit a wrong answer fails here; who sorts them on the way does not. A test that
+        wants them unchanged has said so before.
+        """
+        self._talk.bending = False
+        try:
+            with captured():
+                return self._test(given, file)
+        finally:
+            self._talk.bending = True
+
     def _points(self, value: object) -> str | None:
         """Return the text of a test's last value; where the reference solution gave points, only points count."""
         text = plain_text(value)
         if text is not None and text[:1] not in "<TF'\"":
-            self._talk.may(NUMBER)  # noted at publication
+            if self._talk.profile.noting:
+                self._talk.may(NUMBER)
         elif NUMBER in (self._talk.profile.allowed or ()):
             return f"<{type(value).__name__}>"  # None and True mean full points elsewhere
         return text
@@ -143,7 +160,7 @@ def transformed(source: str) -> str:
     return source if manager is None else str(manager.TransformerManager().transform_cell(source))
 
 
-def plain_text(value: object) -> str | None:
+def plain_text(value: Any) -> str | None:
     """Return the text of a plain value, as points are read from it; never what an object says of itself."""
     numpy = sys.modules.get("numpy")
     if numpy is not None and issubclass(type(value), numpy.generic) and type(value).__module__ == "numpy":
@@ -153,6 +170,14 @@ def plain_text(value: object) -> str | None:
     if type(value) in {int, float, bool, str}:
         return repr(value)[:RESULT]
     return None if value is None else f"<{type(value).__name__}>"
+
+
+def _worth(text: str | None) -> float:
+    """Return how much a test's last value is worth, only to be compared."""
+    try:
+        return math.inf if text in {None, "True"} else float(str(text))
+    except ValueError:
+        return -math.inf
 
 
 def _named(error: BaseException) -> list[str]:

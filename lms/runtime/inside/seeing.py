@@ -12,7 +12,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from lms.runtime.inside import faults, instances
-from lms.runtime.inside.codec import Decoder, Encoder, Node, Rule, exact
+from lms.runtime.inside.codec import Change, Decoder, Encoder, Node, Rule, exact
 from lms.runtime.inside.finding import NOTEBOOK, TEXT, find, harmless, is_exception, locate, path_of
 from lms.runtime.inside.frames import ProtocolError
 from lms.runtime.inside.handles import CLAIMS, Handle, Remote, RemoteKind, handle_class, handle_of, make
@@ -47,6 +47,10 @@ class Seeing:
         """Return a class that a locked cell defines."""
         found = self._locked.get(name)
         return found if isinstance(found, type) else None
+
+    def change(self) -> Change:
+        """Say what becomes of a change that student code made to something of the test's."""
+        return self._talk.change()
 
     def write(self, encoder: Encoder, value: Any) -> Node:
         """Write what is no data."""

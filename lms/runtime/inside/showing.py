@@ -11,7 +11,7 @@ from typing import Any
 
 from lms.runtime.inside import faults, instances
 from lms.runtime.inside.borrowed import Borrowed, borrowed
-from lms.runtime.inside.codec import Decoder, Encoder, Node, Rule
+from lms.runtime.inside.codec import Change, Decoder, Encoder, Node, Rule
 from lms.runtime.inside.finding import NOTEBOOK, is_exception, locate, path_of
 from lms.runtime.inside.frames import TooLarge
 from lms.runtime.inside.operations import CAPABILITIES
@@ -73,6 +73,10 @@ class Showing:
         """Return a class that a locked cell defines."""
         found = self.locked.get(name)
         return found if isinstance(found, type) else None
+
+    def change(self) -> Change:
+        """Take every change of the checker's over."""
+        return Change.KEPT
 
     def write(self, encoder: Encoder, value: Any) -> Node:
         """Write what is no data."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lms.runtime.inside.arrays import inline, library, read_inline
-from lms.runtime.inside.codec import READERS, SHELVES, Decoder, Encoder, Node, Reader, Rule, exact
+from lms.runtime.inside.codec import READERS, SHELVES, Change, Decoder, Encoder, Node, Reader, Rule, exact
 from lms.runtime.inside.frames import ProtocolError, TooLarge
 from lms.runtime.inside.twins import Habit, Twins
 
@@ -23,7 +23,7 @@ MASKED = {f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)} 
 def _column(encoder: Encoder, value: Any) -> Node:
     """Write an array of pandas or of NumPy."""
     pandas, numpy = sys.modules["pandas"], sys.modules["numpy"]
-    if isinstance(value, pandas.arrays.NumpyExtensionArray):
+    if type(value) is pandas.arrays.NumpyExtensionArray:  # text has children of it
         value = value.to_numpy()
     dtype = value.dtype
     if isinstance(dtype, numpy.dtype):
@@ -234,6 +234,10 @@ class _Apart:
         """Know nothing."""
         del value
 
+    def change(self) -> Change:
+        """Change nothing."""
+        return Change.REFUSED
+
     def locked_class(self, name: str) -> None:
         """Know nothing."""
         del name
@@ -343,7 +347,7 @@ def _pandas(kind: type) -> Rule | None:
         type(pandas.NaT): Rule(lambda _, __: ["pd.nat"]),
         type(pandas.NA): Rule(lambda _, __: ["pd.na"]),
     }
-    if kind not in rules and kind.__module__.startswith("pandas."):
+    if kind not in rules and kind.__module__.partition(".")[0] == "pandas":
         if issubclass(kind, pandas.Index):
             return Rule(_index, fits=_written)
         if issubclass(kind, pandas.api.extensions.ExtensionArray):

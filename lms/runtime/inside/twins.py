@@ -5,6 +5,7 @@ remembers how a twin looked when the other side last knew it, and sends what cha
 The numbers of the checker's twins are positive, those of the student's kernel negative.
 """
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ class Habit:
     same: Callable[[Any, Any], bool]  # value, look -> unchanged?
     become: Callable[[Any, Any], None]  # value, its new self
     weigh: Callable[[Any], int]
+    keep: Callable[[Any], Any] = copy.copy  # a copy to become again
 
 
 @dataclass
@@ -43,6 +45,7 @@ class Twins:
         self._next = 0
         self._twins: dict[int, Twin] = {}
         self._numbers: dict[int, int] = {}  # id of the value -> number
+        self._before: dict[int, tuple[Twin, Any]] = {}  # id of the value -> how it was before it was bent
 
     def number(self, value: object) -> int | None:
         """Return the number of a twin, None for a value that has none yet."""
@@ -88,6 +91,19 @@ class Twins:
         twin.habit.become(twin.value, new)
         twin.looked = False
 
+    def bend(self, number: int, new: object) -> None:
+        """Change a twin until `straighten`."""
+        twin = self._twins[number]
+        if id(twin.value) not in self._before:
+            self._before[id(twin.value)] = (twin, twin.habit.keep(twin.value))
+        self.become(number, new)
+
+    def straighten(self) -> None:
+        """Undo what was bent."""
+        for twin, before in self._before.values():
+            twin.habit.become(twin.value, before)
+        self._before.clear()
+
     def forget(self, numbers: list[int]) -> None:
         """Let twins go; those that are unknown already are gone already."""
         for number in numbers:
@@ -108,5 +124,6 @@ class Twins:
 
     def clear(self) -> None:
         """Forget all."""
+        self.straighten()
         self._twins.clear()
         self._numbers.clear()
