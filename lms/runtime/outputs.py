@@ -16,6 +16,7 @@ RESULT_CHARACTERS = 1_000  # more is no number of points
 ERROR_CHARACTERS = 4_000
 EACH_BYTES = 64  # what an output takes up beside its content
 MOST_OUTPUTS = 1_000  # of one cell
+CELL_BYTES = 64 << 10  # of one cell, whatever the notebook may keep in all
 FLOOD = 16  # times the limit: then the cell is ended
 
 
@@ -29,7 +30,7 @@ class CellOutputs:
         self.error: tuple[str, str] | None = None
         self.received_bytes = 0
         self.kept_bytes = 0
-        self._limit = limit_bytes
+        self._limit = min(limit_bytes, CELL_BYTES)
         self._clear_next = False
 
     def take(self, kind: str, content: dict[str, Any], size: int) -> None:

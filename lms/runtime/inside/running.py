@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lms.runtime.inside import faults
-from lms.runtime.inside.asking import Conversation, StudentGone
+from lms.runtime.inside.asking import Conversation
 from lms.runtime.inside.locked import order
 from lms.runtime.inside.names import Names
 
 RESULT = 1_000  # characters
 NUMBER = "result:number"  # asked of a test's own last value: partial credit
-OUTPUT = 1 << 18
-TRACE = 32_000
+OUTPUT = 40_000  # of one test; together with its traceback no more than any cell keeps
+TRACE = 16_000
 
 
 class Desk:
