@@ -117,17 +117,25 @@ class _Keeper:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "warm")
+        self._lock = threading.Lock()
+        self._closed = False
 
     def submit(self, work: Callable[[], T]) -> "Future[T]":
         """Have work done; the caller may wait for its result."""
         return self._thread.submit(work)
 
     def later(self, work: Callable[[], None]) -> None:
-        """Have work done that nobody waits for."""
-        self._thread.submit(work).add_done_callback(_log_failure)
+        """Have work done that nobody waits for; once the thread is gone, at once."""
+        with self._lock:
+            if not self._closed:
+                self._thread.submit(work).add_done_callback(_log_failure)
+                return
+        work()
 
     def close(self) -> None:
         """Finish what is left."""
+        with self._lock:
+            self._closed = True
         self._thread.shutdown()
 
 

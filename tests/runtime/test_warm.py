@@ -204,6 +204,18 @@ def test_an_answer_in_the_checks_can_be_interrupted(open_pair: Open) -> None:
     assert pair.checker.check(pair.kernel, "one()", allowed=None, seconds=9).result == "1"
 
 
+def test_a_pair_may_outlive_its_pool(environment: Path, isolation: Isolation) -> None:
+    assert isolation
+    pool = WarmPool()
+    pair = pool.open(WarmSpec(environment), KernelSpec(environment, BOUNDS), seed=0, checked=False)
+    pool.close()
+    pool.close()
+    assert pair.kernel.execute("1", 9).status is RunStatus.DIED
+    pair.close()
+    pair.close()
+    assert pool.environments() == []
+
+
 def test_a_killed_environment_is_replaced_without_the_run_noticing(pool: WarmPool, open_pair: Open) -> None:
     first = open_pair().kernel
     assert value(first, "1") == "1"
