@@ -22,8 +22,8 @@ DATA = frozenset({
     "getattr:fit", "getattr:fit_transform", "getattr:forward", "getattr:eval", "getattr:__name__",
     "mutates", "result:number",
 })  # fmt: skip
-# Names, and classes of libraries: where something is looked up, not what it says.
-LOOKED_UP = ("name:", "setname:", "library:")
+# Where something is looked up, handed over or taken one by one: not what an object says of itself.
+LOOKED_UP = ("name:", "setname:", "delname:", "library:", "lent:", "estimator", "mutates", "iter", "next")
 SCORES = frozenset({"score", "evaluate", "best_score_", "oob_score_", "accuracy", "loss_"})
 COMPARING = frozenset({
     "allclose", "isclose", "array_equal", "assert_allclose", "assert_array_equal", "assert_almost_equal",
@@ -157,7 +157,7 @@ def _no_verdict(test: _Test) -> Iterator[Notice]:
 
 def _memorable(test: _Test) -> Iterator[Notice]:
     """Say whether everything that the test wants stands in front of the student's eyes."""
-    if test.cell.hidden:
+    if test.cell.hidden or test.cell.points <= 0:
         return
     verdicts = [node for node in test.nodes if _is_verdict(node)]
     if not verdicts or not all(isinstance(node, ast.Assert | ast.Call) for node in verdicts):

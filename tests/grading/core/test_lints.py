@@ -71,7 +71,7 @@ def test_a_hidden_case_cannot_be_memorised() -> None:
 def test_what_the_reference_solution_was_asked_counts_as_a_claim() -> None:
     test = cell("assert judge(model)", asks=("call", "getattr:coef_", "getattr:predict", "lt"))
     assert [one.params["asks"] for one in lint(Manifest((test,), "python3", "python"))] == ["coef_, lt"]
-    assert found(cell(SOUND, asks=("call", "getattr:predict", "name:RATE", "library:a.B"))) == []
+    assert found(cell(SOUND, asks=("call", "getattr:predict", "name:RATE", "delname:f", "library:a.B"))) == []
 
 
 def test_a_locked_function_that_asserts_judges_for_its_callers() -> None:
@@ -81,7 +81,7 @@ def test_a_locked_function_that_asserts_judges_for_its_callers() -> None:
 
 
 def test_points_and_names_are_looked_at() -> None:
-    assert found(cell(SOUND, points=0)) == [("lint-no-points", 1)]
+    assert found(cell("assert f(2) == 4", points=0)) == [("lint-no-points", 1)]
     assert found(cell(SOUND), cell(SOUND)) == [("lint-id-twice", 1)]
 
 
