@@ -97,7 +97,7 @@ class Checker:
         self._control = control
         self._process = process
         self._lost = False
-        control.setblocking(False)  # noqa: FBT003  # the socket's own way
+        control.setblocking(False)
 
     @property
     def alive(self) -> bool:
@@ -212,10 +212,7 @@ class Checker:
         waits = _Waits(self._control, kernel, deadline)
         try:
             waits.send(LENGTH.pack(len(text)) + text)
-            (size,) = LENGTH.unpack(waits.receive(LENGTH.size))
-            if size > ANSWER_BYTES:
-                raise CheckerLost
-            answer = json.loads(waits.receive(size))
+            answer = json.loads(waits.answer())
         except (OSError, ValueError, RecursionError, CheckerLost):
             self._lost = True
             self._process.close()
@@ -247,6 +244,13 @@ class _Waits:
                 raise CheckerLost
             content += more
         return bytes(content)
+
+    def answer(self) -> bytes:
+        """Return the next answer; raises `CheckerLost` if there is none, or too much of it."""
+        (size,) = LENGTH.unpack(self.receive(LENGTH.size))
+        if size > ANSWER_BYTES:
+            raise CheckerLost
+        return self.receive(size)
 
     def _wait(self, *, writing: bool) -> None:
         files = [self._control.fileno()]

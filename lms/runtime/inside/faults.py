@@ -114,7 +114,7 @@ def _made(kind: Any, values: tuple[Any, ...], message: str) -> BaseException:
         else:
             error.args = values
     except (TypeError, ValueError):
-        error = Exception.__new__(kind if not kind.__module__ == "builtins" else RuntimeError)
+        error = Exception.__new__(RuntimeError if kind.__module__ == "builtins" else kind)
         error.args = (message,)
     return exact_error(error)
 

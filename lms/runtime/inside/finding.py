@@ -10,16 +10,18 @@ TEXT = 200  # characters of a name
 # Pure functions that may cross by name whatever a test asked of the reference solution.
 PURE: dict[str, frozenset[str]] = {
     "builtins": frozenset({
-        "abs", "all", "any", "bin", "bool", "bytes", "chr", "complex", "dict", "divmod", "enumerate", "filter", "float",
-        "frozenset", "hash", "hex", "int", "len", "list", "map", "max", "min", "oct", "ord", "pow", "range", "repr",
-        "reversed", "round", "set", "slice", "sorted", "str", "sum", "tuple", "zip", "bytearray", "object",
+        "abs", "all", "any", "bin", "bool", "bytes", "chr", "complex", "dict", "divmod", "enumerate",
+        "filter", "float", "frozenset", "hash", "hex", "int", "len", "list", "map", "max", "min", "oct",
+        "ord", "pow", "range", "repr", "reversed", "round", "set", "slice", "sorted", "str", "sum",
+        "tuple", "zip", "bytearray", "object",
     }),
     "math": frozenset(name for name in vars(math) if not name.startswith("_")),
     "numpy": frozenset({
-        "abs", "all", "any", "argmax", "argmin", "argsort", "array", "array_equal", "asarray", "average", "clip",
-        "concatenate", "cumprod", "cumsum", "diff", "dot", "max", "mean", "median", "min", "nanmax", "nanmean",
-        "nanmedian", "nanmin", "nanstd", "nansum", "ones", "percentile", "prod", "ptp", "quantile", "round", "sort",
-        "std", "sum", "unique", "var", "where", "zeros", "amax", "amin",
+        "abs", "all", "any", "argmax", "argmin", "argsort", "array", "array_equal", "asarray",
+        "average", "clip", "concatenate", "cumprod", "cumsum", "diff", "dot", "max", "mean", "median",
+        "min", "nanmax", "nanmean", "nanmedian", "nanmin", "nanstd", "nansum", "ones", "percentile",
+        "prod", "ptp", "quantile", "round", "sort", "std", "sum", "unique", "var", "where", "zeros",
+        "amax", "amin",
     }),
 }  # fmt: skip
 
@@ -37,7 +39,7 @@ def path_of(value: Any) -> tuple[str, str]:
 
 
 def find(module: str, name: str) -> Any:
-    """Return what stands under a name in an imported module, None if nothing does; runs no code of the module."""
+    """Return what stands under a name in an imported module, None if nothing does; runs no code of it."""
     if module == NOTEBOOK or module.partition(".")[0] == "lms":
         return None
     place: Any = sys.modules.get(module)

@@ -13,8 +13,8 @@ from lms.runtime.inside.operations import ARITHMETIC, CAPABILITIES, ORDER, UNARY
 # Attributes with two underscores that a test may look at; all others belong to Python and its libraries.
 VISIBLE = frozenset({
     "__name__", "__qualname__", "__doc__", "__module__", "__dict__", "__annotations__", "__defaults__",
-    "__kwdefaults__", "__code__", "__wrapped__", "__bases__", "__mro__", "__closure__", "__func__", "__self__",
-    "__slots__", "__match_args__", "__dataclass_fields__", "__version__", "__file__",
+    "__kwdefaults__", "__code__", "__wrapped__", "__bases__", "__mro__", "__closure__", "__func__",
+    "__self__", "__slots__", "__match_args__", "__dataclass_fields__", "__version__", "__file__",
 })  # fmt: skip
 STATED = frozenset(
     {"__module__", "__doc__", "__dict__", "__slots__"}
@@ -258,7 +258,8 @@ METHODS: dict[str, Callable[..., Any]] = {
 def handle_class(kind: str, able: frozenset[str]) -> type[Remote]:
     """Return a class of handles, named like the student's class and able to do the same."""
     body: dict[str, Any] = {name: METHODS[name] for name in able & CAPABILITIES}
-    return RemoteKind(kind, (Remote,), {"__slots__": (), "__hash__": Remote.__hash__, **body})
+    made: Any = RemoteKind(kind, (Remote,), {"__slots__": (), "__hash__": Remote.__hash__, **body})
+    return made  # type: ignore[no-any-return]
 
 
 def make(kind: type[Remote], handle: Handle) -> Remote:

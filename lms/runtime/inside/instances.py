@@ -139,7 +139,7 @@ def read_shape(decoder: Decoder, node: list[Any]) -> Any:
     ):
         raise ProtocolError("a named tuple has a field that is no name")
     if (name, fields) not in _shapes:
-        _shapes[name, fields] = collections.namedtuple(name, fields)  # type: ignore[misc]  # noqa: PYI024  # by name
+        _shapes[name, fields] = collections.namedtuple(name, fields)  # noqa: PYI024  # by name
     return _shapes[name, fields]
 
 

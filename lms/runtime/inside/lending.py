@@ -69,7 +69,10 @@ class Lent:
 
         Raises:
             TypeError: it is not lent for that.
+            RecursionError: calls to and fro are nested too deeply.
         """
+        if self.depth > DEEPEST:
+            raise RecursionError("maximum recursion depth exceeded")
         try:
             thing = self.thing(number)
         except (KeyError, TypeError):

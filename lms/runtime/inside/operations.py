@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 ARITHMETIC = (
-    "add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "lshift", "rshift", "and", "or", "xor",
+    "add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "lshift", "rshift",
+    "and", "or", "xor",
 )  # fmt: skip
 ORDER = ("lt", "le", "gt", "ge")
 UNARY = ("neg", "pos", "invert", "abs", "index", "int", "float", "complex")
@@ -29,8 +30,8 @@ CAPABILITIES = frozenset(
 
 
 def _operator(name: str) -> Callable[..., Any]:
-    found = getattr(operator, name, None) or getattr(operator, f"{name}_")
-    return found  # type: ignore[no-any-return]
+    found: Callable[..., Any] = getattr(operator, f"{name}_" if name in {"and", "or"} else name)
+    return found
 
 
 def _array(value: Any, *how: Any) -> Any:

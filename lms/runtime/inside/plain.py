@@ -2,7 +2,7 @@
 
 import array
 import collections
-import datetime
+import datetime as dt
 import decimal
 import fractions
 import io
@@ -91,38 +91,38 @@ def _slice(encoder: Encoder, value: slice) -> Node:
     return ["slice", *encoder.nodes((value.start, value.stop, value.step))]
 
 
-def _moment(encoder: Encoder, value: datetime.datetime) -> Node:
+def _moment(encoder: Encoder, value: dt.datetime) -> Node:
     return ["moment", value.replace(tzinfo=None).isoformat(), value.fold, encoder.node(value.tzinfo)]
 
 
-def _read_moment(decoder: Decoder, node: list[Any]) -> datetime.datetime:
+def _read_moment(decoder: Decoder, node: list[Any]) -> dt.datetime:
     _, text, fold, zone = node
     zone = decoder.node(zone)
-    return datetime.datetime.fromisoformat(exact(text, str)).replace(fold=fold, tzinfo=zone)
+    return dt.datetime.fromisoformat(exact(text, str)).replace(fold=fold, tzinfo=zone)
 
 
-def _time(encoder: Encoder, value: datetime.time) -> Node:
+def _time(encoder: Encoder, value: dt.time) -> Node:
     return ["time", value.replace(tzinfo=None).isoformat(), value.fold, encoder.node(value.tzinfo)]
 
 
-def _read_time(decoder: Decoder, node: list[Any]) -> datetime.time:
+def _read_time(decoder: Decoder, node: list[Any]) -> dt.time:
     _, text, fold, zone = node
-    return datetime.time.fromisoformat(exact(text, str)).replace(fold=fold, tzinfo=decoder.node(zone))
+    return dt.time.fromisoformat(exact(text, str)).replace(fold=fold, tzinfo=decoder.node(zone))
 
 
-def _offset(encoder: Encoder, value: datetime.timezone) -> Node:
+def _offset(encoder: Encoder, value: dt.timezone) -> Node:
     delta = value.utcoffset(None)
     name = value.tzname(None)
-    return ["offset", encoder.node(delta), None if value == datetime.timezone.utc else name]
+    return ["offset", encoder.node(delta), None if value == dt.UTC else name]
 
 
-def _read_offset(decoder: Decoder, node: list[Any]) -> datetime.timezone:
+def _read_offset(decoder: Decoder, node: list[Any]) -> dt.timezone:
     _, delta, name = node
     delta = decoder.node(delta)
     if name is None:
-        return datetime.timezone.utc
-    plain = datetime.timezone(delta)
-    return plain if plain.tzname(None) == name else datetime.timezone(delta, exact(name, str))
+        return dt.UTC
+    plain = dt.timezone(delta)
+    return plain if plain.tzname(None) == name else dt.timezone(delta, exact(name, str))
 
 
 def _path(kind: type[pathlib.PurePath]) -> Rule:
@@ -165,9 +165,9 @@ READERS.update({
     "...": Reader(lambda _, __: Ellipsis),
     "N": Reader(lambda _, __: NotImplemented),
     "moment": Reader(_read_moment),
-    "date": Reader(lambda _, n: datetime.date.fromisoformat(exact(n[1], str))),
+    "date": Reader(lambda _, n: dt.date.fromisoformat(exact(n[1], str))),
     "time": Reader(_read_time),
-    "span": Reader(lambda _, n: datetime.timedelta(*[exact(one, int) for one in n[1:]])),
+    "span": Reader(lambda _, n: dt.timedelta(*[exact(one, int) for one in n[1:]])),
     "zone": Reader(lambda _, n: zoneinfo.ZoneInfo(exact(n[1], str))),
     "offset": Reader(_read_offset),
     "decimal": Reader(lambda _, n: decimal.Decimal(exact(n[1], str))),
@@ -189,11 +189,11 @@ RULES.update({
     slice: Rule(_slice),
     type(Ellipsis): Rule(lambda _, __: ["..."]),
     type(NotImplemented): Rule(lambda _, __: ["N"]),
-    datetime.datetime: Rule(_moment),
-    datetime.date: Rule(lambda _, value: ["date", value.isoformat()]),
-    datetime.time: Rule(_time),
-    datetime.timedelta: Rule(lambda _, value: ["span", value.days, value.seconds, value.microseconds]),
-    datetime.timezone: Rule(_offset),
+    dt.datetime: Rule(_moment),
+    dt.date: Rule(lambda _, value: ["date", value.isoformat()]),
+    dt.time: Rule(_time),
+    dt.timedelta: Rule(lambda _, value: ["span", value.days, value.seconds, value.microseconds]),
+    dt.timezone: Rule(_offset),
     zoneinfo.ZoneInfo: Rule(_zone),
     decimal.Decimal: Rule(lambda _, value: ["decimal", str(value)]),
     fractions.Fraction: Rule(lambda e, value: ["fraction", *e.nodes((value.numerator, value.denominator))]),
@@ -326,7 +326,9 @@ RULES.update({
     set: Rule(lambda encoder, value: ["set", encoder.nodes(value)], SET),
     bytearray: Rule(lambda encoder, value: ["a", encoder.buffer(bytes(value))], BYTES),
     collections.deque: Rule(_queue, QUEUE),
-    collections.OrderedDict: Rule(lambda e, value: ["ordered", e.nodes(itertools.chain(*value.items()))], MAPPING),
+    collections.OrderedDict: Rule(
+        lambda e, value: ["ordered", e.nodes(itertools.chain(*value.items()))], MAPPING
+    ),
     collections.Counter: Rule(lambda encoder, value: ["counter", _pairs(encoder, value)], COUNTER),
     collections.defaultdict: Rule(_default, MAPPING),
     io.StringIO: Rule(_write_file("io"), FILE),

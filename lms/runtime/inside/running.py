@@ -50,7 +50,7 @@ class Desk:
             while left:
                 statement, runs = left[0]
                 if runs:
-                    exec(compile(ast.Module([statement.node], []), file, "exec"), self._names)  # noqa: S102  # the author's
+                    exec(compile(ast.Module([statement.node], []), file, "exec"), self._names)  # noqa: S102
                     self._note(statement.node)
                     self._names.kept |= statement.binds - self._theirs
                     for name in statement.binds & self._theirs - self._locked.keys():
@@ -122,7 +122,7 @@ class Desk:
             self._talk.bending = True
 
     def _points(self, value: object) -> str | None:
-        """Return the text of a test's last value; where the reference solution gave points, only points count."""
+        """Return the text of a test's last value; where the solution gave points, only points count."""
         text = plain_text(value)
         if text is not None and text[:1] not in "<TF'\"":
             if self._talk.profile.noting:

@@ -54,34 +54,38 @@ class Seeing:
 
     def write(self, encoder: Encoder, value: Any) -> Node:
         """Write what is no data."""
-        kind = type(value)
-        if isinstance(kind, RemoteKind):
-            return ["mine", handle_of(value).number]
-        if isinstance(value, faults.StudentKind):
-            return ["mine", handle_of(vars(value)["_remote"]).number]
+        known = self._known(value)
+        if known is not None:
+            return known
         if isinstance(value, BaseException):
             return self._write_exception(encoder, value)
-        if isinstance(value, enum.Enum) and self._locked.get(kind.__name__) is kind:
-            return ["enum", kind.__name__, value.name]
-        if isinstance(value, type) and instances.is_shape(value):
-            return instances.shape_node(value)
         base = instances.as_plain(value)
         if base is None:
             base = instances.as_container(value)
         if base is not None:
             return encoder.node(base)
-        return (
-            instances.estimator_node(encoder, value)
-            or self._by_name(value)
-            or self._talk.lent.node(value, self._hint(value))
-        )
+        named = instances.estimator_node(encoder, value) or self._by_name(value)
+        return named or self._talk.lent.node(value, self._hint(value))
+
+    def _known(self, value: Any) -> Node:
+        """Write what the other side has itself: its own objects, and what both have from a locked cell."""
+        kind = type(value)
+        if isinstance(kind, RemoteKind):
+            return ["mine", handle_of(value).number]
+        if isinstance(value, faults.StudentKind):
+            return ["mine", handle_of(vars(value)["_remote"]).number]
+        if isinstance(value, enum.Enum) and self._locked.get(kind.__name__) is kind:
+            return ["enum", kind.__name__, value.name]
+        return instances.shape_node(value) if isinstance(value, type) and instances.is_shape(value) else None
 
     def _by_name(self, value: Any) -> Node:
         if isinstance(value, types.ModuleType):
             return ["m", value.__name__] if sys.modules.get(value.__name__) is value else None
         if isinstance(value, inspect.Signature):
             return None
-        found = locate(value) if callable(value) and hasattr(value, "__qualname__") or _ufunc(value) else None
+        found = (
+            locate(value) if (callable(value) and hasattr(value, "__qualname__")) or _ufunc(value) else None
+        )
         return ["q", *found] if found is not None else None
 
     def _hint(self, value: Any) -> str | None:
@@ -197,9 +201,9 @@ class Seeing:
         tag = exact(node, list)[0]
         if tag == "locked":
             found = self._locked.get(exact(node[1], str))
-            if not is_exception(found):
-                raise ProtocolError("no such class of exceptions")
-            return found  # type: ignore[no-any-return]
+            if isinstance(found, type) and is_exception(found):
+                return found
+            raise ProtocolError("no such class of exceptions")
         return self._read_class(None, node) if tag == "class" else faults.read_library_class(node)  # type: ignore[arg-type]
 
     def _read_x(self, decoder: Decoder, node: list[Any]) -> BaseException:

@@ -1,4 +1,4 @@
-"""The student's kernel answers the checker: one question at a time, in its main thread, until a test is over."""
+"""The student's kernel answers the checker: one question at a time, until a test is over."""
 
 import builtins
 import contextlib
@@ -209,6 +209,7 @@ class Stream(io.TextIOBase):
 
 
 def _no_input(prompt: object = "") -> str:
+    del prompt
     raise RuntimeError("input() cannot be answered while a test runs")
 
 

@@ -1,4 +1,4 @@
-"""The student's side of what does not cross as data. It runs in the student's own process, so it guards nothing."""
+"""The student's side of what does not cross as data. It is in the student's hands and guards nothing."""
 
 import contextlib
 import enum
@@ -80,24 +80,29 @@ class Showing:
 
     def write(self, encoder: Encoder, value: Any) -> Node:
         """Write what is no data."""
-        if isinstance(value, Borrowed):
-            return ["lent", Borrowed.number(value)]
-        if id(value) in self._own:
-            return ["lent", self._own[id(value)]]
+        known = self._known(value)
+        if known is not None:
+            return known
         if isinstance(value, BaseException):
             return self._write_exception(encoder, value)
         if isinstance(value, inspect.Signature):
             return _signature(encoder, value)
-        if isinstance(value, (type, types.FunctionType)) and self.locked.get(value.__name__) is value:
-            return ["locked", value.__name__]
         if isinstance(value, type):
             return self._write_class(value)
+        base = instances.as_plain(value)
+        return self._handle(value, self._instead(encoder, value)) if base is None else encoder.node(base)
+
+    def _known(self, value: Any) -> Node:
+        """Write what the checker has itself: what it lent, and what a locked cell defines."""
+        if isinstance(value, Borrowed):
+            return ["lent", Borrowed.number(value)]
+        if id(value) in self._own:
+            return ["lent", self._own[id(value)]]
+        if isinstance(value, (type, types.FunctionType)) and self.locked.get(value.__name__) is value:
+            return ["locked", value.__name__]
         if isinstance(value, enum.Enum) and self.locked.get(type(value).__name__) is type(value):
             return ["enum", type(value).__name__, value.name]
-        base = instances.as_plain(value)
-        if base is not None:
-            return encoder.node(base)
-        return self._handle(value, self._instead(encoder, value))
+        return None
 
     def _write_class(self, value: type) -> Node:
         if instances.is_shape(value):
@@ -139,7 +144,7 @@ class Showing:
         if kind not in self._able:
             self._able[kind] = [
                 name for name in CAPABILITIES
-                if getattr(kind, name, None) is not None and getattr(kind, name) is not getattr(object, name, None)
+                if getattr(kind, name, None) not in (None, getattr(object, name, None))
             ]  # fmt: skip
             if {"__float__", "__index__"} & set(self._able[kind]):
                 self._able[kind] += {"__index__": ["__int__"]}.get(

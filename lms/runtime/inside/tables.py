@@ -249,6 +249,7 @@ class _Apart:
 
     def read(self, decoder: Decoder, node: list[Any]) -> Any:
         """Read nothing."""
+        del decoder, node
         raise ProtocolError("this is only compared")
 
 
@@ -302,6 +303,11 @@ def _span(encoder: Encoder, value: Any) -> Node:
 
 def _read_span(_: Decoder, node: list[Any]) -> Any:
     return library("pandas").Timedelta(library("numpy").timedelta64(exact(node[1], int), _unit(node[2])))
+
+
+def _read_period(_: Decoder, node: list[Any]) -> Any:
+    _, ordinal, frequency = node
+    return library("pandas").Period(ordinal=exact(ordinal, int), freq=exact(frequency, str))
 
 
 def _read_interval(decoder: Decoder, node: list[Any]) -> Any:
@@ -366,7 +372,7 @@ READERS.update({
     **{tag: Reader(read) for tag, read in COLUMNS.items()},
     "pd.stamp": Reader(_read_stamp),
     "pd.span": Reader(_read_span),
-    "pd.oneperiod": Reader(lambda _, n: library("pandas").Period(ordinal=exact(n[1], int), freq=exact(n[2], str))),
+    "pd.oneperiod": Reader(_read_period),
     "pd.oneinterval": Reader(_read_interval),
     "pd.nat": Reader(lambda _, __: library("pandas").NaT),
     "pd.na": Reader(lambda _, __: library("pandas").NA),

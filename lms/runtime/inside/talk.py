@@ -1,4 +1,4 @@
-"""Question and answer between checker and student's kernel: always one side at a time, nested where needed."""
+"""Question and answer between checker and student's kernel: one side at a time, nested where needed."""
 
 import socket
 from collections.abc import Callable, Sequence

@@ -7,16 +7,19 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from functools import partial
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 sys.path.insert(0, sys.argv[2])
-WARM = ("numpy", "pandas", "scipy.sparse", "sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing",
-        "IPython.core.inputtransformer2")  # fmt: skip
+WARM = ("numpy", "pandas", "scipy.sparse", "sklearn.linear_model", "sklearn.pipeline",
+        "sklearn.preprocessing", "IPython.core.inputtransformer2")  # fmt: skip
 
 
 def main() -> None:
-    from lms.runtime.inside import checking, serving
-
+    checking = importlib.import_module("lms.runtime.inside.checking")
+    importlib.import_module("lms.runtime.inside.serving")
     for name in WARM:
         importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -25,15 +28,18 @@ def main() -> None:
         request, files, _, _ = socket.recv_fds(lead, 100, 4)
         if not request:
             os._exit(0)
-        rpc, orders, other, control = files
-        kernel = fork(lambda: student(serving, rpc, orders), lead, (other, control))
-        checker = fork(lambda: checking.main(socket.socket(fileno=control), socket.socket(fileno=other)), lead, (rpc, orders))
+        kernel = fork(partial(student, *files[:2]), lead, files[2:])
+        checker = fork(partial(examine, checking, *files[2:]), lead, files[:2])
         for one in files:
             os.close(one)
         lead.send(json.dumps([kernel, checker]).encode())
 
 
-def fork(program, lead, foreign) -> int:
+def examine(checking: ModuleType, rpc: int, control: int) -> None:
+    checking.main(socket.socket(fileno=control), socket.socket(fileno=rpc))
+
+
+def fork(program: Callable[[], None], lead: socket.socket, foreign: list[int]) -> int:
     pid = os.fork()
     if pid:
         return pid
@@ -43,14 +49,12 @@ def fork(program, lead, foreign) -> int:
             os.close(one)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         program()
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-    os._exit(0)
+    finally:
+        os._exit(0)
 
 
-def student(serving, rpc: int, orders: int) -> None:
+def student(rpc: int, orders: int) -> None:
+    serving = importlib.import_module("lms.runtime.inside.serving")
     line, told = socket.socket(fileno=rpc), socket.socket(fileno=orders).makefile("rw")
     notebook = ModuleType("__main__")
     notebook.__builtins__ = builtins
@@ -67,10 +71,10 @@ def student(serving, rpc: int, orders: int) -> None:
         told.flush()
 
 
-def run(code: str, names: dict) -> str:
+def run(code: str, names: dict[str, Any]) -> str:
     try:
-        exec(compile(code, "<student>", "exec"), names)
-    except BaseException as error:
+        exec(compile(code, "<student>", "exec"), names)  # noqa: S102  # that is what it is for
+    except BaseException as error:  # noqa: BLE001  # told to the test
         return f"{type(error).__name__}: {error}"
     return ""
 
