@@ -7,7 +7,7 @@ impossible to explain. Every finding is a notice with the test's `grade_id` and 
 import ast
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -241,23 +241,33 @@ def _swallowing(test: _Test) -> Iterator[Notice]:
 
 
 def _timed(test: _Test) -> Iterator[Notice]:
-    names = {
-        target.id
-        for node in test.nodes
-        if isinstance(node, ast.Assign) and any(_called(one) in CLOCKS for one in ast.walk(node.value))
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    timed = _timed_names(test)
     for node in test.nodes:
-        if isinstance(node, ast.Assert) and _mentions(node.test, names):
+        if isinstance(node, ast.Assert) and _is_timed(node.test, timed):
             yield test.notice("lint-clock", node.lineno)
             return
 
 
-def _mentions(tree: ast.AST, names: Iterable[str]) -> bool:
-    wanted = set(names)
+def _timed_names(test: _Test) -> frozenset[str]:
+    """Return the names whose values come from a clock, by way of other names too."""
+    assigned = [
+        (target.id, node.value)
+        for node in test.nodes
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+    found: frozenset[str] = frozenset()
+    while True:
+        more = frozenset(name for name, value in assigned if _is_timed(value, found))
+        if more <= found:
+            return found
+        found |= more
+
+
+def _is_timed(tree: ast.AST, names: frozenset[str]) -> bool:
     return any(
-        (isinstance(node, ast.Name) and node.id in wanted) or _called(node) in CLOCKS
+        (isinstance(node, ast.Name) and node.id in names) or _called(node) in CLOCKS
         for node in ast.walk(tree)
     )
 

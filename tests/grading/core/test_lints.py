@@ -49,6 +49,7 @@ def found(*cells: ManifestCell, language: str = "python") -> list[tuple[str, obj
         ("y = 1\nassert get_ipython().ns", [("lint-needs-kernel", 2)]),
         ("t = time.time()\nf(x)\nassert time.time() - t < 1", [("lint-clock", 3)]),
         ("took = time.perf_counter() - t\nassert took < 1", [("lint-clock", 2)]),
+        ("took = perf_counter()\nratio = 3 / took\nassert ratio > 3, 'slow'", [("lint-clock", 3)]),
         ("assert f(", []),
         (SOUND, []),
     ],
