@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from lms.grading.adapters.lanes import FATAL, Lane, Script
+from lms.grading.core.capping import capped
 from lms.grading.core.contracts import CellKind, CellTiming, Limits
 from lms.grading.core.score import Ran, RanStatus
 from lms.runtime.kernel import Kernel
@@ -58,6 +59,7 @@ class NotebookRun:
         self._limits = limits
         self._open = open_pair
         self._left_out: set[int] = set()
+        self._room = limits.output_bytes
         self._begun = 0.0
         self._lane: Lane | None = None
 
@@ -92,6 +94,7 @@ class NotebookRun:
         on_cell(at, None)
         with self.phases.of("tests" if self._is_test(at) else "cells"):
             ran = self._execute(at)
+        ran, self._room = capped(ran, self._room)
         if ran.status in CULPRITS:
             self._left_out.add(at)
         on_cell(at, ran)
