@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from lms.accounts.models import AuditEvent
 from lms.blobs import FolderBlobs
 from lms.errors import Conflict, Invalid, NotAllowed, NotFound, TooLarge
-from lms.grading.core.contracts import CellState, CheckResult, CheckStatus, Notice
+from lms.grading.core.contracts import CellState, CheckResult, CheckStatus, GateReport, Notice, Survivor
 from lms.grading.core.waiting import USUAL_SECONDS
+from lms.grading.core.wire import from_plain
 from lms.grading.models import Grade, GradingRun, ReleaseState, RunState, Submission, Worker
 from lms.grading.queries import labs as lab_queries
 from lms.grading.queries import submissions as work_queries
@@ -127,11 +128,13 @@ def test_a_refused_build_keeps_its_report_and_opens_nothing(world: World) -> Non
     queue_releases(session, version, environments=world.environments)
     release = claim_release(session, at=NOW, lease_seconds=30)
     assert release is not None
-    report = replace(build_report(), errors=(Notice("solution-fails", {"score": 2}),))
+    gate = GateReport(tried=8, killed=7, survivors=(Survivor("answer", 3, "a < b", "a <= b", "comparison"),))
+    report = replace(build_report(), errors=(Notice("solution-fails", {"score": 2}),), gate=gate)
     record_build(session, release.id, release.token, report, blobs=world.blobs)
     assert release.state is ReleaseState.REFUSED
     assert release.report is not None
     assert release.report["errors"][0]["code"] == "solution-fails"
+    assert from_plain(GateReport, release.report["gate"]) == gate
     assert release.student_blob is None
 
 
