@@ -173,7 +173,7 @@ def _dtype(encoder: Encoder, value: Any) -> Node:
 def _look(value: Any) -> Any:
     if value.dtype.hasobject:
         return (value.shape, value.dtype, tuple(value.ravel().tolist()))
-    return (value.shape, value.dtype, value.tobytes())
+    return (value.shape, value.dtype, value.copy())
 
 
 def _same(value: Any, seen: Any) -> bool:
@@ -181,8 +181,19 @@ def _same(value: Any, seen: Any) -> bool:
     if value.shape != shape or value.dtype != dtype:
         return False
     if not dtype.hasobject:
-        return bool(value.tobytes() == content)
+        return _same_bytes(value, content)
     return all(one is other for one, other in zip(value.ravel().tolist(), content, strict=True))
+
+
+def _same_bytes(value: Any, content: Any) -> bool:
+    numpy = sys.modules["numpy"]
+    if (
+        value.dtype.isbuiltin != 1
+        or value.nbytes % 8
+        or not (value.flags.c_contiguous and content.flags.c_contiguous)
+    ):
+        return bool(value.tobytes() == content.tobytes())
+    return bool((value.reshape(-1).view(numpy.uint64) == content.reshape(-1).view(numpy.uint64)).all())
 
 
 def _become(value: Any, new: Any) -> None:

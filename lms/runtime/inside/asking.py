@@ -107,8 +107,6 @@ class Conversation:
             self._talk.post(ASK, number, parts, self._beside)
             answer = self._answer(number)
             raised = self.seeing.raised(answer.values[0]) if answer.kind == RAISE else None
-        if self.lent.depth == 0:
-            self._forgotten += self._talk.twins.prune()
         if raised is not None:
             raise raised
         return answer.values[0]
@@ -133,6 +131,9 @@ class Conversation:
     def _answer(self, number: int) -> Message:
         while True:
             message = expect(self._talk.take(self._heard), number)
+            if self.lent.depth == 0 and message.kind != BACK:
+                self._forgotten += self._talk.twins.prune()
+            self._talk.twins.look()
             if message.kind in {OK, RAISE} and len(message.values) == 1:
                 return message
             if message.kind != BACK:

@@ -67,7 +67,7 @@ class Server:
         with self._interruptible(), self._captured():
             try:
                 while True:
-                    message = self._talk.take(self._beside_me)
+                    message = self._take()
                     if message.kind == END:
                         break
                     self._answer(message)
@@ -113,7 +113,7 @@ class Server:
         try:
             self._post(BACK, current, [number, deed, tuple(named), *values, *named.values()])
             while True:
-                message = self._talk.take(self._beside_me)
+                message = self._take()
                 if message.kind != ASK:
                     expect(message, current)
                     break
@@ -128,6 +128,11 @@ class Server:
         return (True, self._namespace[name]) if name in self._namespace else (False, None)
 
     # What travels beside the values.
+
+    def _take(self) -> Message:
+        message = self._talk.take(self._beside_me)
+        self._talk.twins.look()
+        return message
 
     def _post(self, kind: str, number: int, values: list[Any]) -> None:
         self._talk.post(kind, number, values, self._beside_others)

@@ -45,7 +45,7 @@ class Talk:
         encoder.settle()
 
     def take(self, before: Callable[[dict[str, Any]], None] | None = None) -> Message:
-        """Receive a message; from then on it is this side's turn.
+        """Receive a message; from then on it is this side's turn, which begins with `look` at the twins.
 
         Args:
             before: sees what travels beside the values before they are read.
@@ -64,7 +64,6 @@ class Talk:
             message = Message(exact(kind, str), exact(number, int), values, exact(extra, dict))
             if "random" in extra:
                 extra["random"] = decoder.node(extra["random"])
-            self.twins.look()
         return message
 
 
