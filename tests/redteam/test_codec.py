@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import lms
 from lms.runtime.inside import arrays, frames, plain, tables
-from lms.runtime.inside.codec import READERS, RULES, Decoder, reading
+from lms.runtime.inside.codec import READERS, RULES, Change, Decoder, reading
 from lms.runtime.inside.frames import HEADER, MARK, Gone, ProtocolError
 from lms.runtime.inside.twins import Twins
 from lms.runtime.jail import Bounds, JailSpec
@@ -194,6 +194,13 @@ def test_numbers_of_twins_cannot_be_forged() -> None:
         read([], [["r", 1]], [])
 
 
+class Taking(Refusing):
+    """Takes every change over, as for a reference solution that makes them."""
+
+    def change(self) -> Change:
+        return Change.KEPT
+
+
 def test_a_changed_twin_keeps_its_type() -> None:
     twins = Twins(1)
     mine = [1, 2]
@@ -203,5 +210,34 @@ def test_a_changed_twin_keeps_its_type() -> None:
     twins.add(1, mine, rule.habit)
     for node in (["d", []], ["set", []], ["I", 0]):
         with pytest.raises(ProtocolError), reading():
-            Decoder(twins, Refusing(), [bytearray(8)]).take([[1, node]])
+            Decoder(twins, Taking(), [bytearray(8)]).take([[1, node]])
     assert mine == [1, 2]
+
+
+def test_a_refused_change_leaves_the_checkers_own_value_as_it_is() -> None:
+    """Who returns the argument that was changed in place returns a copy."""
+    twins = Twins(1)
+    mine = [3, 1, 2]
+    rule = RULES[list]
+    assert rule is not None
+    assert rule.habit is not None
+    twins.add(1, mine, rule.habit)
+    with reading():
+        decoder = Decoder(twins, Refusing(), [])
+        decoder.take([[1, ["l", [1, 2, 3]]]])
+        assert decoder.nodes([["r", 1]]) == [[1, 2, 3]]
+    assert mine == [3, 1, 2]
+
+
+def test_what_was_bent_is_straight_again_when_the_test_is_over() -> None:
+    twins = Twins(1)
+    mine = {"a": [1]}
+    rule = RULES[dict]
+    assert rule is not None
+    assert rule.habit is not None
+    twins.add(1, mine, rule.habit)
+    twins.bend(1, {"b": 2})
+    twins.bend(1, {"c": 3})
+    assert mine == {"c": 3}
+    twins.clear()
+    assert mine == {"a": [1]}

@@ -1,15 +1,18 @@
 """Rows 40 and 45, and what else a student meets outside of kernels: points, attempts, stores, records."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from lms.blobs import FolderBlobs
 from lms.courses.core.outline import LabFile
 from lms.grading.core.contracts import CellKind, Manifest
 from lms.grading.core.messages import hidden_message, visible_message
 from lms.grading.core.score import Ran, RanStatus, check_of, points_of
+from lms.grading.models import GradingRun
+from tests.factories.grading import make_world
 from tests.grading.core.making import entry
 
 TEST = entry("t", CellKind.TEST, "assert f() == 1", 3, hidden="assert f(7) == 8, 'seven'")
@@ -79,14 +82,13 @@ def test_an_address_that_is_no_hash_leads_nowhere(tmp_path: Path, address: str) 
         FolderBlobs(tmp_path).get(address)
 
 
-def test_a_seed_belongs_to_one_run() -> None:
-    """Row 46: two runs of one file draw different random cases unless somebody asks for the same seed."""
-    from lms.grading.models import GradingRun  # noqa: PLC0415
-
-    default: Any = GradingRun.__table__.c.seed.default
-    assert default is not None
-    drawn = {default.arg(None) for _ in range(20)} if callable(default.arg) else {default.arg}
-    assert len(drawn) == 20
+def test_a_seed_belongs_to_one_run(session: Session, blobs: FolderBlobs, tmp_path: Path) -> None:
+    """Row 46: two runs draw different random cases."""
+    world = make_world(session, blobs, tmp_path / "environments")
+    for _ in range(3):
+        world.graded()
+    seeds = [run.seed for run in session.scalars(select(GradingRun))]
+    assert len(seeds) == len(set(seeds)) == 3
 
 
 def test_no_manifest_names_hidden_source_twice() -> None:
