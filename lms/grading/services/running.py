@@ -17,7 +17,6 @@ from lms.grading.queries.submissions import newest_marks
 from lms.grading.services.claiming import claim
 from lms.grading.services.leasing import FAILURE_CHARACTERS, MOST_TRIES, keep, while_held
 from lms.grading.services.recording import Recording, keep_record
-from lms.grading.services.waking import announce
 
 
 def claim_run(session: Session, *, at: datetime, lease_seconds: int) -> GradingRun | None:
@@ -83,11 +82,12 @@ def record_grade(
 def _add_view(
     session: Session, run: GradingRun, report: ViewReport | None, *, blobs: BlobStore, at: datetime
 ) -> None:
-    """Keep what the student sees if the run itself showed it; otherwise queue the execution that will."""
+    """Keep what the student sees if the run itself showed it; otherwise queue the execution that will.
+
+    Nobody is woken for it: the worker that comes from the run looks for more work anyway.
+    """
     view = ViewRun(run_id=run.id, resource=run.resource, queued_at=at)
-    if report is None:
-        announce(session, run.resource)
-    else:
+    if report is not None:
         seen = _seen(report, blobs, at) | {"started_at": run.started_at, "worker": run.worker}
         for name, value in seen.items():
             setattr(view, name, value)
