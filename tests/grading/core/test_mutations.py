@@ -2,7 +2,7 @@ import ast
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lms.grading.core.mutations import mutants_of, sampled, with_mutant
@@ -134,6 +134,7 @@ EXPRESSIONS = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(EXPRESSIONS, min_size=1, max_size=3))
 def test_every_variant_is_python_and_means_something_else(expressions: list[str]) -> None:
     source = "\n".join(f"값{at} = {one}" for at, one in enumerate(expressions))
