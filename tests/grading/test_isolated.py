@@ -202,8 +202,8 @@ def test_every_lab_of_the_shipped_courses_is_isolated(
 ) -> None:
     rules, problems = fit(read_yaml(file.name, file.read_text(encoding="utf-8")), LabFile)
     assert rules is not None, problems
-    source = source_of(rules, file.parent.name, folder=file.parent, environment=environment, board_seed=3)
-    made = runner.build(replace(source, gate=None))
+    source = source_of(rules, file.parent.name, folder=file.parent, environment=environment)
+    made = runner.build(replace(source, gate=None, board_seed=3))
     assert made.errors == ()
     assert made.manifest is not None
     assert made.manifest.assurance is Assurance.ISOLATED
