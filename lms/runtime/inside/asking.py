@@ -9,16 +9,13 @@ from typing import Any
 
 from lms.runtime.inside import shaking
 from lms.runtime.inside.codec import Change, Encoder, Node, exact, reading
-from lms.runtime.inside.finding import TEXT, find
+from lms.runtime.inside.finding import TEXT
 from lms.runtime.inside.frames import Gone, ProtocolError
 from lms.runtime.inside.lending import Lent
 from lms.runtime.inside.seeing import Seeing
 from lms.runtime.inside.talk import ASK, BACK, END, OK, RAISE, Message, Talk, expect
 
 OUTPUT_CHARACTERS = 1 << 20
-# A class whose values cross as plain data is no claim that a handle can make.
-PLAIN = ("int", "float", "str", "bytes", "list", "dict", "tuple", "set", "bool", "complex", "bytearray",
-         "frozenset", "ndarray", "Series", "DataFrame", "Index")  # fmt: skip
 
 
 class StudentGone(BaseException):
@@ -196,9 +193,3 @@ class Conversation:
         self._talk.twins.clear()
         self.lent.clear()
         self.seeing.clear()
-
-
-def library_class(module: str, name: str) -> type | None:
-    """Return a class that a handle may claim to be of."""
-    found = find(module, name)
-    return found if isinstance(found, type) and found.__name__ not in PLAIN else None

@@ -24,6 +24,9 @@ PURE: dict[str, frozenset[str]] = {
         "amax", "amin",
     }),
 }  # fmt: skip
+# A class whose values cross as plain data is no claim that a handle can make.
+PLAIN = ("int", "float", "str", "bytes", "list", "dict", "tuple", "set", "bool", "complex", "bytearray",
+         "frozenset", "ndarray", "Series", "DataFrame", "Index")  # fmt: skip
 
 
 def is_exception(kind: object) -> bool:
@@ -79,3 +82,9 @@ def is_library(kind: type) -> bool:
 def builtin(name: str) -> Any:
     """Return a built-in by name, or None."""
     return vars(builtins).get(name)
+
+
+def library_class(module: str, name: str) -> type | None:
+    """Return a class that a handle may claim to be of."""
+    found = find(module, name)
+    return found if isinstance(found, type) and found.__name__ not in PLAIN else None

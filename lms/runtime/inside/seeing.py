@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from lms.runtime.inside import faults, instances
 from lms.runtime.inside.codec import Change, Decoder, Encoder, Node, Rule, exact
-from lms.runtime.inside.finding import NOTEBOOK, TEXT, find, harmless, is_exception, locate, path_of
+from lms.runtime.inside.finding import (
+    NOTEBOOK,
+    TEXT,
+    find,
+    harmless,
+    is_exception,
+    library_class,
+    locate,
+    path_of,
+)
 from lms.runtime.inside.frames import ProtocolError
 from lms.runtime.inside.handles import CLAIMS, Handle, Remote, RemoteKind, handle_class, handle_of, make
 
@@ -164,7 +173,7 @@ class Seeing:
         if tag == "m":
             module = exact(node[1], str)
             hidden = module == NOTEBOOK or module.partition(".")[0] == "lms"
-            return None if hidden else sys.modules.get(module)
+            return sys.modules.get(module) if not hidden and self._talk.may(f"library:{module}") else None
         if tag == "q":
             found = find(exact(node[1], str), exact(node[2], str))
             fine = found is not None and (harmless(node[1], node[2], found) or self._may(node))
@@ -246,8 +255,6 @@ class Seeing:
 
     def claimed(self, claims: list[tuple[str, str]]) -> type | None:
         """Return the first known class of those that an object claims to be of."""
-        from lms.runtime.inside.asking import library_class  # noqa: PLC0415  # they know each other
-
         for module, name in claims:
             known = self._locked.get(name) if module == NOTEBOOK else library_class(module, name)
             if isinstance(known, type):

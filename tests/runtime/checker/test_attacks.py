@@ -272,6 +272,18 @@ assert f('r') is pandas.DataFrame
     )
 
 
+def test_a_module_is_the_checkers_own_only_where_the_solutions_was(pair: PlainPair) -> None:
+    pair.cell("import os\nnp = remover = os")
+    done = pair.fails("remover.remove('/tmp/file')", allowed=())
+    assert done.error == ("TypeError", "unsupported type: module (getattr:remove)")
+    done = pair.fails("np.remove('/tmp/file')", allowed=("library:numpy",))
+    assert done.error == ("TypeError", "unsupported type: module (getattr:remove)")
+    pair.cell("import numpy as np")
+    asked = pair.passes("assert np.zeros(2).sum() == 0").asked
+    assert asked == ("library:numpy",)
+    pair.passes("assert np.zeros(2).sum() == 0", allowed=asked)
+
+
 def test_what_a_test_lends_leads_nowhere_and_ends_with_it(pair: PlainPair) -> None:
     pair.cell(
         """

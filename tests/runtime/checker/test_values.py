@@ -75,7 +75,7 @@ for form in ('csr', 'csc', 'coo', 'bsr', 'dia', 'lil', 'dok'):
         assert type(got) is type(made) and got.dtype == made.dtype
         assert np.array_equal(got.toarray(), made.toarray())
 assert again(np.dtype('f4')) == np.dtype('f4') and given(np.sum) is np.sum and given(np.add) is np.add
-assert given(math.sqrt) is math.sqrt and given(np) is np
+assert given(math.sqrt) is math.sqrt
 assert kind(np.sum) == kind(np.mean) and kind(np.arange(2)) == 'ndarray'
 rng = np.random.default_rng(1)
 assert again(np.arange(6).reshape(2, 3)[:, 1]).tolist() == [1, 4]
