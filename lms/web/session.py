@@ -1,5 +1,8 @@
 """One database session a request: 2xx and 3xx commit, 4xx and 5xx roll back, here and nowhere else."""
 
+from collections.abc import Callable
+
+import structlog
 from flask import Flask, Response, current_app, g, request
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
@@ -7,6 +10,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from lms.blobs import BlobStore
 from lms.config import Settings
 from lms.db import now
+
+log = structlog.get_logger()
 
 FAILURE = 400  # from this status on nothing is kept
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -60,6 +65,20 @@ def own_session() -> Session:
         g.session.rollback()
     fresh: Session = current_app.extensions["sessions"]()
     return fresh
+
+
+def noted(work: Callable[[Session], object]) -> None:
+    """Write something small that a page which only reads causes, in a writer's session of its own.
+
+    A database too busy for it is no reason to fail the page: the next look notes it again.
+    """
+    factory: sessionmaker[Session] = current_app.extensions["sessions"]
+    bind = factory.kw["bind"].execution_options(sqlite_begin="IMMEDIATE")
+    try:
+        with factory(bind=bind) as writing, writing.begin():
+            work(writing)
+    except OperationalError as problem:
+        log.warning("web.not_noted", problem=str(problem.orig))
 
 
 def read_on() -> None:

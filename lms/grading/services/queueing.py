@@ -128,12 +128,20 @@ def want_view(session: Session, run_id: int, at: datetime) -> ViewRun | None:
     failed for good stays so until staff try it again.
     """
     view = view_of(session, run_id)
-    if view is None or view.state not in {RunState.QUEUED, RunState.CANCELLED}:
+    if view is None or not waits_unasked(view):
         return view
-    wanted = min(view.run.priority, int(Priority.PRACTICE))
-    if view.state is RunState.QUEUED and view.priority <= wanted:
-        return view
-    return _requeue(session, view, wanted, at)
+    return _requeue(session, view, _wanted(view), at)
+
+
+def waits_unasked(view: ViewRun) -> bool:
+    """Say whether a view waits behind everything, or not at all, because nobody has looked yet."""
+    if view.state is RunState.CANCELLED:
+        return True
+    return view.state is RunState.QUEUED and view.priority > _wanted(view)
+
+
+def _wanted(view: ViewRun) -> int:
+    return min(view.run.priority, int(Priority.PRACTICE))
 
 
 def retry_view(session: Session, actor: User, view: ViewRun, *, at: datetime) -> ViewRun:

@@ -10,16 +10,17 @@ from lms.db import now
 from lms.errors import N_, NotFound
 from lms.grading import policy
 from lms.grading.forms import ConfirmForm
-from lms.grading.models import Submission
+from lms.grading.models import Grade, Submission, ViewRun
 from lms.grading.queries import submissions as queries
 from lms.grading.queries.outcomes import Outcome, outcome
+from lms.grading.queries.queue import view_of
 from lms.grading.services.marking import regrade_submission as regrade
-from lms.grading.services.queueing import want_view
+from lms.grading.services.queueing import waits_unasked, want_view
 from lms.grading.views.labs import attachment, blueprint
 from lms.grading.views.live import live_mark
 from lms.grading.views.rendering import cells_html
 from lms.web.language import language
-from lms.web.session import blobs, session
+from lms.web.session import blobs, noted, session
 
 FRAME_POLICY = (
     "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -37,7 +38,7 @@ def _shown(work: Submission) -> dict[str, Any]:
     staff = policy.can_see_all(current_user, work.lab.course)
     grade = queries.grade_of(session(), work)
     if grade is not None and not staff:
-        want_view(session(), grade.run_id, now())  # somebody looks: now it is worth making
+        _looked_at(grade)
     return {
         "outcome": outcome(session(), work, staff=staff, at=now()),
         "work": work,
@@ -46,6 +47,14 @@ def _shown(work: Submission) -> dict[str, Any]:
         "teacher": policy.can_regrade(current_user, work.lab.course),
         "rules": policy.rules_of(work.release),
     }
+
+
+def _looked_at(grade: Grade) -> ViewRun | None:
+    """Return what the student sees of a grade's run; somebody looks, so now it is worth making."""
+    view = view_of(session(), grade.run_id)
+    if view is not None and waits_unasked(view):
+        noted(lambda writing: want_view(writing, grade.run_id, now()))
+    return view
 
 
 @blueprint.get("/submissions/<int:submission_id>")
@@ -83,7 +92,7 @@ def feedback(submission_id: int) -> Response:
     """Show the student's own notebook with its outputs, in a frame where nothing can run."""
     work = _seen(submission_id)
     grade = queries.grade_of(session(), work)
-    view = want_view(session(), grade.run_id, now()) if grade is not None else None
+    view = _looked_at(grade) if grade is not None else None
     if view is None or view.feedback_blob is None:
         raise NotFound(N_("There is no graded notebook yet. Come back when grading is done."))
     return _framed(blobs().get(view.feedback_blob))
