@@ -14,6 +14,7 @@ from lms.courses.core.outline import CertificateRule, Outline, read_outline
 from lms.courses.models import Cohort, Course, CourseVersion, Enrolment
 from lms.courses.services.enrolling import mark_completed
 from lms.errors import Invalid
+from lms.grading.core.contracts import weakest
 from lms.grading.models import Grade
 from lms.grading.queries.submissions import counting_grades
 from lms.grading.services.releases import open_labs, queue_releases
@@ -73,7 +74,7 @@ def _facts(
     return {
         "score": f"{sum(grade.score for grade in final.values()):g}",
         "maximum": f"{outline.maximum:g}",
-        "assurance": min({grade.run.assurance for grade in final.values()}),
+        "assurance": weakest(grade.run.assurance for grade in final.values()),
         "labs": labs,
     }
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, defer, joinedload
 from lms.accounts.models import User
 from lms.courses.models import Cohort, Enrolment
 from lms.errors import NotFound
+from lms.grading.core.contracts import Assurance, weakest
 from lms.leaderboards.core.rank import Direction, Scored, places
 from lms.leaderboards.models import Board, Entry
 
@@ -44,6 +45,11 @@ class Standings:
     def ranked(self) -> int:
         """Return how many students stand on the board."""
         return sum(row.rank is not None for row in self.rows)
+
+    @property
+    def assurance(self) -> str:
+        """Return the weakest assurance of the students' rows; isolated while there are none."""
+        return weakest([row.assurance for row in self.rows if row.rank is not None] or [Assurance.ISOLATED])
 
     @property
     def mine(self) -> Standing | None:

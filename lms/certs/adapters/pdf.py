@@ -25,6 +25,7 @@ _WIDE_FROM = 0x1100
 _FIRST_HANGUL = "가"
 _LAST_HANGUL = "힣"
 
+SAID = (SHARED_KERNEL, "isolated")  # levels of assurance that have a sentence
 _WORDS = {
     "ko": {
         "kind": "공동 인증서",
@@ -40,6 +41,9 @@ _WORDS = {
         "signed_title": "서명된 이름:",
         "shared-kernel": (
             "채점 보증 수준 shared-kernel: 정답 검사가 학습자의 코드와 같은 커널에서 실행되었습니다."
+        ),
+        "isolated": (
+            "채점 보증 수준 isolated: 정답 검사가 학습자의 코드가 닿을 수 없는 프로세스에서 실행되었습니다."
         ),
         "assurance": "채점 보증 수준: {assurance}.",
         "demo": "시연용 키로 서명된 인증서입니다. 자격의 증명으로 쓸 수 없습니다.",
@@ -58,6 +62,9 @@ _WORDS = {
         "signed_title": "Name as signed:",
         "shared-kernel": (
             "Grading assurance shared-kernel: the checks ran in the same kernel as the learner’s code."
+        ),
+        "isolated": (
+            "Grading assurance isolated: the checks ran in a process that the learner’s code could not reach."
         ),
         "assurance": "Grading assurance: {assurance}.",
         "demo": "Signed with keys for demonstration; it proves no qualification.",
@@ -134,8 +141,8 @@ class Sheet:
     def assurance(self) -> str:
         """Return the sentence about how the grading was guarded."""
         words = _WORDS[self.language]
-        if self.claim.assurance == SHARED_KERNEL:
-            return words[SHARED_KERNEL]
+        if self.claim.assurance in SAID:
+            return words[self.claim.assurance]
         return words["assurance"].format(assurance=self.claim.assurance)
 
     @property

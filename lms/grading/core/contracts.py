@@ -4,7 +4,7 @@ The runner's side (`lms.grading.adapters`) fills reports; `lms.grading.services`
 them survive a trip through JSON (`to_json`, `from_json` of `lms.grading.core.wire`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -48,6 +48,12 @@ class Assurance(StrEnum):
 
     ISOLATED = "isolated"  # in a second process that student code cannot reach
     SHARED_KERNEL = "shared-kernel"  # in the student's own kernel, which belongs to the student
+
+
+def weakest(levels: Iterable[str]) -> str:
+    """Return the assurance of several grades together: one that can be faked makes the sum so."""
+    known = set(levels)
+    return Assurance.ISOLATED.value if known == {Assurance.ISOLATED.value} else Assurance.SHARED_KERNEL.value
 
 
 @dataclass(frozen=True)
