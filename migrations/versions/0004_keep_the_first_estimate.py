@@ -1,4 +1,4 @@
-"""Keep how long a run was first said to wait, and find what ended lately and count all without reading them."""
+"""Keep how long a run was first said to wait; find what ended lately, and count all without reading them."""
 
 import sqlalchemy as sa
 from alembic import op

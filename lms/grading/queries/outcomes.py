@@ -10,11 +10,11 @@ from enum import StrEnum
 from sqlalchemy.orm import Session
 
 from lms.grading.core.contracts import CellKind, CellState, CheckResult, CheckStatus, ManifestCell, Notice
+from lms.grading.core.waiting import Wait
 from lms.grading.core.wire import from_plain
 from lms.grading.models import Grade, GradingRun, LabRelease, ManualMark, RunState, Submission, ViewRun
 from lms.grading.queries import labs, queue, submissions
 from lms.grading.queries.queue import WorkKind
-from lms.grading.queries.submissions import Wait
 
 SQUARES = {
     CellState.RUNNING: "run",
