@@ -79,7 +79,7 @@ def test_the_facts_of_the_certificate_are_those_of_the_counting_grades(automatic
     work = automatic.graded(report=replace(grading_report(manual=False), assurance="shared-kernel"))
     workflows.settle(automatic.session, grade_of(automatic), NOW)
     claim = automatic.session.scalars(select(IssuanceRequest)).one().claim
-    assert (claim["score"], claim["maximum"]) == ("3", "5")
+    assert (claim["score"], claim["maximum"], claim["assurance"]) == ("3", "5", "shared-kernel")
     (lab,) = claim["labs"]
     assert lab["submission_sha256"] == work.blob
     assert lab["release_digest"] == work.release.digest
