@@ -56,7 +56,9 @@ TALKS = {
 
 
 def test_there_is_a_line_to_attack(arena: Arena) -> None:
-    graded = arena.attack(arena.release.submission(SOLUTIONS, first=[f"{LINES}\nprint('lines', bool(lines))"]))
+    graded = arena.attack(
+        arena.release.submission(SOLUTIONS, first=[f"{LINES}\nprint('lines', bool(lines))"])
+    )
     assert "lines True" in student_outputs(graded), told(graded)
     assert graded.scores == FULL
 

@@ -1,12 +1,15 @@
 """Rows 1-9 and 14-17: a notebook with wrong answers that tampers with its tests gains nothing."""
 
+from dataclasses import replace
+
 import pytest
 
 from lms.grading.core.contracts import CheckStatus
 from tests.redteam.arena import Arena, assert_no_mark, reached_by_student, student_outputs
-from tests.redteam.lab import SOURCE_MARK, TESTS
+from tests.redteam.lab import LIMITS, SOURCE_MARK, TESTS
 
 pytestmark = pytest.mark.jail
+SHORT = replace(LIMITS, cell_seconds=5, total_seconds=20)  # some of it never answers
 
 # An object that says yes to everything, however it is asked.
 YES = """
@@ -72,6 +75,8 @@ class Liar({base}):
     __rsub__ = __sub__
     def __repr__(self): return '2'
 """
+# What is looked for, so written that the searching program does not hold it itself.
+SPLIT = f"''.join(['{SOURCE_MARK[:7]}', '{SOURCE_MARK[7:]}'])"
 PEEK = """
 import sys, inspect, gc
 def peek(*args, **named):
@@ -148,14 +153,14 @@ RETURNED = [
         pytest.param(
             all_return(f"Liar({value})"), (SUBCLASSES.format(base=base),), id=f"row 2, a subclass of {base}"
         )
-        for base, value in (("float", "2"), ("int", "2"), ("str", "'A!'"), ("list", ""), ("dict", ""))
+        for base, value in (("float", "0"), ("int", "0"), ("str", "'A!'"), ("list", ""), ("dict", ""))
     ),
 ]
 IN_FRONT = [pytest.param({}, (code,), id=f"row {row}") for row, code in FIRST.items()]
 OTHERS = [
     pytest.param(
         {ANSWER_OF[name]: f"{name} = peek" for name in NAMES},
-        (PEEK.replace("{mark}", SOURCE_MARK),),
+        (PEEK.replace("'{mark}'", SPLIT),),
         id="row 8, a function that reads its caller",
     ),
     pytest.param(all_return("[3, 1]"), (PATCHES,), id="row 9, patched libraries and builtins"),
@@ -169,7 +174,7 @@ OTHERS = [
 
 @pytest.mark.parametrize(("answers", "first"), [*RETURNED, *IN_FRONT, *OTHERS])
 def test_tampering_gains_nothing(arena: Arena, answers: dict[str, str], first: tuple[str, ...]) -> None:
-    graded = arena.gains_nothing(arena.release.submission(answers, first=first))
+    graded = arena.gains_nothing(arena.release.submission(answers, first=first), limits=SHORT)
     sources = graded.sources()
     released = {one.grade_id: one.full_source for one in arena.release.manifest.cells}
     assert {name: sources[name] for name in TESTS} == {name: released[name] for name in TESTS}
@@ -225,8 +230,7 @@ TELL = (
 @pytest.mark.parametrize("spy", SPIES)
 def test_no_byte_of_a_hidden_test_is_ever_in_the_students_kernel(arena: Arena, spy: str) -> None:
     """Row 7. Even what staff see of the counting run shows that the source was never there to be stolen."""
-    code = SPIES[spy].replace("{mark}", SOURCE_MARK)
-    tell = TELL.replace("{mark}", SOURCE_MARK[:7] + "' + '" + SOURCE_MARK[7:])
+    code, tell = SPIES[spy].replace("'{mark}'", SPLIT), TELL.replace("'{mark}'", SPLIT)
     graded = arena.gains_nothing(arena.release.submission(first=[code], last=[tell]))
     assert SOURCE_MARK not in student_outputs(graded)
     assert_no_mark(reached_by_student(graded, arena.view(graded)))

@@ -235,7 +235,6 @@ MAGICS = {
     "%env": "%env NBGRADER_EXECUTION=autograde",
     "%reset": "%reset -f",
     "%cd": "%cd /proc/1/root",
-    "the kernel": "get_ipython().kernel.do_shutdown(False)",
 }
 
 
@@ -248,6 +247,14 @@ def test_magic_meets_the_same_walls(arena: Arena, magic: str) -> None:
     assert "alert(document.cookie)" not in json.dumps(
         [one.get("outputs") for one in json.loads(graded.report.executed)["cells"]]
     )
+    arena.assert_next_is_graded_fully()
+
+
+def test_who_shuts_the_own_kernel_down_hurts_nobody_else(arena: Arena) -> None:
+    graded = arena.attack(
+        arena.release.submission(SOLUTIONS, first=["get_ipython().kernel.do_shutdown(False)"])
+    )
+    assert graded.total <= sum(FULL.values())
     arena.assert_next_is_graded_fully()
 
 
