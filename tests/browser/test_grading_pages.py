@@ -53,9 +53,7 @@ def scene(live_app: Flask, live_sessions: sessionmaker[Session], tmp_path: Path)
             CheckResult("test", 1.5, 3, CheckStatus.PARTIAL, message=EVIL),
             CheckResult("essay", None, 2, CheckStatus.MANUAL),
         )
-        report = replace(
-            grading_report(), view=ViewReport(feedback, {}), executed=feedback, checks=checks
-        )
+        report = replace(grading_report(), view=ViewReport(feedback, {}), executed=feedback, checks=checks)
         graded = world.graded(report=report, filename=EVIL)
         running = world.hand_in()
         world.claim(at=now())
