@@ -1,6 +1,8 @@
 # Every command sets up what it needs; see README.md.
 PORT ?= 8000
 BIN := .venv/bin
+# Two processes share the tests; what uses the same costly thing stays together.
+SPREAD := -n 2 --dist loadgroup
 export PORT
 
 .DEFAULT_GOAL := help
@@ -16,13 +18,13 @@ demo: setup ## Play the whole story against a throw-away installation, without a
 	@$(BIN)/lms demo
 
 test: setup-test ## Set up everything the tests need and run them all
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(SPREAD)
 
 test-long: setup-test ## The long repetitions on top
-	@$(BIN)/python -m pytest -m "long or not long"
+	@$(BIN)/python -m pytest $(SPREAD) -m "long or not long"
 
 check: setup-test check-static ## Static checks and the tests: what continuous integration runs
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(SPREAD)
 
 check-static: setup-test ## Lint, types, import contracts
 	@$(BIN)/ruff check .
