@@ -79,6 +79,17 @@ def by_id(report: GradingReport) -> dict[str, CheckResult]:
     return {one.grade_id: one for one in report.checks}
 
 
+def test_values_of_a_library_that_only_the_answer_imports_reach_the_test(
+    runner: JailedRunner, environment: Path, tmp_path: Path
+) -> None:
+    body = "    ### BEGIN SOLUTION\n    return pd.DataFrame({'n': np.arange(n)})\n    ### END SOLUTION"
+    solution = f"import numpy as np\nimport pandas as pd\n\n\ndef table(n):\n{body}"
+    test = graded("assert table(3)['n'].tolist() == [0, 1, 2]", "test", 1)
+    made = runner.build(lab(tmp_path / "late", environment, answer(solution), test))
+    assert made.errors == ()
+    assert made.solution_score == 1
+
+
 @pytest.mark.parametrize("killer", KILLERS)
 def test_a_function_that_ends_its_kernel_costs_the_test_that_calls_it(
     runner: JailedRunner, environment: Path, built: BuildReport, killer: str
