@@ -19,6 +19,7 @@ from lms.migrate import upgrade
 pytest_plugins = ["tests.postgres", "tests.broker", "tests.chromium", "tests.stage"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares something costly when two processes run the tests (see `make test`)."""
     for item in items:
