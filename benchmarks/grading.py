@@ -21,8 +21,8 @@ from lms.grading.models import Grade, GradingRun, Submission
 from lms.runtime.environments import prepare
 from lms.worker import Worker
 
-ROUNDS = {"realistic": 40, "light": 40, "heavy": 5}
-WARM_UP = 3
+ROUNDS = {"realistic": 40, "light": 40, "heavy": 4}
+WARM_UP = 2
 WORKERS = 2
 PATIENCE_SECONDS = 600
 

@@ -31,7 +31,7 @@ from lms.grading.models import Grade, GradingRun, Submission
 from lms.supervisor import answers
 
 SUBMISSIONS, LAST_MINUTE = 500, 300
-BEFORE_SECONDS, LAST_SECONDS = 240, 60
+BEFORE_SECONDS, LAST_SECONDS = 120, 60
 PAGES_PER_SECOND = 4
 WAIT_THAT_COUNTS_SECONDS = 5
 PATIENCE_SECONDS = 900
