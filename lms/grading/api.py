@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint
 from flask_login import current_user
 
+from lms.db import now
 from lms.grading import policy
 from lms.grading.queries.outcomes import Outcome, outcome
 from lms.grading.queries.submissions import submission as find
@@ -18,7 +19,8 @@ def submission(submission_id: int) -> dict[str, Any]:
     """Answer with a submission's state, and its points once there are any."""
     work = find(session(), submission_id)
     policy.check_can_see(current_user, work)
-    return _document(outcome(session(), work))
+    staff = policy.can_see_all(current_user, work.lab.course)
+    return _document(outcome(session(), work, staff=staff, at=now()))
 
 
 def _document(shown: Outcome) -> dict[str, Any]:
@@ -34,15 +36,16 @@ def _document(shown: Outcome) -> dict[str, Any]:
         "state": shown.stage.value,
         "place": wait.place if wait else None,
         "wait_seconds": wait.seconds if wait else None,
-        "cells": list(shown.run.progress) if shown.run else [],
+        "cells": [cell.value for cell in shown.cells],
         "score": grade.score if grade else None,
         "maximum": grade.maximum if grade else work.release.maximum,
         "provisional": grade.provisional if grade else None,
         "assurance": grade.run.assurance if grade else None,
+        "hidden_until": shown.hidden_until.isoformat() if shown.hidden_until else None,
         "checks": [
             {
                 "grade_id": row.grade_id,
-                "status": row.status.value,
+                "status": row.status.value if row.status else None,
                 "score": row.score,
                 "maximum": row.maximum,
                 "message": row.message,

@@ -1,9 +1,11 @@
 """Who may submit, see, mark and grade again, and when; once for the check and for the button."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from lms.accounts.models import Role, User
 from lms.accounts.policy import has_role_in_any, is_site_admin
@@ -11,7 +13,7 @@ from lms.courses.core import due
 from lms.courses.core.outline import LabFile
 from lms.courses.models import Cohort, Course, Enrolment
 from lms.courses.policy import is_course_teacher
-from lms.errors import N_, Conflict, DomainError, NotAllowed, NotFound
+from lms.errors import N_, Conflict, DomainError, NotAllowed, NotFound, TooSoon
 from lms.grading.models import GradingRun, Lab, LabRelease, Priority, RunState, Submission, ViewRun
 
 STAFF = (Role.ASSISTANT, Role.INSTRUCTOR, Role.ADMIN)
@@ -92,6 +94,57 @@ def check_attempts_left(release: LabRelease, used: int) -> None:
             N_("All %(limit)d attempts are used. Your earlier results stay."),
             limit=allowed,
         )
+
+
+def opens_at(release: LabRelease, newest: datetime | None) -> datetime | None:
+    """Return when the pause after the `newest` counted attempt is over; None where there is no pause."""
+    pause = rules_of(release).pause_seconds
+    return newest + timedelta(seconds=pause) if newest is not None and pause else None
+
+
+def check_pause_over(
+    release: LabRelease, cohort: Cohort, newest: datetime | None, received_at: datetime
+) -> None:
+    """Raise while the pause after the `newest` counted attempt lasts."""
+    opens = opens_at(release, newest)
+    if opens is None or received_at >= opens:
+        return
+    raise TooSoon(
+        N_(
+            "This lab has a pause between attempts. Hand in again at %(time)s or later; "
+            "no attempt was used and nothing was stored."
+        ),
+        retry_after_seconds=math.ceil((opens - received_at).total_seconds()),
+        time=_written(opens, cohort),
+    )
+
+
+def hidden_results_at(work: Submission) -> datetime | None:
+    """Return the last moment at which results of hidden tests are kept back; None: students see them at once.
+
+    The lab's newest open release decides, so that a deadline that was put off holds for earlier work too.
+    """
+    release, cohort = work.lab.current_release or work.release, work.enrolment.cohort
+    if rules_of(release).hidden_results == "at_once":
+        return None
+    return due_at(release, cohort) or cohort.ends_at
+
+
+def check_can_take_record(user: User, work: Submission, at: datetime) -> None:
+    """Raise while a grade record, which lists every test, would tell what the page keeps back."""
+    until = hidden_results_at(work)
+    if until is None or at > until or is_staff(user, work.lab.course):
+        return
+    raise Conflict(
+        N_("The grade record lists the hidden tests too. Download it after %(time)s."),
+        time=_written(until, work.enrolment.cohort),
+    )
+
+
+def _written(moment: datetime, cohort: Cohort) -> str:
+    """Write a moment for a sentence: on the cohort's clock, rounded up to a whole second, with the zone."""
+    whole = moment + timedelta(microseconds=-moment.microsecond % 1_000_000)
+    return f"{whole.astimezone(ZoneInfo(cohort.timezone)):%Y-%m-%d %H:%M:%S} ({cohort.timezone})"
 
 
 def check_can_open(user: User, course: Course, enrolment: Enrolment | None) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm.attributes import flag_modified
 
 from lms.blobs import FolderBlobs
 from lms.courses.models import Enrolment
 from lms.db import Base, make_engine, make_sessions
-from lms.errors import Conflict
+from lms.errors import Conflict, TooSoon
 from lms.grading.models import Grade, GradingRun, Lab, Submission
 from lms.grading.services.running import claim_run, record_grade
 from lms.grading.services.submitting import submit
@@ -76,7 +77,7 @@ def hand_in(sessions: sessionmaker[Session], world: World, blobs: FolderBlobs, c
                 received_at=NOW,
                 blobs=blobs,
             )
-        except Conflict:
+        except (Conflict, TooSoon):
             session.rollback()
             return None
         number = work.id
@@ -96,6 +97,23 @@ def test_parallel_posts_never_exceed_the_attempts(
             select(Submission.attempt).where(Submission.lab_id == world.lab.id).order_by(Submission.attempt)
         ).all()
         assert attempts == [1, 2, 3]
+
+
+def test_parallel_posts_within_a_pause_are_one_attempt(
+    own_sessions: sessionmaker[Session], world: World, blobs: FolderBlobs
+) -> None:
+    with own_sessions.begin() as session:
+        release = session.get_one(Lab, world.lab.id).current_release
+        assert release is not None
+        release.settings["pause_seconds"] = 60
+        flag_modified(release, "settings")
+    taken = at_once(
+        POSTS, lambda number: hand_in(own_sessions, world, blobs, notebook(answer=f"x = {number}"))
+    )
+    assert len([each for each in taken if each is not None]) == 1
+    with own_sessions() as session:
+        in_lab = select(func.count(Submission.id)).where(Submission.lab_id == world.lab.id)
+        assert session.scalar(in_lab) == 1
 
 
 def test_parallel_clicks_with_one_file_are_one_submission(

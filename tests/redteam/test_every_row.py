@@ -83,6 +83,8 @@ ROWS: dict[int, tuple[str, tuple[str, ...]]] = {
     44: ("results of one's own", (f"{FILES}::test_a_result_that_a_student_writes_is_nobodys",)),
     45: ("probing by many attempts", (
         f"{PEOPLE}::test_attempts_are_bounded_however_the_lab_is_written",
+        f"{PEOPLE}::test_an_attempt_tells_one_score_and_nothing_of_each_hidden_test_until_the_deadline",
+        "tests/grading/test_services_parallel.py::test_parallel_posts_within_a_pause_are_one_attempt",
         "tests/grading/test_services.py::test_the_database_itself_refuses_an_attempt_twice",
         "tests/grading/test_services_parallel.py::test_parallel_posts_never_exceed_the_attempts")),
     46: ("behaving for the grader", (

@@ -1,5 +1,6 @@
 """Rows 40 and 45, and what else a student meets outside of kernels: points, attempts, stores, records."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,13 @@ from sqlalchemy.orm import Session
 
 from lms.blobs import FolderBlobs
 from lms.courses.core.outline import LabFile
+from lms.errors import Conflict, TooSoon
 from lms.grading.core.contracts import CellKind, Manifest
 from lms.grading.core.messages import hidden_message, visible_message
 from lms.grading.core.score import Ran, RanStatus, check_of, points_of
 from lms.grading.models import GradingRun
-from tests.factories.grading import make_world
+from lms.grading.queries.outcomes import outcome
+from tests.factories.grading import ONLY_TESTS, grading_report, lab_settings, make_world
 from tests.grading.core.making import entry
 
 TEST = entry("t", CellKind.TEST, "assert f() == 1", 3, hidden="assert f(7) == 8, 'seven'")
@@ -54,6 +57,30 @@ def test_attempts_are_bounded_however_the_lab_is_written() -> None:
     field = LabFile.model_fields["attempts"]
     assert field.default <= 10
     assert any(getattr(one, "le", 10**9) <= 1000 for one in field.metadata)
+
+
+def test_an_attempt_tells_one_score_and_nothing_of_each_hidden_test_until_the_deadline(
+    session: Session, blobs: FolderBlobs, tmp_path: Path
+) -> None:
+    """Row 45, for a lab that sets both: cap, pause, one score per attempt, no detail of hidden tests."""
+    settings = lab_settings(attempts=2, pause_seconds=60, hidden_results="after_due")
+    world = make_world(session, blobs, tmp_path / "e", settings=settings, manifest=ONLY_TESTS)
+    seen = []
+    for number in range(2):
+        at = world.at + timedelta(minutes=number)
+        work = world.graded(received_at=at, report=grading_report(score=0, manual=False))
+        with pytest.raises((TooSoon, Conflict)):
+            world.hand_in(received_at=at + timedelta(seconds=59))
+        shown = outcome(session, work, at=at)
+        assert shown.grade is not None
+        seen.append(shown.grade.score)
+        assert [(row.status, row.score, row.message, row.notice) for row in shown.rows] == [
+            (None, None, "", None)
+        ]
+        assert {kind for _, kind in shown.squares} == {"none"}
+    assert seen == [0, 0]
+    with pytest.raises(Conflict, match="All 2 attempts"):
+        world.hand_in(received_at=world.at + timedelta(days=1))
 
 
 def test_a_changed_file_of_the_store_is_noticed_when_it_is_read(tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ def _check_meaning(
     cell, total = value.get("cell_seconds", 30), value.get("total_seconds", 120)
     if _is_number(cell) and _is_number(total) and cell > total:
         problems.append(parsed.problem(("cell_seconds",), "cell_longer_than_total", cell=cell, total=total))
+    if value.get("hidden_results") == "after_due" and value.get("due") is None:
+        problems.append(parsed.problem(("hidden_results",), "hidden_results_need_due"))
     if isinstance(value.get("board"), dict):
         problems += _check_board(folder, home, parsed, value["board"])
     return problems

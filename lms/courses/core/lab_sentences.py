@@ -9,6 +9,10 @@ LAB = {
         "one cell may run longer ({cell} s) than the whole notebook ({total} s); raise total_seconds",
         "셀 하나({cell}초)가 노트북 전체({total}초)보다 오래 돌 수 있어요. total_seconds를 늘리세요",
     ),
+    "hidden_results_need_due": (
+        "hidden_results: after_due needs a due date; add due, or write at_once",
+        "hidden_results: after_due에는 마감이 있어야 해요. due를 넣거나 at_once로 쓰세요",
+    ),
     "isolated_needs_python": (
         "tests in {language} cannot run isolated; write assurance: shared-kernel",
         "{language} 테스트는 분리해서 실행할 수 없어요. assurance: shared-kernel을 쓰세요",

@@ -96,9 +96,13 @@ class LabSettings(Part):
     processes: Annotated[int, Field(ge=8, le=4096)] = 64
     output_bytes: Annotated[int, Field(ge=1000, le=50_000_000)] = 1_000_000
     attempts: Annotated[int, Field(ge=1, le=1000)] = 10
+    pause_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
+    """Least time between two attempts of one student."""
     counts: Literal["best", "last"] = "best"
     due: Due | None = None
     late: Literal["refuse", "accept"] = "accept"
+    hidden_results: Literal["at_once", "after_due"] = "at_once"
+    """When students see what came of each test that holds hidden parts; the total is always shown."""
     exam: bool = False
     """Graded before everything else."""
     data: Literal["folder", "beside"] = "folder"

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
+from lms.grading import policy
 from lms.grading.core.contracts import CellKind, CellState, CheckResult, CheckStatus, ManifestCell, Notice
 from lms.grading.core.waiting import Wait
 from lms.grading.core.wire import from_plain
@@ -29,6 +30,8 @@ SIGNS = {
     CheckStatus.ERROR: "bad",
     CheckStatus.MANUAL: "wait",
 }
+ENDED = {CellState.PASSED, CellState.PARTIAL, CellState.FAILED}
+NOT_REACHED = "not-reached"
 
 
 class Stage(StrEnum):
@@ -45,12 +48,12 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class Row:
-    """One graded cell with its points, as shown."""
+    """One graded cell with its points, as shown. Kept back: neither status nor points."""
 
     grade_id: str
     title: Mapping[str, str]
     sign: str
-    status: CheckStatus
+    status: CheckStatus | None
     score: float | None
     maximum: float
     message: str
@@ -71,7 +74,9 @@ class Outcome:
     wait: Wait | None
     rows: Sequence[Row]
     notices: Sequence[Notice]
+    cells: Sequence[CellState]  # where each cell of the newest run is
     squares: Sequence[tuple[int, str]]  # number from 1, kind of the cell strip
+    hidden_until: datetime | None = None  # results of hidden tests are kept back up to then
     view: ViewRun | None = None  # what may be seen of the graded run beside its points
     view_place: int | None = None  # 1 = next, while that waits
 
@@ -99,7 +104,9 @@ class Outcome:
         seen = (
             self.stage,
             self.wait,
-            run and (run.id, run.token, run.progress),
+            run and (run.id, run.token),
+            [cell.value for cell in self.cells],
+            self.hidden_until,
             grade and (grade.run_id, grade.score, grade.graded_at),
             self.view and (self.view.id, self.view.state),
             self.view_place,
@@ -113,8 +120,10 @@ def outcome(
 ) -> Outcome:
     """Return what is shown of a submission; notices for staff only with `staff`.
 
-    With the moment `at`, also how many go before outputs that are being prepared.
+    With the moment `at`, also how many go before outputs that are being prepared, and what a lab keeps
+    back until its deadline; without it that is kept back from all but staff.
     """
+    until = None if staff else _hidden_until(submission, at)
     run = submissions.newest_run(session, submission)
     grade = submissions.grade_of(session, submission)
     stage = stage_of(submission, run, grade)
@@ -122,15 +131,23 @@ def outcome(
     graded_by = grade.run if grade is not None else None
     results = submissions.checks(graded_by) if graded_by is not None else []
     view = queue.view_of(session, graded_by.id) if graded_by is not None else None
+    messages = view.messages if view is not None else {}
+    rows = _rows(submission.release, results, marks, messages)
+    cells = _cells(run)
+    if until is not None:
+        rows = [_kept_back(row, messages) for row in rows]
+        cells = _without_hidden(submission.release, cells)
     return Outcome(
         submission=submission,
         stage=stage,
         run=run,
         grade=grade,
         wait=submissions.wait(session, run) if run is not None and stage is Stage.QUEUED else None,
-        rows=_rows(submission.release, results, marks, view.messages if view is not None else {}),
+        rows=rows,
         notices=_notices(submission, graded_by, view, staff=staff),
-        squares=_squares(run, results),
+        cells=cells,
+        squares=_squares(cells, results, keeps=until is not None),
+        hidden_until=until,
         view=view,
         view_place=_place(session, view, at) if view is not None and at is not None else None,
     )
@@ -146,6 +163,11 @@ def stage_of(submission: Submission, run: GradingRun | None, grade: Grade | None
     if run.state is RunState.CANCELLED and grade is None:
         return Stage.CANCELLED
     return Stage.PROVISIONAL if grade is not None and grade.provisional else Stage.GRADED
+
+
+def _hidden_until(submission: Submission, at: datetime | None) -> datetime | None:
+    until = policy.hidden_results_at(submission)
+    return until if until is not None and (at is None or at <= until) else None
 
 
 def _place(session: Session, view: ViewRun, at: datetime) -> int | None:
@@ -221,11 +243,41 @@ def _notices(
     return list(seen.values())
 
 
-def _squares(run: GradingRun | None, results: Sequence[CheckResult]) -> list[tuple[int, str]]:
+def _kept_back(row: Row, messages: Mapping[str, str]) -> Row:
+    """Keep back what a hidden test came to; what its visible part said without it may stay.
+
+    Which cell ended a run, so that others were not reached, would tell of hidden tests as well.
+    """
+    if not row.hidden:
+        named = row.notice is not None and row.notice.code == NOT_REACHED
+        return replace(row, notice=None) if named else row
+    said = messages.get(row.grade_id, "")
+    return replace(row, sign="none", status=None, score=None, message=said, notice=None)
+
+
+def _cells(run: GradingRun | None) -> list[CellState]:
     states = [CellState(state) for state in run.progress] if run is not None else []
     if run is not None and run.state is not RunState.RUNNING:
-        states = [CellState.DONE if state is CellState.RUNNING else state for state in states]
-    if states:
-        return [(number, SQUARES.get(state, "none")) for number, state in enumerate(states, start=1)]
-    kinds = [SIGNS[result.status] for result in results]
+        return [CellState.DONE if state is CellState.RUNNING else state for state in states]
+    return states
+
+
+def _without_hidden(release: LabRelease, cells: Sequence[CellState]) -> list[CellState]:
+    """Make cells with hidden tests neutral: the tests of a notebook stand in the order of the release.
+
+    Until all of them have ended it is not known which is which, so none of them is told.
+    """
+    tests = [cell.hidden for cell in labs.manifest(release).cells if cell.kind is CellKind.TEST]
+    ended = [at for at, state in enumerate(cells) if state in ENDED]
+    known = len(ended) == len(tests)
+    neutral = {at for at, hidden in zip(ended, tests, strict=False) if hidden} if known else set(ended)
+    return [CellState.DONE if at in neutral else state for at, state in enumerate(cells)]
+
+
+def _squares(
+    cells: Sequence[CellState], results: Sequence[CheckResult], *, keeps: bool
+) -> list[tuple[int, str]]:
+    if cells:
+        return [(number, SQUARES.get(state, "none")) for number, state in enumerate(cells, start=1)]
+    kinds = ["none" if keeps and result.hidden else SIGNS[result.status] for result in results]
     return [(number, "none" if kind == "wait" else kind) for number, kind in enumerate(kinds, start=1)]

@@ -41,6 +41,12 @@ class LabState:
         return max(self.rules.attempts - self.used, 0)
 
     @property
+    def opens_at(self) -> datetime | None:
+        """Return when the pause after the newest attempt is over; None where there is no pause."""
+        newest = max((work.received_at for work in self.works if work.attempt), default=None)
+        return policy.opens_at(self.release, newest)
+
+    @property
     def stage(self) -> Stage | None:
         """Say where the newest submission is."""
         return self.stage_of(self.works[0]) if self.works else None

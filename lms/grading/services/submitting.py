@@ -1,5 +1,6 @@
 """Handing in work: checked at once, kept for ever, queued for grading."""
 
+import hashlib
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
@@ -56,6 +57,7 @@ def submit(
     Raises:
         NotThisLab: the file is not this lab's notebook; nothing is stored.
         Conflict: the lab is not open, or the attempts are used.
+        TooSoon: the lab's pause after the attempt before lasts; nothing is stored.
         TooLarge: more bytes than the installation takes.
     """
     release = policy.check_can_submit(enrolment, lab, received_at)
@@ -65,15 +67,13 @@ def submit(
             limit=limit_bytes // 1_000_000,
         )
     _take_turn(session, enrolment)
-    notices = check_structure(content, manifest(release))
-    if any(is_fatal(notice) for notice in notices):
-        raise NotThisLab(notices)
+    notices = _structure(content, release)
     late = policy.is_late(release, enrolment.cohort, received_at)
     draft = Submission(
         enrolment_id=enrolment.id,
         lab_id=lab.id,
         release_id=release.id,
-        blob=blobs.put(content),
+        blob=hashlib.sha256(content).hexdigest(),
         filename=display_name(filename),
         size_bytes=len(content),
         received_at=received_at,
@@ -84,6 +84,9 @@ def submit(
     same = _same_in_flight(session, draft)
     if same is not None:
         return same
+    if not draft.refused:
+        _next_attempt(session, draft, release)  # before anything is stored
+    blobs.put(content)
     return _keep_refused(session, draft) if draft.refused else _keep(session, draft, release)
 
 
@@ -92,6 +95,14 @@ def display_name(filename: str) -> str:
     last = filename.replace("\\", "/").rsplit("/", 1)[-1]
     clean = "".join(c for c in unicodedata.normalize("NFC", last) if unicodedata.category(c)[0] != "C")
     return clean.strip()[:NAME_CHARACTERS] or "notebook.ipynb"
+
+
+def _structure(content: bytes, release: LabRelease) -> tuple[Notice, ...]:
+    """Return what there is to say of a notebook that can be taken; raises where it cannot."""
+    notices = tuple(check_structure(content, manifest(release)))
+    if any(is_fatal(notice) for notice in notices):
+        raise NotThisLab(notices)
+    return notices
 
 
 def _take_turn(session: Session, enrolment: Enrolment) -> None:
@@ -123,13 +134,7 @@ def _keep_refused(session: Session, draft: Submission) -> Submission:
 def _keep(session: Session, draft: Submission, release: LabRelease) -> Submission:
     """Give the submission the next attempt; the unique key decides between parallel posts."""
     for _ in range(TRIES):
-        used = session.scalar(
-            select(func.max(Submission.attempt)).where(
-                Submission.enrolment_id == draft.enrolment_id, Submission.lab_id == draft.lab_id
-            )
-        )
-        policy.check_attempts_left(release, used or 0)
-        draft.attempt = (used or 0) + 1
+        draft.attempt = _next_attempt(session, draft, release)
         try:
             with session.begin_nested():
                 session.add(draft)
@@ -139,6 +144,21 @@ def _keep(session: Session, draft: Submission, release: LabRelease) -> Submissio
         _queue(session, draft, release)
         return draft
     raise Conflict(N_("Several files arrived at the same moment. Please hand in this one again."))
+
+
+def _next_attempt(session: Session, draft: Submission, release: LabRelease) -> int:
+    """Return the number of the attempt that the draft would be; raises where there may be none now."""
+    used, newest = session.execute(
+        select(func.max(Submission.attempt), func.max(Submission.received_at)).where(
+            Submission.enrolment_id == draft.enrolment_id,
+            Submission.lab_id == draft.lab_id,
+            Submission.attempt.is_not(None),
+        )
+    ).one()
+    policy.check_attempts_left(release, used or 0)
+    cohort = session.get_one(Enrolment, draft.enrolment_id).cohort
+    policy.check_pause_over(release, cohort, newest, draft.received_at)
+    return (used or 0) + 1
 
 
 def _queue(session: Session, work: Submission, release: LabRelease) -> None:

@@ -112,6 +112,7 @@ def _page(lab: Lab, form: UploadForm, notices: Sequence[Notice] = ()) -> str:
         form=form,
         notices=notices,
         closed=_closed(state),
+        opens_at=state.opens_at if state and state.opens_at and state.opens_at > now() else None,
         data=sorted(lab_queries.data_files(state.release)) if state else (),
         staff=policy.can_see_all(current_user, lab.course),
         teacher=policy.can_regrade(current_user, lab.course),

@@ -3,6 +3,7 @@
 from flask import Response, current_app
 from flask_login import current_user
 
+from lms.db import now
 from lms.grading import policy
 from lms.grading.core.record import KEYS_FORMAT, RecordKeys, written
 from lms.grading.queries import records, submissions
@@ -16,6 +17,7 @@ def download_record(submission_id: int, ordinal: int) -> Response:
     """Hand out the signed grade record of a run."""
     work = submissions.submission(session(), submission_id)
     policy.check_can_see(current_user, work)
+    policy.check_can_take_record(current_user, work, now())
     staff = policy.can_see_all(current_user, work.lab.course)
     sha256 = records.record_of(session(), work, ordinal, staff=staff)
     name = f"grade-record-{work.id}-{ordinal}.json"

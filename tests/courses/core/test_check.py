@@ -273,6 +273,11 @@ def test_a_board_without_its_file_is_named(tmp_path: Path) -> None:
         ({"libraries": "numpy"}, "want_list"),
         ({"exam": 1}, "want_truth"),
         ({"announce_grading": "true"}, "want_truth"),
+        ({"pause_seconds": -1}, "too_small"),
+        ({"pause_seconds": 86_401}, "too_large"),
+        ({"pause_seconds": 1.5}, "want_whole_number"),
+        ({"hidden_results": "never"}, "want_one_of"),
+        ({"hidden_results": "after_due", "due": None}, "hidden_results_need_due"),
         ({"flaky_runs": 0}, "too_small"),
         ({"mutation_score": 1.5}, "too_large"),
     ],
@@ -292,6 +297,8 @@ def test_settings_of_grading_are_kept(tmp_path: Path) -> None:
         "exam": True,
         "data": "beside",
         "flaky_runs": 7,
+        "pause_seconds": 60,
+        "hidden_results": "after_due",
         "mutation_score": 0.6,
     }
     lab = yaml.safe_dump(lab_file(**given), allow_unicode=True)
