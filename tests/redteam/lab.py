@@ -18,7 +18,7 @@ NUMBER_MARK = 918273645
 HIDDEN_FILE_MARK = "marmot-of-the-hidden-folder"
 DATA_MARK = "heron-of-the-open-folder"
 
-LIMITS = Limits(cell_seconds=20, total_seconds=60, memory_bytes=768 << 20, processes=48)
+LIMITS = Limits(cell_seconds=8, total_seconds=24, memory_bytes=768 << 20, processes=48)
 
 SETUP = """
 import contextlib

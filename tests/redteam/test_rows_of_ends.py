@@ -105,7 +105,7 @@ MEMORY = {
     "one array of 100 GB": "import numpy as np\nnp.ones(12_500_000_000)",
     "many processes": "import os\nfor _ in range(12):\n    if os.fork() == 0:\n"
     "        kept = bytearray(200 << 20)\n        for at in range(0, len(kept), 4096): kept[at] = 1\n"
-    "        import time; time.sleep(99)\nimport time; time.sleep(1)",
+    "        import time; time.sleep(99)\nos.wait()\nimport time; time.sleep(1)",
     "files in memory": "for n in range(40):\n    open(f'/tmp/{n}', 'wb').write(bytes(50 << 20))",
     "printed for ever": "import itertools\nfor number in itertools.count(): print(str(number) * 100)",
 }

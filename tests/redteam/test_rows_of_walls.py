@@ -94,7 +94,7 @@ def test_no_database_no_socket_no_key_is_there(arena: Arena) -> None:
     folder = arena.canaries.folder
     ours = [str(folder / name) for name in ("duri.db", "signer.key", "")]
     code = """
-import os, sqlite3, socket, stat
+import os, sqlite3, socket, stat, sys
 found = []
 for name in ours:
     if os.path.exists(name): found.append(name)
@@ -104,6 +104,7 @@ try:
 except sqlite3.Error: pass
 for top in ('/run', '/tmp', '/var', '/lab', '/opt', '/dev', '/etc'):
     for where, _, names in os.walk(top):
+        if where.startswith(sys.prefix): continue  # the lab's own packages, wherever they lie
         for name in names:
             path = os.path.join(where, name)
             try: kind = os.lstat(path).st_mode
@@ -131,13 +132,14 @@ for name in glob.glob('/proc/[0-9]*/environ'):
 def test_no_other_kernel_and_no_other_work_is_in_sight(arena: Arena) -> None:
     """Row 31, while a second kernel runs beside it."""
     code = """
-import glob, os, json
+import glob, os, json, sys
 own = os.getpid()
 found = {'others': [], 'connections': [], 'unix': [], 'notebooks': []}
 for name in os.listdir('/proc'):
     if name.isdigit() and int(name) not in (1, own, os.getppid()): found['others'].append(name)
 for pattern in ('/run/**', '/tmp/**', '/lab/**', '/root/.local/share/jupyter/**', '/dev/shm/**'):
     for path in glob.glob(pattern, recursive=True, include_hidden=True):
+        if path.startswith(sys.prefix): continue  # the lab's own packages, wherever they lie
         if path.endswith('.ipynb'): found['notebooks'].append(path)
         if 'kernel' in path and path.endswith('.json'): found['connections'].append(path)
 lines = open('/proc/net/unix').readlines()[1:]

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -158,12 +159,8 @@ def test_two_kernels_share_neither_random_numbers_nor_memory(open_pair: Open) ->
     assert [value(kernel, draw) for kernel in late] == values[:2]
     assert value(late[0], "type(numpy.random.__loader__).__name__") == "'SourceFileLoader'"
     first.execute("import json; json.mark = 1; open('/tmp/mark', 'w'); open('/dev/shm/mark', 'w')", 9)
-    assert value(
-        other, "import json, os; hasattr(json, 'mark'), os.listdir('/tmp'), os.listdir('/dev/shm')"
-    ) in {
-        "(False, ['.ipython'], [])",
-        "(False, [], [])",
-    }
+    look = "import json, os, sys; hasattr(json, 'mark'), os.path.exists('/tmp/mark'), os.listdir('/dev/shm')"
+    assert value(other, look) == "(False, False, [])"
 
 
 def test_files_cross_the_wall_as_with_a_jail(open_pair: Open) -> None:
@@ -357,8 +354,9 @@ def test_warm_kernels_work_for_a_plain_user_too(
     system = Path("/usr/bin") / environment.joinpath("lib").glob("python*").__next__().name
     need(there=system.exists(), what="the system has another Python than the lab environment")
     home = tmp_path_factory.mktemp("plain")
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o755)
+    for folder in (home, *home.parents):
+        if folder.is_relative_to(tempfile.gettempdir()) and folder != Path(tempfile.gettempdir()):
+            folder.chmod(0o755)
     lent = home / "environment"
     subprocess.run([system, "-m", "venv", "--without-pip", lent], check=True)
     packages = f"lib/{system.name}/site-packages"
