@@ -19,14 +19,6 @@ from lms.migrate import upgrade
 pytest_plugins = ["tests.postgres", "tests.broker", "tests.chromium", "tests.stage"]
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares something costly when two processes run the tests (see `make test`)."""
-    for item in items:
-        staged = "installed" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("stage" if staged else item.path.stem))
-
-
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     url = f"sqlite:///{tmp_path_factory.mktemp('db') / 'duri.db'}"

@@ -3,6 +3,7 @@
 It is made once per session, when a test first asks for it.
 """
 
+import os
 import shutil
 import signal
 import socket
@@ -261,7 +262,9 @@ def _threads(worker: Worker, chores: Chores) -> list[threading.Thread]:
 
 def free_port() -> int:
     """Return a free port with two more at 101 and 102 above it, for the signers."""
-    for base in range(21_000, 31_000, 7):
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 21_000 + 2_000 * worker  # two processes that test at once look for theirs in different places
+    for base in range(first, first + 2_000, 7):
         if not any(_taken(port) for port in (base, base + 101, base + 102)):
             return base
     raise OSError("no free port")
