@@ -144,7 +144,14 @@ RETURNED = (
 )
 
 
-@pytest.mark.parametrize("returned", RETURNED)
+# Each costs a whole run: one in four with every change, all of them in `make test-long`.
+SOME = [
+    returned if at % 4 == 0 else pytest.param(returned, marks=pytest.mark.long)
+    for at, returned in enumerate(RETURNED)
+]
+
+
+@pytest.mark.parametrize("returned", SOME)
 def test_a_pretended_value_is_worth_nothing(arena: Arena, returned: str) -> None:
     answers = {ANSWER_OF[name]: f"def {name}(*args):\n    return {returned}" for name in NAMES}
     graded = arena.attack(arena.release.submission(answers, first=[LIES]))
