@@ -105,7 +105,8 @@ MEMORY = {
     "one array of 100 GB": "import numpy as np\nnp.ones(12_500_000_000)",
     "many processes": "import os\nfor _ in range(12):\n    if os.fork() == 0:\n"
     "        kept = bytearray(200 << 20)\n        for at in range(0, len(kept), 4096): kept[at] = 1\n"
-    "        import time; time.sleep(99)\nos.wait()\nimport time; time.sleep(1)",
+    "        import time; time.sleep(99)\n_, status = os.wait()\n"
+    "print('a child ended with', os.waitstatus_to_exitcode(status))",
     "files in memory": "for n in range(40):\n    open(f'/tmp/{n}', 'wb').write(bytes(50 << 20))",
     "printed for ever": "import itertools\nfor number in itertools.count(): print(str(number) * 100)",
 }
@@ -119,7 +120,8 @@ def test_greed_for_memory_ends_at_the_cap(arena: Arena, greed: str) -> None:
     assert graded.scores == FULL
     assert graded.report.peak_memory_bytes <= LIMITS.memory_bytes + (64 << 20)
     said = graded.codes & {"memory-limit", "output-limit", "cell-timeout", "output-truncated"}
-    assert said or "MemoryError" in graded.executed or "OSError" in graded.executed
+    shown = ("MemoryError", "OSError", "a child ended with -9")  # of many, the kernel of Linux ends one
+    assert said or any(text in graded.executed for text in shown)
     assert _swap_used() - swap < 64 << 20
     arena.assert_next_is_graded_fully()
 
