@@ -1,5 +1,6 @@
 import os
-import time
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,25 @@ def test_without_a_group_the_processes_are_added_up(tmp_path: Path, monkeypatch:
     meter.bound(1, 1)
     assert meter.sample(os.getpid()) > 1 << 20
     assert meter.peak() == meter.sample(os.getpid())
-    assert 0 < meter.cpu_seconds(os.getpid()) < time.process_time() + 100
     assert not meter.exhausted()
     meter.close()
+
+
+def test_processor_time_is_counted_with_that_of_children_still_there_and_waited_for() -> None:
+    burn = "import sys, time\nwhile time.process_time() < 0.2: pass\n"
+    tell_and_stay = "print(time.process_time(), flush=True)\nsys.stdin.read()\n"
+    program = (
+        "import os, subprocess\n"
+        f"subprocess.run([sys.executable, '-c', {burn!r}], check=True)\n"
+        f"live = subprocess.Popen([sys.executable, '-c', {burn + tell_and_stay!r}], stdout=subprocess.PIPE)\n"
+        "other = float(live.stdout.readline())\n"
+        f"{burn}print(other + sum(os.times()[:4]), flush=True)\nsys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", "import sys\n" + program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        told = float(child.stdout.readline())
+        counted = TreeMeter().cpu_seconds(child.pid)
+        child.communicate()
+    assert told > 0.55
+    assert counted == pytest.approx(told, abs=0.1)
