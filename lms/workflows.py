@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload, lazyload
 
 from lms.certs.services.requests import request_issuance
 from lms.courses.core.outline import CertificateRule, Outline, read_outline
@@ -24,6 +24,15 @@ from lms.leaderboards import services as leaderboards
 
 log = structlog.get_logger()
 
+WITH_COURSE = (
+    lazyload("*"),
+    joinedload(Enrolment.cohort)
+    .joinedload(Cohort.course)
+    .joinedload(Course.current_version)
+    .load_only(CourseVersion.outline),
+)
+"""What the rule of the certificate stands in; anything else of it is read where somebody has earned it."""
+
 
 def settle(session: Session, grade: Grade, at: datetime) -> None:
     """Draw all consequences of a grade: board, completion, certificate; then mark it settled.
@@ -32,8 +41,8 @@ def settle(session: Session, grade: Grade, at: datetime) -> None:
     """
     if grade.provisional or grade.settled_at is not None:
         return
+    enrolment = session.get_one(Enrolment, grade.enrolment_id, options=WITH_COURSE)
     leaderboards.enter(session, grade)
-    enrolment = session.get_one(Enrolment, grade.enrolment_id)
     version = enrolment.cohort.course.current_version
     if version is not None:
         _complete(session, enrolment, version, at)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload, lazyload
 
 from lms.courses.models import Cohort, Course, Enrolment
 from lms.errors import NotFound
@@ -174,7 +174,10 @@ def counting_grade(session: Session, enrolment: Enrolment, lab: Lab) -> Grade | 
 def counting_grades(session: Session, enrolment: Enrolment) -> dict[str, Grade]:
     """Return a person's counting grade of every lab that has one, by the lab's name."""
     by_lab: dict[int, list[Grade]] = {}
-    for grade in session.scalars(select(Grade).where(Grade.enrolment_id == enrolment.id)):
+    lab = joinedload(Grade.submission).joinedload(Submission.lab)
+    release = lab.selectinload(Lab.current_release).load_only(LabRelease.settings)
+    grades = select(Grade).where(Grade.enrolment_id == enrolment.id)
+    for grade in session.scalars(grades.options(lazyload("*"), release)):
         by_lab.setdefault(grade.lab_id, []).append(grade)
     best = (counting(grades, counting_rule(grades[0].submission.lab)) for grades in by_lab.values())
     return {grade.submission.lab.slug: grade for grade in best if grade is not None}

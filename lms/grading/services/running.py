@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload, lazyload
 
 from lms.blobs import BlobStore
 from lms.grading.core.contracts import CellState, CheckResult, GradingReport, ViewReport
@@ -17,6 +17,9 @@ from lms.grading.queries.submissions import newest_marks
 from lms.grading.services.claiming import claim
 from lms.grading.services.leasing import FAILURE_CHARACTERS, MOST_TRIES, keep, while_held
 from lms.grading.services.recording import Recording, keep_record
+
+RUN_AND_WORK = (lazyload("*"), joinedload(GradingRun.submission))
+"""Without all that the pages show of a run: its lab, course, organisations and people."""
 
 
 def claim_run(session: Session, *, at: datetime, lease_seconds: int) -> GradingRun | None:
@@ -32,7 +35,11 @@ def heartbeat(session: Session, run_id: int, token: int, *, at: datetime, lease_
 
 def record_progress(session: Session, run_id: int, token: int, cells: Sequence[CellState]) -> bool:
     """Keep where each cell of the running notebook is; False: the run is not the caller's any more."""
-    return while_held(session, GradingRun, run_id, token, progress=[cell.value for cell in cells])
+    return while_held(session, GradingRun, run_id, token, progress=_values(cells))
+
+
+def _values(cells: Sequence[CellState]) -> list[str]:
+    return [cell.value for cell in cells]
 
 
 def record_grade(
@@ -43,12 +50,15 @@ def record_grade(
     *,
     blobs: BlobStore,
     at: datetime,
+    progress: Sequence[CellState] | None = None,
     recording: Recording | None = None,
 ) -> Grade | None:
     """Keep the outcome of a run and the grade that follows from it; None if the run was given away.
 
-    With `recording` the run gets its signed record, in the same transaction.
+    With `recording` the run gets its signed record, in the same transaction. `progress` is where its cells
+    were last, where that is not kept yet.
     """
+    last = {} if progress is None else {"progress": _values(progress)}
     held = while_held(
         session,
         GradingRun,
@@ -69,10 +79,11 @@ def record_grade(
         isolation=report.isolation,
         board=to_plain(report.board) if report.board is not None else None,
         failure="",
+        **last,
     )
     if not held:
         return None
-    run = session.get_one(GradingRun, run_id, populate_existing=True)
+    run = session.get_one(GradingRun, run_id, populate_existing=True, options=RUN_AND_WORK)
     if recording is not None:
         run.record_blob = keep_record(run, report, recording, blobs=blobs, at=at)
     _add_view(session, run, report.view, blobs=blobs, at=at)
@@ -121,7 +132,7 @@ def grade_by(session: Session, run: GradingRun, checks: Sequence[CheckResult], *
     """Make or replace the grade of a run's submission, unsettled; an older run never replaces a newer one."""
     work = run.submission
     session.execute(select(Submission.id).where(Submission.id == work.id).with_for_update())
-    grade = session.scalar(select(Grade).where(Grade.submission_id == work.id))
+    grade = session.scalar(select(Grade).where(Grade.submission_id == work.id).options(lazyload("*")))
     if grade is not None and grade.run.ordinal > run.ordinal:
         return grade
     figures = total(checks, newest_marks(session, work))
