@@ -11,7 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -41,6 +41,7 @@ from lms.grading.queries import labs
 from lms.grading.queries.queue import ALL, WorkKind, is_waiting
 from lms.grading.services import leasing, registering, releases, running
 from lms.grading.services.claiming import Work, claim
+from lms.grading.services.preparing import Prepared, Preparing
 from lms.grading.services.recording import Recording
 from lms.pulse import Pulse, reading
 from lms.runtime.environments import Environment, EnvironmentBroken, prepare
@@ -80,10 +81,15 @@ class Worker:
     """Told when this process should end."""
     stop: threading.Event = field(default_factory=threading.Event)
     name: str = field(default_factory=lambda: f"{socket.gethostname()[:60]}:{os.getpid()}")
+    _preparing: Preparing = field(init=False)
     _doing: str = ""
     _in_hand: bool = False
     _anew: bool = False
     _signalled: bool = False
+
+    def __post_init__(self) -> None:
+        """Begin without knowing any release."""
+        self._preparing = Preparing(self.blobs, self.notary)
 
     def run(self, bed: Bed) -> None:
         """Work until told to stop, or until a piece of work was taken away: the next process starts clean."""
@@ -268,18 +274,19 @@ class Worker:
 
     def _grade(self, run: GradingRun, pulse: Pulse) -> None:
         with tempfile.TemporaryDirectory(prefix="duri-data-") as folder:
-            job = self._job(run.id, Path(folder) / "data")
+            prepared = self._prepared(run.id)
+            job = self._job(prepared, Path(folder) / "data")
             report = self.runner.grade(job, _strip(pulse))
         self._in_hand = False
-        recorded = self._record(run, report, job, pulse.cells)
+        recording = Recording(self.notary, job, prepared.released)
+        recorded = self._record(run, report, recording, pulse.cells)
         log.info("worker.graded", run=run.id, recorded=recorded, seconds=report.wall_seconds)
 
     def _record(
-        self, run: GradingRun, report: GradingReport, job: GradingJob, cells: Sequence[CellState]
+        self, run: GradingRun, report: GradingReport, recording: Recording, cells: Sequence[CellState]
     ) -> bool:
         """Keep the grade and draw its consequences, in one transaction."""
         with self.sessions.begin() as session:
-            running.record_progress(session, run.id, run.token, cells)
             grade = running.record_grade(
                 session,
                 run.id,
@@ -287,7 +294,8 @@ class Worker:
                 report,
                 blobs=self.blobs,
                 at=now(),
-                recording=Recording(self.notary, job),
+                progress=cells,
+                recording=recording,
             )
             if grade is not None:
                 workflows.settle(session, grade, now())
@@ -295,22 +303,27 @@ class Worker:
 
     def _view(self, view: ViewRun, pulse: Pulse) -> None:
         with tempfile.TemporaryDirectory(prefix="duri-data-") as folder:
-            report = self.runner.view(self._job(view.run_id, Path(folder) / "data"), _strip(pulse))
+            job = self._job(self._prepared(view.run_id), Path(folder) / "data")
+            report = self.runner.view(job, _strip(pulse))
         self._in_hand = False
         with self.sessions.begin() as session:
             running.record_view(session, view.id, view.token, report, blobs=self.blobs, at=now())
         log.info("worker.viewed", view=view.id, run=view.run_id)
 
-    def _job(self, run_id: int, folder: Path) -> GradingJob:
+    def _prepared(self, run_id: int) -> Prepared:
         with reading(self.sessions) as session:
-            run = session.get_one(GradingRun, run_id)
-            release = run.submission.release
-            return labs.grading_job(
-                run,
-                self.blobs,
-                environment=self.environment(release).path,
-                data_folder=self._data_folder(labs.data_files(release), folder),
-            )
+            return self._preparing.prepare(session, run_id)
+
+    def _job(self, prepared: Prepared, folder: Path) -> GradingJob:
+        known = prepared.released
+        environment = prepare(self.settings.environments_root, known.environment, known.lock_sha256)
+        return replace(
+            prepared.job,
+            submission=self.blobs.get(prepared.submission),
+            seed=prepared.seed,
+            environment=environment.path,
+            data_folder=self._data_folder(known.files, folder),
+        )
 
     def _data_folder(self, files: Mapping[str, str], folder: Path) -> Path | None:
         if not files:

@@ -185,21 +185,29 @@ def grading_job(
     run: GradingRun, blobs: BlobStore, *, environment: Path, data_folder: Path | None = None
 ) -> GradingJob:
     """Return what the runner needs for one grading run."""
-    release = run.submission.release
+    return replace(
+        release_job(run.submission.release, blobs),
+        submission=blobs.get(run.submission.blob),
+        environment=environment,
+        data_folder=data_folder,
+        seed=run.seed,
+    )
+
+
+def release_job(release: LabRelease, blobs: BlobStore) -> GradingJob:
+    """Return the job of a ready release as far as it is the same for all runs: nothing is handed in yet."""
     if release.student_blob is None:
         raise ValueError(f"release {release.id} is not built")
-    student_notebook = blobs.get(release.student_blob)
+    student_notebook, rules = blobs.get(release.student_blob), rules_of(release)
     return GradingJob(
-        submission=blobs.get(run.submission.blob),
+        submission=b"",
         manifest=manifest(release),
         student_notebook=student_notebook,
-        environment=environment,
-        limits=limits(release),
-        data_folder=data_folder,
-        board=board_spec(release),
+        environment=Path(),
+        limits=limits_of(rules),
+        board=board_of(rules),
         board_archive=blobs.get(release.board_blob) if release.board_blob else b"",
-        kernel=kernel_settings(rules_of(release), student_notebook),
-        seed=run.seed,
+        kernel=kernel_settings(rules, student_notebook),
     )
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -37,11 +37,24 @@ SHOWN_DECIMALS = 2
 
 
 @dataclass(frozen=True)
+class Released:
+    """What the records of all runs of a release say alike."""
+
+    part: ReleasePart
+    files: Mapping[str, str]
+    board: str | None
+    environment: str
+    lock_sha256: str
+
+
+@dataclass(frozen=True)
 class Recording:
     """What is needed to record a run besides its outcome: who signs, and the very job that was run."""
 
     notary: Notary
     job: GradingJob
+    released: Released | None = None
+    """Where it is known already."""
 
 
 def keep_record(
@@ -57,17 +70,18 @@ def statement(run: GradingRun, report: GradingReport, recording: Recording, *, a
     How long it ran is left out, and points of hidden tests are rounded as they are shown: such figures
     would be a way for a student's function to pass on what a hidden test handed it.
     """
-    release, job, notary = run.submission.release, recording.job, recording.notary
-    witness = notary.witness(release.environment_name, release.environment_sha256)
+    job, notary = recording.job, recording.notary
+    release = recording.released or released(run.submission.release, job, notary)
+    witness = notary.witness(release.environment, release.lock_sha256)
     outcomes = tuple(_outcome(check) for check in report.checks)
     return Statement(
         format=FORMAT,
         installation=notary.installation,
         run=RunPart(ordinal=run.ordinal, cause=run.cause),
         submission=_submission(run, job, notary),
-        release=_release(release, job, notary),
-        files=dict(labs.data_files(release)),
-        board=notary.commit("board", release.board_blob) if release.board_blob else None,
+        release=release.part,
+        files=dict(release.files),
+        board=release.board,
         environment=witness.environment,
         machine=witness.machine,
         engine=witness.engine,
@@ -79,6 +93,17 @@ def statement(run: GradingRun, report: GradingReport, recording: Recording, *, a
         outcomes=outcomes,
         total=_total(outcomes),
         timings=TimingsPart(queued_at=moment(run.queued_at), finished_at=moment(at)),
+    )
+
+
+def released(release: LabRelease, job: GradingJob, notary: Notary) -> Released:
+    """Return what the record of every run of a ready release says of it; `job` is any of them."""
+    return Released(
+        part=_release(release, job, notary),
+        files=labs.data_files(release),
+        board=notary.commit("board", release.board_blob) if release.board_blob else None,
+        environment=release.environment_name,
+        lock_sha256=release.environment_sha256,
     )
 
 
