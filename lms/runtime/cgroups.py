@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -84,12 +85,40 @@ class TreeMeter:
         """Do nothing: nothing was made."""
 
 
+class Figure:
+    """A file of a group that says a figure, under the first of its names that there is; kept open."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._paths = tuple(paths)
+        self._file = -1
+
+    def text(self) -> bytes:
+        """Return what it says now; nothing where there is no such file."""
+        for path in self._paths if self._file < 0 else ():
+            with contextlib.suppress(OSError):
+                self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                break
+        try:
+            return os.pread(self._file, 1000, 0) if self._file >= 0 else b""
+        except OSError:  # the group is gone
+            return b""
+
+    def close(self) -> None:
+        """Close it."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
+
+
 class GroupMeter:
     """A control group (version 1 or 2) with a hard limit on memory and processes."""
 
     def __init__(self, folders: list[Path], memory_bytes: int, processes: int) -> None:
         self._folders = folders
         self._memory = folders[0]
+        self._use = Figure(self._memory / name for name in ("memory.usage_in_bytes", "memory.current"))
+        self._most = Figure(self._memory / name for name in ("memory.max_usage_in_bytes", "memory.peak"))
+        self._time = Figure(folder / name for folder in folders for name in ("cpuacct.usage", "cpu.stat"))
         self.close()  # what a killed worker left: its counts are not ours
         for folder in folders:
             folder.mkdir(exist_ok=True)
@@ -117,11 +146,11 @@ class GroupMeter:
 
     def sample(self, pid: int) -> int:  # noqa: ARG002  # the group knows its members itself
         """Return the group's present use."""
-        return self._read("memory.usage_in_bytes", "memory.current")
+        return int(self._use.text() or 0)
 
     def peak(self) -> int:
         """Return the group's high-water mark."""
-        return self._read("memory.max_usage_in_bytes", "memory.peak")
+        return int(self._most.text() or 0)
 
     def exhausted(self) -> bool:
         """Say whether the group's out-of-memory count is above zero."""
@@ -132,24 +161,19 @@ class GroupMeter:
                 return int(rows.get("oom_kill", 0)) > 0
         return False
 
-    def _read(self, *names: str) -> int:
-        for name in names:
-            with contextlib.suppress(OSError, ValueError):
-                return int((self._memory / name).read_text())
-        return 0
-
     def cpu_seconds(self, pid: int) -> float:
         """Return the group's own count, or that of the processes where no group counts."""
-        for folder in self._folders:
-            with contextlib.suppress(OSError, ValueError):
-                return int((folder / "cpuacct.usage").read_text()) / 1e9
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                rows = dict(line.split() for line in (folder / "cpu.stat").read_text().splitlines())
-                return int(rows["usage_usec"]) / 1e6
+        words = self._time.text().split()
+        if words[:1] == [b"usage_usec"]:
+            return int(words[1]) / 1e6
+        if words:
+            return int(words[0]) / 1e9
         return sum(_ticks(member) for member in _tree(pid)) / TICKS
 
     def close(self) -> None:
         """Kill the members that are left, then remove the groups."""
+        for figure in (self._use, self._most, self._time):
+            figure.close()
         deadline = time.monotonic() + 2
         for folder in self._folders:
             while folder.exists() and time.monotonic() < deadline:

@@ -29,10 +29,10 @@ class Examined(Protocol):
     ended: RunStatus | None
 
     def begin_checks(self) -> None:
-        """Let the kernel answer the checker until the test is over."""
+        """Know that the kernel answers the checker from now on."""
 
-    def end_checks(self, seconds: float) -> object:
-        """Wait until the kernel has come to rest after a test."""
+    def end_checks(self) -> None:
+        """Know that the test is over and the kernel at rest."""
 
     def look(self, milliseconds: int = 0) -> RunStatus | None:
         """Say how the kernel ended, None while it runs."""
@@ -177,7 +177,7 @@ class Checker:
             kernel.stop()
             kernel.ended = late or died
         else:
-            kernel.end_checks(INTERRUPT_SECONDS)
+            kernel.end_checks()
         return Checked(
             status=kernel.ended or late or _status(answer),
             error=_error(answer),

@@ -133,9 +133,8 @@ def _make_objects(_: Decoder, node: list[Any]) -> Any:
 
 def _fill_array(decoder: Decoder, value: Any, node: list[Any]) -> None:
     if node[0] == "objects":
-        flat = value.reshape(-1)
-        for place, one in enumerate(decoder.nodes(node[2])):
-            flat[place] = one
+        elements = decoder.nodes(node[2])
+        value.reshape(-1)[:] = library("numpy").fromiter(elements, dtype=object, count=len(elements))
 
 
 def _scalar(_: Encoder, value: Any) -> Node:

@@ -183,13 +183,19 @@ class Conversation:
         self._random.watch()
         self.ask("begin", tuple(locked))
 
+    def rest(self) -> None:
+        """Let the student's kernel go on with its own cells, and wait until it has come to rest.
+
+        Raises:
+            StudentGone: it does not.
+        """
+        with self._turn():
+            self._talk.post(END, 0, [])
+            if expect(self._talk.take(), 0).kind != END:
+                raise ProtocolError("no end of a test")
+
     def end(self) -> None:
-        """End a test: what it lent is taken back, and the student's kernel goes on with its own cells."""
-        if not self.broken:
-            try:
-                self._talk.post(END, 0, [])
-            except Gone as error:
-                self.broken = str(error)
+        """End a test: what it lent is taken back."""
         self._talk.twins.clear()
         self.lent.clear()
         self.seeing.clear()

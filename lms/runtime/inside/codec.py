@@ -16,6 +16,8 @@ from lms.runtime.inside.twins import MOST_TWINS, Habit, Twins
 
 DEEPEST = 100  # of values that are written in place: tuples in tuples
 MOST_VALUES = 1_000_000
+TEXT_IN_PLACE = 1 << 14  # characters
+MANY = 16  # from here on it pays to look at the types of all elements first
 LATE = 3  # the turn of tables
 Node = Any
 _T = TypeVar("_T")
@@ -66,6 +68,7 @@ class Reader:
     turn: int = 1  # instances are filled first, what needs hashes last
 
 
+TEXTS = frozenset({str, type(None)})
 RULES: dict[type, Rule] = {}
 READERS: dict[str, Reader] = {}
 SHELVES: dict[str, Callable[[type], Rule | None]] = {}  # top-level package -> finds the rule for its kinds
@@ -127,6 +130,11 @@ class Encoder:
 
     def nodes(self, values: Any) -> list[Node]:
         """Write several values."""
+        values = list(values)
+        if len(values) >= MANY and TEXTS.issuperset(map(type, values)):
+            self._count += len(values)
+            if self._count <= MOST_VALUES and max(map(len, filter(None, values)), default=0) <= TEXT_IN_PLACE:
+                return list[Node](values)
         return [self.node(one) for one in values]
 
     def buffer(self, content: Buffer) -> int:
@@ -243,7 +251,9 @@ class Decoder:
 
     def nodes(self, nodes: Any) -> list[Any]:
         """Read several values."""
-        return [self.node(one) for one in exact(nodes, list)]
+        if len(exact(nodes, list)) >= MANY and list not in set(map(type, nodes)):
+            return nodes[:]  # type: ignore[no-any-return]
+        return [self.node(one) for one in nodes]
 
     def buffer(self, number: Any) -> bytearray:
         """Return raw bytes of the message; each may be used once, for nobody else changes them then."""

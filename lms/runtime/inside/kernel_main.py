@@ -12,45 +12,49 @@ from typing import Any
 
 sys.modules["debugpy"] = None  # type: ignore[assignment]  # a tenth of the start, and nobody debugs here
 
+from ipykernel.iostream import OutStream  # noqa: E402
 from ipykernel.ipkernel import IPythonKernel  # noqa: E402
 from ipykernel.kernelapp import IPKernelApp  # noqa: E402
 from tornado.ioloop import IOLoop  # noqa: E402
+from traitlets import DottedObjectName, Float  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
 from lms.runtime.inside.enclosure import Orders  # noqa: E402
 from lms.runtime.inside.seeding import seed  # noqa: E402
 
 CONNECTION = "/run/desk/kernel.json"
-CHECK = "check_request"
+
+
+class LabStream(OutStream):
+    """The usual stream, but a flush with nothing to flush does not wait for the thread that sends.
+
+    The kernel flushes both streams four times a cell, and each wait takes longer than a small cell.
+    """
+
+    _unsent = False
+
+    def write(self, string: str) -> int:
+        """Take some text."""
+        self._unsent = True
+        return super().write(string) or 0
+
+    def flush(self) -> None:
+        """Wait until what was written is sent; in a process that the student's code forked, as ever."""
+        if self._unsent or not self._is_master_process():  # type: ignore[no-untyped-call]
+            self._unsent = False
+            super().flush()  # type: ignore[no-untyped-call]
 
 
 class LabKernel(IPythonKernel):
-    """The usual kernel, which also answers the checker's questions in its main thread."""
+    """The usual kernel."""
 
-    rpc: socket.socket | None = None
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)  # type: ignore[no-untyped-call]  # untyped library
-        self.shell_handlers[CHECK] = self.check_request
-
-    async def check_request(self, stream: Any, ident: Any, parent: Any) -> None:
-        """Serve the checker until it says that it is done; then come to rest like after a cell."""
-        from lms.runtime.inside import serving  # noqa: PLC0415  # only where there is a checker
-
-        status = "ok"
-        try:
-            if self.rpc is not None:
-                serving.serve(self.rpc, self.shell)
-        except KeyboardInterrupt:
-            status = "aborted"
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if self.session is not None:
-            self.session.send(stream, "check_reply", {"status": status}, parent, ident=ident)
+    _execute_sleep = Float(0.0)  # the usual pause after a cell is for readers of the terminal
 
 
 class LabApp(IPKernelApp):
     """The usual application, without a look for settings: there are none, and it takes a while."""
+
+    outstream_class = DottedObjectName(f"{__name__}.LabStream")
 
     def parse_command_line(self, argv: Any = None) -> None:
         """Have no command line."""
@@ -75,8 +79,9 @@ def start(connection: Mapping[str, Any]) -> LabApp:
 def main(connection: Mapping[str, Any], rpc: socket.socket | None, orders: Orders) -> None:
     """Run a kernel until it is asked to stop."""
     app = start(connection)
-    app.kernel.rpc = rpc
     loop = IOLoop.current()
+    if rpc is not None:
+        _answer_checks(rpc, app, loop)
 
     def carry_out(number: int, _events: int) -> None:
         loop.remove_handler(number)
@@ -87,6 +92,21 @@ def main(connection: Mapping[str, Any], rpc: socket.socket | None, orders: Order
     loop.add_callback(orders.ready)  # it answers now, so whoever connects need not try again
     app.start()  # type: ignore[no-untyped-call]  # untyped library
     os._exit(0)  # nothing of the warm environment is to be tidied up here
+
+
+def _answer_checks(rpc: socket.socket, app: LabApp, loop: IOLoop) -> None:
+    """Answer the checker's questions in the main thread, where cells run, whenever it begins a test.
+
+    The line wakes the loop by itself: a request on the shell channel would take longer than a small test.
+    """
+
+    def answer(number: int, _events: int) -> None:
+        from lms.runtime.inside import serving  # noqa: PLC0415  # only where there is a checker
+
+        if not serving.serve(rpc, app.kernel.shell):
+            loop.remove_handler(number)
+
+    loop.add_handler(rpc.fileno(), answer, IOLoop.READ)
 
 
 def begin(orders: Mapping[str, Any]) -> None:

@@ -14,14 +14,23 @@ import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
-from lms.runtime.inside.codec import READERS, RULES, Decoder, Encoder, Node, Reader, Rule, exact
+from lms.runtime.inside.codec import (
+    MANY,
+    READERS,
+    RULES,
+    TEXT_IN_PLACE,
+    Decoder,
+    Encoder,
+    Node,
+    Reader,
+    Rule,
+    exact,
+)
 from lms.runtime.inside.frames import ProtocolError
 from lms.runtime.inside.twins import Habit
 
 SMALL_BITS = 63
 INTEGER_BYTES = 1 << 20
-TEXT_IN_PLACE = 1 << 14
-PACKED = 16  # from this length on lists of numbers go as buffers
 FACTORIES: dict[str, Callable[[], Any]] = {
     kind.__name__: kind for kind in (int, float, str, list, dict, set, tuple, bool, bytes, complex, frozenset)
 }
@@ -53,7 +62,7 @@ def _text(encoder: Encoder, value: str) -> Node:
 
 def _items(encoder: Encoder, values: Any) -> Node:
     """Write the elements of a sequence, numbers packed."""
-    kinds = set(map(type, values)) if len(values) >= PACKED else set()
+    kinds = set(map(type, values)) if len(values) >= MANY else set()
     if kinds == {float}:
         return encoder.buffer(memoryview(array.array("d", values)).cast("B"))
     if kinds == {int}:

@@ -83,10 +83,19 @@ class Desk:
                     result = min(result, self._unbent(given, file), key=_worth)
             except BaseException as caught:  # noqa: BLE001  # whatever a test raises is its outcome
                 error = caught
-            account = self._account(error)
+            account = self._account(self._come_to_rest() or error)
             self._talk.end()
         shown = [] if error is None else [_error_output(account)]
         return {**account, "result": result, "outputs": written.outputs + shown}
+
+    def _come_to_rest(self) -> BaseException | None:
+        """Wait for the student's kernel; say what came between, unless it was gone already."""
+        if not self._talk.broken:
+            try:
+                self._talk.rest()
+            except BaseException as caught:  # noqa: BLE001  # the end of the time, or of the kernel
+                return caught
+        return None
 
     def _test(self, given: Mapping[str, Any], file: str) -> str | None:
         tree = ast.parse(transformed(given["source"]))

@@ -25,12 +25,15 @@ INPUT = builtins.input
 _servers: dict[int, "Server"] = {}
 
 
-def serve(line: socket.socket, shell: Any) -> None:
-    """Answer until the test is over, or the checker is gone."""
+def serve(line: socket.socket, shell: Any) -> bool:
+    """Answer until the test is over; False: the checker is gone."""
     server = _servers.get(line.fileno())
     if server is None:
         server = _servers[line.fileno()] = Server(line, shell.user_ns)
-    server.run()
+    try:
+        return server.run()
+    except KeyboardInterrupt:  # between two questions of a test that has had its time
+        return True
 
 
 class Server:
@@ -62,8 +65,8 @@ class Server:
             "source": inspect.getsource,
         }
 
-    def run(self) -> None:
-        """Answer questions until the end."""
+    def run(self) -> bool:
+        """Answer questions until the end, and say then that student code has come to rest."""
         with self._interruptible(), self._captured():
             try:
                 while True:
@@ -71,10 +74,13 @@ class Server:
                     if message.kind == END:
                         break
                     self._answer(message)
+                self._talk.twins.clear()
+                self._talk.post(END, message.number, [])
             except (Gone, ProtocolError):
-                return
+                return False
             finally:
                 self._talk.twins.clear()
+        return True
 
     def _answer(self, message: Message) -> None:
         before, self._current = self._current, message.number

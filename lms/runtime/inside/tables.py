@@ -5,11 +5,23 @@ from collections.abc import Callable
 from typing import Any
 
 from lms.runtime.inside.arrays import inline, library, read_inline
-from lms.runtime.inside.codec import READERS, SHELVES, Change, Decoder, Encoder, Node, Reader, Rule, exact
+from lms.runtime.inside.codec import (
+    MOST_VALUES,
+    READERS,
+    SHELVES,
+    Change,
+    Decoder,
+    Encoder,
+    Node,
+    Reader,
+    Rule,
+    exact,
+)
 from lms.runtime.inside.frames import ProtocolError, TooLarge
 from lms.runtime.inside.twins import Habit, Twins
 
 UNITS = {"s", "ms", "us", "ns"}
+SEPARATOR = "\0"
 MASKED = {f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)} | {
     "Float32",
     "Float64",
@@ -67,9 +79,29 @@ def _intervals(encoder: Encoder, value: Any) -> Node:
 
 def _strings(encoder: Encoder, value: Any) -> Node:
     numpy, pandas = sys.modules["numpy"], sys.modules["pandas"]
-    flat = numpy.asarray(value, dtype=object)
-    texts = [None if gone else str(one) for one, gone in zip(flat, pandas.isna(flat), strict=True)]
-    return ["pd.str", value.dtype.storage, value.dtype.na_value is pandas.NA, encoder.nodes(texts)]
+    texts = numpy.asarray(value, dtype=object).tolist()
+    return ["pd.str", value.dtype.storage, value.dtype.na_value is pandas.NA, _texts(encoder, texts, value)]
+
+
+def _texts(encoder: Encoder, texts: list[Any], value: Any) -> Node:
+    """Write texts in one piece, or, where some are missing or hold the separator, one by one."""
+    try:
+        joined = SEPARATOR.join(texts)
+    except TypeError:
+        gone = sys.modules["pandas"].isna(value)
+        return encoder.nodes([None if one else str(text) for text, one in zip(texts, gone, strict=True)])
+    if joined.count(SEPARATOR) != len(texts) - 1:
+        return encoder.nodes(map(str, texts))
+    return encoder.buffer(joined.encode(errors="surrogatepass"))
+
+
+def _read_texts(decoder: Decoder, node: Node) -> list[Any]:
+    if type(node) is not int:
+        return decoder.nodes(node)
+    joined = decoder.buffer(node).decode(errors="surrogatepass")
+    if joined.count(SEPARATOR) > MOST_VALUES:
+        raise ProtocolError("a value is too large")
+    return joined.split(SEPARATOR)
 
 
 def _nullable(encoder: Encoder, value: Any) -> Node:
@@ -122,7 +154,7 @@ def _read_strings(decoder: Decoder, node: list[Any]) -> Any:
         raise ProtocolError("no such text")
     missing = pandas.NA if exact(marked, bool) else float("nan")
     dtype = pandas.StringDtype(storage, na_value=missing)
-    return pandas.array(decoder.nodes(texts), dtype=dtype)
+    return pandas.array(_read_texts(decoder, texts), dtype=dtype)
 
 
 def _read_nullable(decoder: Decoder, node: list[Any]) -> Any:
@@ -221,7 +253,8 @@ def _read_frame(decoder: Decoder, node: list[Any]) -> Any:
     parts = [_read_column(decoder, one) for one in exact(content[1], list)]
     if len(parts) != len(columns) or any(len(one) != len(index) for one in parts):
         raise ProtocolError("a table contradicts itself")
-    made = [pandas.Series(one, index=index, dtype=one.dtype) for one in parts]
+    # an array of objects would be looked through for what else it might be
+    made = [pandas.Series(one, index=index, dtype=one.dtype) if one.dtype == "O" else one for one in parts]
     frame = pandas.DataFrame(dict(enumerate(made)), index=index)
     frame.columns = columns
     return frame

@@ -158,7 +158,7 @@ class Lying:
 
     def begin_checks(self) -> None: ...
 
-    def end_checks(self, seconds: float) -> None: ...
+    def end_checks(self) -> None: ...
 
     def look(self, milliseconds: int = 0) -> RunStatus | None:
         del milliseconds
@@ -210,14 +210,16 @@ def answer(
 
 
 def begun(*rest: Liar) -> Liar:
-    """Answer the beginning honestly, then each of the rest."""
+    """Answer the beginning honestly, then each of the rest, and the end honestly again."""
 
     def script(line: socket.socket) -> None:
         answer(line, [None])
         for one in rest:
             one(line)
         while True:
-            answer(line, [None])
+            (kind, number, *_), _ = frames.receive(line)
+            body, kind = ([], "end") if kind == "end" else ([None], "ok")
+            frames.send(line, [kind, number, body, [], {}])
 
     return script
 
@@ -362,6 +364,36 @@ assert a is b and type(b).__name__ == 'X'
 """,
     )
     assert done.status is RunStatus.OK
+
+
+@pytest.mark.parametrize(
+    ("lie_at_the_end", "said_of_it"),
+    [
+        (["ok", 0, [None], [], {}], "no end of a test"),
+        (["end", 7, [], [], {}], "an answer to no question"),
+    ],
+)
+def test_a_kernel_that_lies_about_its_rest_has_not_passed(
+    nursery: Nursery, lie_at_the_end: list[Any], said_of_it: str
+) -> None:
+    def script(line: socket.socket) -> None:
+        answer(line, [None])
+        frames.receive(line)
+        frames.send(line, lie_at_the_end)
+
+    done, _ = lie(nursery, script, "x = 1")
+    assert done.status is RunStatus.DIED
+    assert done.error == ("StudentGone", f"ProtocolError: {said_of_it}")
+
+
+def test_a_kernel_that_never_rests_has_no_more_time_than_a_test(nursery: Nursery) -> None:
+    def script(line: socket.socket) -> None:
+        answer(line, [None])
+        frames.receive(line)
+        time.sleep(5)
+
+    done, _ = lie(nursery, script, "x = 1", seconds=0.5)
+    assert done.status is RunStatus.TIME
 
 
 def test_what_was_left_on_the_line_answers_nothing(nursery: Nursery) -> None:
