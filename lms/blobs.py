@@ -3,6 +3,9 @@
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -61,6 +64,36 @@ class FolderBlobs:
         if len(sha256) != hashlib.sha256().digest_size * 2 or not set(sha256) <= set("0123456789abcdef"):
             raise KeyError(sha256)
         return self.folder / sha256[:2] / sha256[2:]
+
+
+class _Beside:
+    """Puts into another store in threads."""
+
+    def __init__(self, store: BlobStore, threads: ThreadPoolExecutor) -> None:
+        self._store, self._threads = store, threads
+        self.begun: list[Future[str]] = []
+
+    def put(self, content: bytes) -> str:
+        """Begin to keep `content`; return its SHA-256."""
+        self.begun.append(self._threads.submit(self._store.put, content))
+        return hashlib.sha256(content).hexdigest()
+
+    def get(self, sha256: str) -> bytes:
+        """Return what the store holds; see `BlobStore.get`."""
+        return self._store.get(sha256)
+
+
+@contextmanager
+def beside(store: BlobStore) -> Iterator[BlobStore]:
+    """Keep contents while the block goes on: the disk is waited for at its end, and then they are durable.
+
+    What cannot be kept is raised there, so a transaction that names them must stand around this block.
+    """
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="blobs") as threads:
+        putting = _Beside(store, threads)
+        yield putting
+        for each in putting.begun:
+            each.result()
 
 
 def _sync_folder(folder: Path) -> None:

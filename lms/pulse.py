@@ -63,9 +63,9 @@ class Pulse:
         self._cells = list(cells)
         self._news.set()
 
-    @property
-    def cells(self) -> list[CellState]:
-        """Return where the cells were last."""
+    def last(self) -> list[CellState]:
+        """Return where the cells were last, for whoever keeps them now: no later beat does."""
+        self._news.clear()
         return self._cells
 
     def _beat(self) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms import workflows
-from lms.blobs import BlobStore
+from lms.blobs import BlobStore, beside
 from lms.config import Settings
 from lms.db import now
 from lms.grading.core.contracts import (
@@ -178,8 +178,11 @@ class Worker:
             raise GivenUp
 
     def _taken_away(self, ended: threading.Event) -> None:
-        """Tell the main thread, wherever it is, that its work is not its own any more."""
-        if not self._signalled:
+        """Tell the main thread, wherever it is, that its work is not its own any more.
+
+        Not once it has a result: recording it ends the lease, and looks at the token itself.
+        """
+        if not self._in_hand:
             return
         self._anew = True  # what was left half-way ends with this process
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
@@ -273,26 +276,25 @@ class Worker:
                 running.fail_run(session, work.id, work.token, reason=reason, at=now())
 
     def _grade(self, run: GradingRun, pulse: Pulse) -> None:
-        with tempfile.TemporaryDirectory(prefix="duri-data-") as folder:
-            prepared = self._prepared(run.id)
-            job = self._job(prepared, Path(folder) / "data")
+        prepared = self._prepared(run.id)
+        with self._job(prepared) as job:
             report = self.runner.grade(job, _strip(pulse))
         self._in_hand = False
         recording = Recording(self.notary, job, prepared.released)
-        recorded = self._record(run, report, recording, pulse.cells)
+        recorded = self._record(run, report, recording, pulse.last())
         log.info("worker.graded", run=run.id, recorded=recorded, seconds=report.wall_seconds)
 
     def _record(
         self, run: GradingRun, report: GradingReport, recording: Recording, cells: Sequence[CellState]
     ) -> bool:
-        """Keep the grade and draw its consequences, in one transaction."""
-        with self.sessions.begin() as session:
+        """Keep the grade and draw its consequences, in one transaction; its files are kept before it ends."""
+        with self.sessions.begin() as session, beside(self.blobs) as blobs:
             grade = running.record_grade(
                 session,
                 run.id,
                 run.token,
                 report,
-                blobs=self.blobs,
+                blobs=blobs,
                 at=now(),
                 progress=cells,
                 recording=recording,
@@ -302,8 +304,7 @@ class Worker:
         return grade is not None
 
     def _view(self, view: ViewRun, pulse: Pulse) -> None:
-        with tempfile.TemporaryDirectory(prefix="duri-data-") as folder:
-            job = self._job(self._prepared(view.run_id), Path(folder) / "data")
+        with self._job(self._prepared(view.run_id)) as job:
             report = self.runner.view(job, _strip(pulse))
         self._in_hand = False
         with self.sessions.begin() as session:
@@ -314,24 +315,29 @@ class Worker:
         with reading(self.sessions) as session:
             return self._preparing.prepare(session, run_id)
 
-    def _job(self, prepared: Prepared, folder: Path) -> GradingJob:
+    @contextmanager
+    def _job(self, prepared: Prepared) -> Iterator[GradingJob]:
         known = prepared.released
         environment = prepare(self.settings.environments_root, known.environment, known.lock_sha256)
-        return replace(
-            prepared.job,
-            submission=self.blobs.get(prepared.submission),
-            seed=prepared.seed,
-            environment=environment.path,
-            data_folder=self._data_folder(known.files, folder),
-        )
+        with self._data(known.files) as folder:
+            yield replace(
+                prepared.job,
+                submission=self.blobs.get(prepared.submission),
+                seed=prepared.seed,
+                environment=environment.path,
+                data_folder=folder,
+            )
 
-    def _data_folder(self, files: Mapping[str, str], folder: Path) -> Path | None:
+    @contextmanager
+    def _data(self, files: Mapping[str, str]) -> Iterator[Path | None]:
         if not files:
-            return None
-        if self.lay is None:
-            return labs.write_files(files, self.blobs, folder)
-        digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
-        return self.lay(digest, lambda shelf: _write(files, self.blobs, shelf))
+            yield None
+        elif self.lay is not None:
+            digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
+            yield self.lay(digest, lambda shelf: _write(files, self.blobs, shelf))
+        else:
+            with tempfile.TemporaryDirectory(prefix="duri-data-") as folder:
+                yield labs.write_files(files, self.blobs, Path(folder) / "data")
 
     def _build(self, release: LabRelease) -> None:
         with tempfile.TemporaryDirectory(prefix="duri-lab-") as folder:

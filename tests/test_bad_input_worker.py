@@ -2,6 +2,8 @@
 
 import errno
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, event, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -26,6 +28,7 @@ from lms.grading.core.contracts import (
     RunnerUnavailable,
 )
 from lms.grading.models import Grade, GradingRun, Lab, RunState
+from lms.grading.queries.queue import is_held
 from lms.grading.services.submitting import submit
 from lms.installation import Installation
 from lms.runtime.environments import describe
@@ -133,6 +136,35 @@ def test_a_result_that_meets_a_locked_database_is_made_again_and_kept_once(
     monkeypatch.setattr("lms.worker.now", lambda: later)
     assert worker(place, Grader()).grade_one()
     assert run_of(grader.sessions) == (RunState.DONE, 2, 1)
+
+
+def test_a_sign_of_life_between_record_and_end_is_not_taken_for_a_loss(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is not in work any more then; a worker that thought it lost would begin anew, and cold."""
+    monkeypatch.setattr("lms.pulse.BEAT_SECONDS", 0.001)
+    monkeypatch.setattr("lms.pulse.LOOK_SECONDS", 0.0)
+    grader, looked = worker(place, Grader()), threading.Event()
+    grader.stop.clear()
+
+    def look(session: Session, work: GradingRun) -> bool:
+        held = is_held(session, work)
+        if not held:
+            looked.set()
+        return held
+
+    monkeypatch.setattr("lms.pulse.is_held", look)
+    told = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)}
+    try:
+        grader.take_signals()
+        event.listen(grader.sessions, "after_commit", lambda _: looked.wait(0.3))
+        assert grader.grade_one()
+    finally:
+        for number, handler in told.items():
+            signal.signal(number, handler)
+    assert looked.is_set()
+    assert not grader.is_over
+    assert run_of(grader.sessions) == (RunState.DONE, 1, 1)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lms.blobs import FolderBlobs
+from lms.blobs import FolderBlobs, beside
 
 
 @given(content=st.binary(max_size=2000))
@@ -46,3 +46,28 @@ def test_a_write_that_fails_leaves_nothing(blobs: FolderBlobs, monkeypatch: pyte
         with pytest.raises(OSError, match="No space"):
             blobs.put(b"one")
     assert [path for path in Path(blobs.folder).rglob("*") if path.is_file()] == []
+
+
+def test_what_is_put_beside_other_work_is_kept_at_the_end_of_it(blobs: FolderBlobs) -> None:
+    contents = [b"%d" % number for number in range(5)]
+    with beside(blobs) as putting:
+        names = [putting.put(content) for content in contents]
+    assert names == [hashlib.sha256(content).hexdigest() for content in contents]
+    assert [blobs.get(name) for name in names] == contents
+    with beside(blobs) as putting:
+        assert putting.get(names[0]) == b"0"
+
+
+def test_what_cannot_be_kept_beside_other_work_is_said_before_the_work_is_done(
+    blobs: FolderBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device", str(descriptor))
+
+    def work() -> None:
+        with beside(blobs) as putting:
+            putting.put(b"one")
+
+    monkeypatch.setattr("lms.blobs.os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        work()
