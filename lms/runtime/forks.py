@@ -51,6 +51,7 @@ class Fork:
         self._program = -1
         self._peak = 0
         self._cpu = 0.0
+        self._waited = 0.0  # processor time before the run
         self._open = True
 
     def handed_over(self) -> None:
@@ -105,6 +106,7 @@ class Fork:
         word = self.await_word()
         if "begun" not in word:
             raise ForkFailed("the child said something else")
+        self._waited = self.meter.cpu_seconds(self._pid)
         return word
 
     def _hear(self) -> tuple[dict[str, Any], int]:
@@ -161,9 +163,9 @@ class Fork:
         return self._peak
 
     def cpu_seconds(self) -> float:
-        """Return the processor time that was taken, also after the end."""
+        """Return the processor time that was taken since the run began, also after the end."""
         if self._open:
-            self._cpu = max(self._cpu, self.meter.cpu_seconds(self._pid))
+            self._cpu = max(self._cpu, self.meter.cpu_seconds(self._pid) - self._waited)
         return self._cpu
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import select
 import shutil
 import signal
@@ -161,6 +162,33 @@ def test_two_kernels_share_neither_random_numbers_nor_memory(open_pair: Open) ->
     first.execute("import json; json.mark = 1; open('/tmp/mark', 'w'); open('/dev/shm/mark', 'w')", 9)
     look = "import json, os, sys; hasattr(json, 'mark'), os.path.exists('/tmp/mark'), os.listdir('/dev/shm')"
     assert value(other, look) == "(False, False, [])"
+
+
+LOOK_AROUND = """
+import gc, os, random, sys, threading, warnings, numpy
+shell = get_ipython()
+print(sorted(sys.modules), sorted(globals()), shell.execution_count, In, Out, shell.last_execution_result,
+      random.getstate(), numpy.random.get_state(), warnings.filters, numpy.get_printoptions(), gc.isenabled(),
+      sorted(one.name for one in threading.enumerate()), os.listdir('/tmp'), os.listdir('/lab'), sys.flags,
+      sorted(os.listdir('/proc/self/fd')), os.environ, sys.meta_path, sys.path, shell.history_length)
+"""
+
+
+def test_a_kernel_that_has_rehearsed_looks_like_one_that_has_not(pool: WarmPool, open_pair: Open) -> None:
+    open_pair().close()
+    [kept] = [one for one in pool._kept.values() if one._spare is not None]
+    assert kept._spare is not None
+    waiting = kept._spare.result()._kernel
+    before, taken = 0.0, waiting.cpu_seconds()
+    while before < taken:
+        time.sleep(0.3)
+        before, taken = taken, waiting.cpu_seconds()
+    rehearsed = open_pair(output_bytes=1 << 20).kernel
+    at_once = open_pair(output_bytes=1 << 20).kernel
+    assert rehearsed._program is waiting
+    seen = [shown(kernel, LOOK_AROUND) for kernel in (rehearsed, at_once)]
+    addresses = re.compile(r"0x[0-9a-f]+")
+    assert addresses.sub("", seen[0]) == addresses.sub("", seen[1])
 
 
 def test_files_cross_the_wall_as_with_a_jail(open_pair: Open) -> None:

@@ -19,10 +19,12 @@ from tornado.ioloop import IOLoop  # noqa: E402
 from traitlets import DottedObjectName, Float  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
+from lms.runtime.inside import rehearsing  # noqa: E402
 from lms.runtime.inside.enclosure import Orders  # noqa: E402
 from lms.runtime.inside.seeding import seed  # noqa: E402
 
 CONNECTION = "/run/desk/kernel.json"
+DONE = object()
 
 
 class LabStream(OutStream):
@@ -83,13 +85,21 @@ def main(connection: Mapping[str, Any], rpc: socket.socket | None, orders: Order
     if rpc is not None:
         _answer_checks(rpc, app, loop)
 
+    rehearsal = rehearsing.steps(app.kernel.shell)
+
     def carry_out(number: int, _events: int) -> None:
         loop.remove_handler(number)
+        rehearsal.close()
         begin(orders.take())
         orders.begun()
 
+    def rehearse() -> None:
+        if next(rehearsal, DONE) is not DONE:
+            loop.call_later(0, rehearse)
+
     loop.add_handler(orders.number, carry_out, IOLoop.READ)
     loop.add_callback(orders.ready)  # it answers now, so whoever connects need not try again
+    loop.call_later(rehearsing.REST_SECONDS, rehearse)
     app.start()  # type: ignore[no-untyped-call]  # untyped library
     os._exit(0)  # nothing of the warm environment is to be tidied up here
 

@@ -8,6 +8,7 @@ from typing import Any
 import zmq
 from jupyter_client.session import Session
 
+from lms.runtime.inside import rehearsing
 from lms.runtime.inside.kernel_main import start
 
 SECONDS = 20
@@ -46,6 +47,8 @@ CELLS = {
 def run() -> None:
     """Run the cells whose library is imported already; leaves threads behind, so the process must end."""
     app = start(CONNECTION)
+    for _ in rehearsing.steps(app.kernel.shell):
+        pass
     cells = [cell for name, sources in CELLS.items() if not name or name in sys.modules for cell in sources]
     client = threading.Thread(target=_execute, args=(cells, app), daemon=True)
     client.start()

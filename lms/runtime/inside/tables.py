@@ -260,7 +260,7 @@ def _read_frame(decoder: Decoder, node: list[Any]) -> Any:
     return frame
 
 
-class _Apart:
+class Apart:
     """Stands for whatever is no data of the table: the same object looks the same."""
 
     def rule(self, value: object) -> None:
@@ -288,7 +288,7 @@ class _Apart:
 
 def _looker(write: Callable[[Encoder, Any], Node]) -> Callable[[Any], Any]:
     def look(value: Any) -> Any:
-        encoder = Encoder(Twins(1), _Apart())
+        encoder = Encoder(Twins(1), Apart())
         node = write(encoder, value)
         return node, [bytes(one) for one in encoder.buffers]
 

@@ -10,6 +10,7 @@ import functools
 import gc
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -106,12 +107,20 @@ def _kernel(request: Mapping[str, Any], orders: Orders) -> None:
 
 
 def _checker(_request: Mapping[str, Any], orders: Orders) -> None:
-    from lms.runtime.inside import checking, kernel_main  # noqa: PLC0415  # likewise
+    from lms.runtime.inside import checking, kernel_main, rehearsing  # noqa: PLC0415  # likewise
 
     orders.ready()
+    if not _within(rehearsing.REST_SECONDS, orders):
+        for _ in rehearsing.steps():
+            if _within(0, orders):
+                break
     kernel_main.begin(orders.take())
     orders.begun()
     checking.main(socket.socket(fileno=5), socket.socket(fileno=4))
+
+
+def _within(seconds: float, orders: Orders) -> bool:
+    return bool(select.select([orders.number], [], [], seconds)[0])
 
 
 def _probe(_request: Mapping[str, Any], orders: Orders) -> None:
