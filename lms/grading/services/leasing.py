@@ -6,13 +6,15 @@ dead, and is not recorded.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session, lazyload
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from lms.grading.models import GradingRun, LabRelease, ViewRun
-from lms.grading.queries.queue import Leasable, free
+from lms.grading.queries.queue import AT, Leasable, free
 
 Taken = TypeVar("Taken", GradingRun, ViewRun, LabRelease)
 
@@ -36,29 +38,36 @@ class Lease:
 
 def take(session: Session, kind: type[Taken], row_id: int, lease: Lease, **values: object) -> Taken | None:
     """Take one row with a token of its own; None if somebody else has it, or has it locked."""
+    given = {"row": row_id, "at": lease.at, "until": lease.until, "by": lease.worker}
+    changes = {f"new_{name}": value for name, value in values.items()}
+    taken = session.scalar(_taking(kind, tuple(values)), given | changes)
+    return (
+        None if taken is None else session.get(kind, taken, populate_existing=True, options=[lazyload("*")])
+    )
+
+
+@lru_cache
+def _taking(kind: Leasable, names: tuple[str, ...]) -> ReturningUpdate[int]:
+    """Return the statement; made once, as making it takes longer than asking it."""
     unlocked = (
         select(kind.id)
-        .where(kind.id == row_id, free(kind, lease.at))
+        .where(kind.id == bindparam("row"), free(kind, AT))
         .with_for_update(of=kind, skip_locked=True)
         .scalar_subquery()
     )
-    statement = (
+    return (
         update(kind)
-        .where(kind.id == unlocked, free(kind, lease.at))
+        .where(kind.id == unlocked, free(kind, AT))
         .values(
             state=kind.WORKING,
             token=kind.token + 1,
             tries=kind.tries + 1,
-            lease_until=lease.until,
-            worker=lease.worker,
-            **values,
+            lease_until=bindparam("until"),
+            worker=bindparam("by"),
+            **{name: bindparam(f"new_{name}") for name in names},
         )
         .returning(kind.id)
         .execution_options(synchronize_session=False)
-    )
-    taken = session.scalar(statement)
-    return (
-        None if taken is None else session.get(kind, taken, populate_existing=True, options=[lazyload("*")])
     )
 
 
