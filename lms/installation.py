@@ -140,7 +140,7 @@ class Installation:
 
     def worker(self, resources: Sequence[Resource] = ALL, isolation: Isolation | None = None) -> Worker:
         """Make one grading process's work; raises as `isolation` does where that is not known yet."""
-        runner = JailedRunner(isolation or self.isolation())
+        runner = JailedRunner(isolation or self.isolation(), lingering=True)
         return Worker(
             settings=self.settings,
             sessions=self.sessions,
@@ -151,6 +151,7 @@ class Installation:
             isolation=str(runner.isolation),
             lay=runner.data,
             environments=lambda: [asdict(each) for each in runner.pool.environments()],
+            tidy=runner.tidy,
             close=runner.close,
         )
 

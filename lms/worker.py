@@ -75,6 +75,8 @@ class Worker:
     """Lays data down once for all runs that read it, by its digest; None: each run has a copy of its own."""
     environments: Callable[[], Sequence[Mapping[str, Any]]] = tuple
     """Says which environments are warm."""
+    tidy: Callable[[], None] = lambda: None
+    """Ends what the last run left, once its result is kept."""
     close: Callable[[], None] = lambda: None
     """Ends what the runner keeps."""
     on_stop: Callable[[], None] = lambda: None
@@ -225,6 +227,7 @@ class Worker:
                 self._let_go(work)
             finally:
                 self._in_hand = False
+        self.tidy()
         return True
 
     def _claim(self, kinds: Sequence[WorkKind]) -> Work | None:

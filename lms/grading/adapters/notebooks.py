@@ -47,7 +47,12 @@ class NotebookRun:
     """
 
     def __init__(
-        self, script: Script, limits: Limits, open_pair: Callable[[], Pair], phases: Phases | None = None
+        self,
+        script: Script,
+        limits: Limits,
+        open_pair: Callable[[], Pair],
+        phases: Phases | None = None,
+        let_go: Callable[[Lane], None] = Lane.close,
     ) -> None:
         self.runs: list[Ran | None] = []
         self.timings: list[CellTiming] = []
@@ -58,6 +63,7 @@ class NotebookRun:
         self._script = script
         self._limits = limits
         self._open = open_pair
+        self._let_go = let_go
         self._left_out: set[int] = set()
         self._room = limits.output_bytes
         self._begun = 0.0
@@ -128,7 +134,7 @@ class NotebookRun:
         with self.phases.of("restore"):
             while self.restores < MOST_RESTORES and self._left() > 0:
                 self.restores += 1
-                self._end()
+                self._end(Lane.close)
                 self._lane = self._start()
                 if self._replayed(self._lane):
                     return True
@@ -165,14 +171,14 @@ class NotebookRun:
             raise RuntimeError("the run has not begun")
         return self._lane
 
-    def _end(self) -> None:
-        """End the present kernel, and add what it took."""
+    def _end(self, let_go: Callable[[Lane], None]) -> None:
+        """Let the present kernel go, and add what it took."""
         if self._lane is None:
             return
         lane, self._lane = self._lane, None
         self.cpu_seconds += lane.cpu_seconds()
-        lane.close()
         self.peak_memory_bytes = max(self.peak_memory_bytes, lane.peak_memory_bytes())
+        let_go(lane)
 
     def __enter__(self) -> Self:
         return self
@@ -181,7 +187,7 @@ class NotebookRun:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self.phases.of("end"):
-            self._end()
+            self._end(self._let_go)
 
 
 _LATE = Ran(RanStatus.NOT_REACHED)

@@ -1,5 +1,6 @@
 """The real runner: builds and grades in jails. Every process ends with the call that started it."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from lms.grading.adapters import boards, building, gate
 from lms.grading.adapters.kernels import open_pair
-from lms.grading.adapters.lanes import Script
+from lms.grading.adapters.lanes import Lane, Script
 from lms.grading.adapters.notebooks import NotebookRun, Phases
 from lms.grading.core.contracts import (
     BoardResult,
@@ -45,14 +46,27 @@ class JailedRunner:
     """Runs notebooks in bubblewrap jails; make it with `probed`, once, at the worker's start.
 
     It keeps environments warm between runs: close it when it is done with.
+
+    Args:
+        isolation: what the jail's probe found.
+        lingering: kernels whose run is over end with the next call of `tidy`; without it, at once. Two
+            processes that give their memory back take both cores from whoever records the result.
     """
 
-    def __init__(self, isolation: Isolation) -> None:
+    def __init__(self, isolation: Isolation, *, lingering: bool = False) -> None:
         self.isolation = isolation
         self.pool = WarmPool()
+        self._over: deque[Lane] = deque()
+        self._let_go = self._over.append if lingering else Lane.close
+
+    def tidy(self) -> None:
+        """End the kernels whose run is over, and prepare what the next run gets."""
+        while self._over:
+            self._over.popleft().close()
 
     def close(self) -> None:
         """End the warm environments."""
+        self.tidy()
         self.pool.close()
 
     def data(self, digest: str, write: Callable[[Path], None]) -> Path:
@@ -109,8 +123,10 @@ class JailedRunner:
         """Run a notebook to its end, and let the kernel predict for a board if the run has points."""
         strip = _Strip(script.assembled, on_progress)
         files = boards.files_before(job.board, job.board_archive)
+        run = NotebookRun(script, job.limits, lambda: open_pair(self.pool, job, files), phases, self._let_go)
+        self.tidy()
         try:
-            with NotebookRun(script, job.limits, lambda: open_pair(self.pool, job, files), phases) as run:
+            with run:
                 run.play(strip.tell)
                 with phases.of("predictions"):
                     board = boards.score_entry(job, run) if script.full else None
