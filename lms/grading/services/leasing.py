@@ -4,6 +4,7 @@ A claim raises the row's token; whatever comes back with an older token is from 
 dead, and is not recorded.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -80,18 +81,28 @@ def keep(
 
 def hand_back(session: Session, kind: Leasable, row_id: int, token: int) -> bool:
     """Let go of a row that was not worked on to its end through no fault of its own; costs it no try."""
-    return while_held(
-        session, kind, row_id, token, state=kind.WAITING, lease_until=None, tries=kind.tries - 1
-    )
+    changes = {"state": kind.WAITING, "lease_until": None, "tries": kind.tries - 1}
+    return session.scalar(_held(kind, changes), {"row": row_id, "mine": token}) is not None
 
 
 def while_held(session: Session, kind: Leasable, row_id: int, token: int, **values: object) -> bool:
     """Change a row that the caller still holds; False, and nothing is changed, if it does not."""
-    statement = (
+    changes = {f"new_{name}": value for name, value in values.items()}
+    changed = session.scalar(_changing(kind, tuple(values)), {"row": row_id, "mine": token} | changes)
+    return changed is not None
+
+
+@lru_cache
+def _changing(kind: Leasable, names: tuple[str, ...]) -> ReturningUpdate[int]:
+    """Return the statement; made once, as making it takes longer than asking it."""
+    return _held(kind, {name: bindparam(f"new_{name}") for name in names})
+
+
+def _held(kind: Leasable, changes: Mapping[str, object]) -> ReturningUpdate[int]:
+    return (
         update(kind)
-        .where(kind.id == row_id, kind.token == token, kind.state == kind.WORKING)
-        .values(**values)
+        .where(kind.id == bindparam("row"), kind.token == bindparam("mine"), kind.state == kind.WORKING)
+        .values(**changes)
         .returning(kind.id)
         .execution_options(synchronize_session=False)
     )
-    return session.scalar(statement) is not None
