@@ -214,6 +214,7 @@ class Worker:
         return self._take_one((WorkKind.BUILD,))
 
     def _take_one(self, kinds: Sequence[WorkKind]) -> bool:
+        self.tidy()  # what the work before left; its result is kept by now
         work = self._claim(kinds)
         if work is None:
             return False
@@ -227,7 +228,6 @@ class Worker:
                 self._let_go(work)
             finally:
                 self._in_hand = False
-        self.tidy()
         return True
 
     def _claim(self, kinds: Sequence[WorkKind]) -> Work | None:

@@ -13,8 +13,8 @@ import warnings
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
+from lms.runtime.inside.alike import Apart
 from lms.runtime.inside.running import transformed
-from lms.runtime.inside.tables import Apart
 from lms.runtime.inside.talk import ASK, OK, Talk
 
 REST_SECONDS = 0.02  # a run that comes at once is not kept waiting

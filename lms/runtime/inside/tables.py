@@ -4,12 +4,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from lms.runtime.inside.alike import habit
 from lms.runtime.inside.arrays import inline, library, read_inline
 from lms.runtime.inside.codec import (
     MOST_VALUES,
     READERS,
     SHELVES,
-    Change,
     Decoder,
     Encoder,
     Node,
@@ -18,7 +18,6 @@ from lms.runtime.inside.codec import (
     exact,
 )
 from lms.runtime.inside.frames import ProtocolError, TooLarge
-from lms.runtime.inside.twins import Habit, Twins
 
 UNITS = {"s", "ms", "us", "ns"}
 SEPARATOR = "\0"
@@ -260,52 +259,6 @@ def _read_frame(decoder: Decoder, node: list[Any]) -> Any:
     return frame
 
 
-class Apart:
-    """Stands for whatever is no data of the table: the same object looks the same."""
-
-    def rule(self, value: object) -> None:
-        """Know nothing."""
-        del value
-
-    def change(self) -> Change:
-        """Change nothing."""
-        return Change.REFUSED
-
-    def locked_class(self, name: str) -> None:
-        """Know nothing."""
-        del name
-
-    def write(self, encoder: Encoder, value: object) -> Node:
-        """Note which object it is."""
-        del encoder
-        return ["id", id(value)]
-
-    def read(self, decoder: Decoder, node: list[Any]) -> Any:
-        """Read nothing."""
-        del decoder, node
-        raise ProtocolError("this is only compared")
-
-
-def _looker(write: Callable[[Encoder, Any], Node]) -> Callable[[Any], Any]:
-    def look(value: Any) -> Any:
-        encoder = Encoder(Twins(1), Apart())
-        node = write(encoder, value)
-        return node, [bytes(one) for one in encoder.buffers]
-
-    return look
-
-
-def _habit(write: Callable[[Encoder, Any], Node]) -> Habit:
-    look = _looker(write)
-    return Habit(
-        look, lambda value, seen: bool(look(value) == seen), _become, lambda value: 16 * int(value.size) + 256
-    )
-
-
-def _become(value: Any, new: Any) -> None:
-    value._update_inplace(new)  # noqa: SLF001  # pandas has no public way to replace a table's content
-
-
 def _written(value: Any) -> bool:
     """Say whether a table, column or index holds nothing but what can be written."""
     pandas, numpy = sys.modules["pandas"], sys.modules["numpy"]
@@ -374,8 +327,8 @@ def _pandas(kind: type) -> Rule | None:
     if pandas is None or not hasattr(pandas, "DataFrame"):
         return None
     rules: dict[Any, Rule] = {
-        pandas.Series: Rule(_series, _habit(_series), _written),
-        pandas.DataFrame: Rule(_frame, _habit(_frame), _written),
+        pandas.Series: Rule(_series, habit(_series), _written),
+        pandas.DataFrame: Rule(_frame, habit(_frame), _written),
         pandas.MultiIndex: Rule(_index),
         pandas.Timestamp: Rule(_stamp),
         pandas.Timedelta: Rule(_span),
