@@ -22,6 +22,7 @@ from lms.worker import Worker
 
 ROUNDS = {"realistic": 40, "light": 40, "heavy": 4}
 WARM_UP = 2
+SETTLE_SECONDS = 0.7
 WORKERS = 2
 PATIENCE_SECONDS = 600
 
@@ -54,6 +55,7 @@ def _pairs(
     ours, base = [], []
     for number in range(rounds + WARM_UP):
         work = works[number % len(works)]
+        time.sleep(SETTLE_SECONDS)  # what the run before left behind, and the next pair of processes
         base.append(floor.seconds(work, lab))
         group.hand_in(group.enrolments[number % COUNT], name, work)
         begun = time.perf_counter()
