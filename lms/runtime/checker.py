@@ -4,6 +4,7 @@ The checker is another process in an enclosure of its own; tests run in it and r
 over a line of their own. What comes back is read like anything from outside: by length, size and type.
 """
 
+import contextlib
 import json
 import select
 import socket
@@ -103,6 +104,12 @@ class Checker:
     def alive(self) -> bool:
         """Say whether it can take another cell."""
         return not self._lost
+
+    def expect(self, sources: Collection[str], seconds: float = 30) -> None:
+        """Name the tests that will come, to be read while the student's cells run."""
+        order = {"order": "expect", "sources": list(sources), "seconds": seconds}
+        with contextlib.suppress(CheckerLost):  # the first test finds it lost, and says so
+            self._ask(order, time.monotonic() + seconds, None)
 
     def prepare(
         self,

@@ -37,6 +37,15 @@ class Script:
         """Return what cell `at` executes; nothing for text."""
         return self.assembled.cells[at].code(full=self.full)
 
+    def tests(self) -> list[str]:
+        """Return the code of all tests."""
+        cells = enumerate(self.assembled.cells)
+        return [
+            self.code(at)
+            for at, cell in cells
+            if cell.origin is not None and cell.origin.kind is CellKind.TEST
+        ]
+
     def needed(self) -> Collection[str] | None:
         """Return the names of locked cells that tests need, the same with hidden tests and without."""
         cells = [cell for cell in self.manifest.cells if cell.cell_type == "code"]
@@ -54,8 +63,10 @@ class Lane:
         self._script = script
         self._broken = False
         self._aside = ThreadPoolExecutor(1, "prepare") if pair.checker is not None else None
-        self._preparing: list[Future[Prepared]] = []
+        self._preparing: list[Future[Prepared] | Future[None]] = []
         self._needed = script.needed() if pair.checker is not None else None
+        if self._aside is not None and pair.checker is not None:
+            self._preparing.append(self._aside.submit(pair.checker.expect, script.tests()))
 
     @property
     def pair(self) -> Pair:

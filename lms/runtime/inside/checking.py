@@ -32,6 +32,7 @@ def main(control: socket.socket, rpc: socket.socket) -> None:
     desk = running.Desk(talk, Names(talk, locked), locked)
     _replace_source_of(talk)
     orders: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+        "expect": desk.expect,
         "prepare": desk.prepare,
         "check": desk.check,
     }

@@ -1,6 +1,7 @@
 """A student's kernel in a forked child: everything that has state or threads is made here, after the fork."""
 
 import asyncio
+import functools
 import json
 import logging
 import os
@@ -48,9 +49,15 @@ class LabStream(OutStream):
 
 
 class LabKernel(IPythonKernel):
-    """The usual kernel."""
+    """The usual kernel, which looks only once what a cell is as Python."""
 
     _execute_sleep = Float(0.0)  # the usual pause after a cell is for readers of the terminal
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)  # type: ignore[no-untyped-call]  # untyped library
+        # The kernel asks whether the cell awaits something, then the shell asks again to run it.
+        if self.shell is not None:
+            self.shell.transform_cell = functools.lru_cache(maxsize=1)(self.shell.transform_cell)
 
 
 class LabApp(IPKernelApp):
@@ -75,6 +82,7 @@ def start(connection: Mapping[str, Any]) -> LabApp:
         kernel_class=LabKernel, connection_file=CONNECTION, log_level=logging.CRITICAL, config=in_memory
     )
     app.initialize()  # type: ignore[no-untyped-call]  # untyped library
+    app.log.setLevel(logging.CRITICAL)  # nobody reads it, and every message is logged
     return app
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import functools
 import io
 import linecache
 import math
@@ -30,6 +31,12 @@ class Desk:
         self._locked = locked
         self._theirs: set[str] = set()  # names of locked cells that resolve in the student's kernel
         self._cells = 0
+
+    def expect(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Read tests that will come, so that none has to wait for it."""
+        for source in given["sources"]:
+            transformed(source)
+        return {"status": "ok"}
 
     def prepare(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Run a locked cell: what it defines is the checker's own from now on."""
@@ -163,6 +170,7 @@ class Desk:
         return file
 
 
+@functools.lru_cache(maxsize=500)
 def transformed(source: str) -> str:
     """Return a cell as Python, with IPython's own forms spelt out where IPython is there."""
     manager = sys.modules.get("IPython.core.inputtransformer2")
