@@ -11,7 +11,9 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from benchmarks.submissions import FOLDER
+from lms.accounts.models import User
 from lms.accounts.services.people import create_user
+from lms.app import create_app
 from lms.courses.models import Cohort, Enrolment
 from lms.courses.services.enrolling import enrol
 from lms.db import now
@@ -71,6 +73,7 @@ def opened(students: int) -> Iterator[tuple[Class, Worker]]:
             isolation="full",
         )
         installation = Installation(settings)
+        (settings.instance / "logs").mkdir(parents=True, exist_ok=True)
         prepare(installation)
         worker = installation.worker()
         while not _built(installation):
@@ -84,7 +87,7 @@ def opened(students: int) -> Iterator[tuple[Class, Worker]]:
 def workers(group: Class, number: int = 2) -> Iterator[None]:
     """Run a pool of workers beside, as an operator starts it."""
     settings = group.installation.settings
-    command = ["nice", program("lms"), "worker", "--concurrency", str(number)]
+    command = [program("lms"), "worker", "--concurrency", str(number)]
     process = Process("pool", command, settings.to_environment(), settings.instance / "pool.log")
     process.start()
     try:
@@ -93,6 +96,20 @@ def workers(group: Class, number: int = 2) -> Iterator[None]:
         assert process.running is not None
         process.running.terminate()
         process.running.wait(timeout=60)
+
+
+def cookies(group: Class) -> list[str]:
+    """Return the session of each student, signed in."""
+    app = create_app(group.installation.settings)
+    signer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]  # Flask's default
+    with group.installation.sessions() as session:
+        tokens = session.scalars(
+            select(User.session_token)
+            .join(Enrolment, Enrolment.user_id == User.id)
+            .where(Enrolment.id.in_(group.enrolments))
+            .order_by(Enrolment.id)
+        ).all()
+    return [signer.dumps({"_user_id": token, "_fresh": True}) for token in tokens]
 
 
 def _content(folder: Path) -> Path:

@@ -21,11 +21,8 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from benchmarks.course import PORT, Class, opened, workers
+from benchmarks.course import PORT, Class, cookies, opened, workers
 from benchmarks.submissions import distinct
-from lms.accounts.models import User
-from lms.app import create_app
-from lms.courses.models import Enrolment
 from lms.demo.processes import web_of
 from lms.grading.models import Grade, GradingRun, Submission
 from lms.supervisor import answers
@@ -89,16 +86,16 @@ def main(submissions: int = SUBMISSIONS) -> None:
 
 def _play(group: Class, count: int) -> Tally:
     works = distinct(group.template("realistic"))
-    cookies = _cookies(group)
+    signed_in = cookies(group)
     tally, over = Tally(), threading.Event()
     plan = _plan(count)
-    browsing = threading.Thread(target=_browse, args=(cookies[0], tally, over))
+    browsing = threading.Thread(target=_browse, args=(signed_in[0], tally, over))
     browsing.start()
     begun = time.monotonic()
     with ThreadPoolExecutor(64) as pool:
         for number, moment in enumerate(plan):
             time.sleep(max(begun + moment - time.monotonic(), 0))
-            pool.submit(_noted(tally, _hand_in), cookies[number], works[number % len(works)], tally)
+            pool.submit(_noted(tally, _hand_in), signed_in[number], works[number % len(works)], tally)
     _wait_for_all(group)
     over.set()
     browsing.join()
@@ -120,19 +117,6 @@ def _noted(tally: Tally, call: Callable[..., None]) -> Callable[..., None]:
             tally.refused.append(repr(problem))
 
     return run
-
-
-def _cookies(group: Class) -> list[str]:
-    app = create_app(group.installation.settings)
-    signer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]  # Flask's default
-    with group.installation.sessions() as session:
-        tokens = session.scalars(
-            select(User.session_token)
-            .join(Enrolment, Enrolment.user_id == User.id)
-            .where(Enrolment.id.in_(group.enrolments))
-            .order_by(Enrolment.id)
-        ).all()
-    return [signer.dumps({"_user_id": token, "_fresh": True}) for token in tokens]
 
 
 def _hand_in(cookie: str, work: bytes, tally: Tally) -> None:

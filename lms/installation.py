@@ -1,6 +1,5 @@
 """One installation, put together from its settings: what command line, worker and story work with."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -36,7 +35,6 @@ from lms.worker import Worker
 
 log = structlog.get_logger()
 
-NICENESS = 5  # of grading: pages of the same machine come first
 
 
 @dataclass(frozen=True)
@@ -183,7 +181,6 @@ class Installation:
 
     def grade(self, resources: Sequence[Resource], isolation: Isolation) -> None:
         """Be a grading process until told to end: woken on this machine, or through the broker."""
-        os.nice(NICENESS)
         worker = self.worker(resources, isolation)
         try:
             if self.settings.queue_url:

@@ -62,7 +62,7 @@ def test_whichever_version_may_be_written_is_used(
     version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cgroups, "ROOT", tmp_path)
-    for name in ("memory", "pids", "cpuacct") if version == "1" else ("",):
+    for name in ("memory", "pids", "cpuacct", "cpu") if version == "1" else ("",):
         (tmp_path / name).mkdir(exist_ok=True)
         (tmp_path / name / "cgroup.procs").touch()
     if version == "2":
@@ -71,7 +71,8 @@ def test_whichever_version_may_be_written_is_used(
     assert isinstance(meter, GroupMeter)
     names = {str(folder.relative_to(tmp_path)) for folder in meter._folders}
     own = f"duri-{os.geteuid()}-3"
-    assert names == ({f"{name}/{own}" for name in ("memory", "pids", "cpuacct")} if version == "1" else {own})
+    parents = ("memory", "pids", "cpuacct", "cpu")
+    assert names == ({f"{name}/{own}" for name in parents} if version == "1" else {own})
     meter.close()
     assert not any(folder.exists() for folder in meter._folders)
 

@@ -27,6 +27,7 @@ MEMORY = ("/tmp", WORK, "/run/desk", "/dev/shm")  # noqa: S108  # each child's o
 FILTER = "/opt/duri/filter"
 USER = 1000
 USUAL_BYTES = 1 << 29  # mapped by an interpreter with the usual libraries
+NICENESS = 10
 CONTROL = 3  # the control socket's number in every child
 NAMESPACES = (
     call.CLONE_NEWUSER
@@ -95,6 +96,7 @@ def _first(request: Mapping[str, Any], handed: Sequence[int], program: Program) 
         call.prctl(call.PR_SET_PDEATHSIG, signal.SIGKILL)
         control.send(b'{"hello": 1}')  # the kernel adds our number as the worker sees it
         os.setsid()
+        _step_back()
         _map_user(request["uid"], request["gid"])
         _furnish(request["kept"])
         if control.recv(16) != b"go":  # by now the worker counts us
@@ -137,6 +139,16 @@ def keep_only(handed: Sequence[int]) -> None:
     for number, file in enumerate(aside, CONTROL):
         os.dup2(file, number, inheritable=False)
     os.closerange(CONTROL + len(aside), 1 << 20)
+
+
+def _step_back() -> None:
+    """Let web server and workers go first: what they hold up, many wait for."""
+    os.nice(max(NICENESS - os.nice(0), 0))
+    try:
+        with open("/proc/self/autogroup", "w") as file:  # noqa: PTH123  # no pathlib before the program
+            file.write(str(NICENESS))  # each session has the same share as others, however nice its processes
+    except OSError:  # no such groups here, or changed too often: then niceness alone counts
+        return
 
 
 def _map_user(uid: int, gid: int) -> None:
@@ -217,6 +229,7 @@ def _second(program: Program, orders: Orders) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
+    _step_back()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     call.landlock((*MEMORY, "/dev", "/proc"))
     _give_up_power()
