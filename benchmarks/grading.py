@@ -34,6 +34,7 @@ def main() -> None:
         with Floor(environment, Path(scratch)) as floor:
             for lab, rounds in ROUNDS.items():
                 latency(group, worker, floor, lab, rounds)
+                memory(group, worker)
         throughput(group, Nbgrader(Path(scratch), "realistic", environment))
 
 
@@ -45,6 +46,15 @@ def latency(group: Class, worker: Worker, floor: Floor, lab: str, rounds: int) -
         _print_way("floor", base, base)
         _print_way(way, ours, base)
         print(f"  {_account(group)}", flush=True)
+
+
+def memory(group: Class, worker: Worker) -> None:
+    """Print what the warm environments hold now, and what the kernel of the last run held at most."""
+    for each in worker.environments():
+        print(f"  warm environment, idle: {each['memory_bytes'] >> 20} MB, {each['forks']} forks")
+    with group.installation.sessions() as session:
+        run = session.scalars(select(GradingRun).order_by(GradingRun.id.desc()).limit(1)).one()
+        print(f"  kernel of the last run: at most {(run.peak_memory_bytes or 0) >> 20} MB of its own")
 
 
 def _pairs(
