@@ -60,7 +60,7 @@ class User(Base):
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     memberships: Mapped[list["Membership"]] = relationship(
-        back_populates="user", lazy="selectin", foreign_keys="Membership.user_id"
+        back_populates="user", foreign_keys="Membership.user_id"
     )
 
     # What the sign-in asks of a user; an unknown visitor answers the first question with no.

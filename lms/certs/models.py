@@ -47,8 +47,8 @@ class IssuanceRequest(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
-    enrolment: Mapped[Enrolment] = relationship(lazy="joined")
-    version: Mapped[CourseVersion] = relationship(lazy="joined")
+    enrolment: Mapped[Enrolment] = relationship()
+    version: Mapped[CourseVersion] = relationship()
 
 
 class StatusList(Base):
@@ -84,6 +84,6 @@ class Credential(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revocation_reason: Mapped[str] = mapped_column(String(300), default="")
 
-    request: Mapped[IssuanceRequest] = relationship(lazy="joined")
+    request: Mapped[IssuanceRequest] = relationship()
     enrolment: Mapped[Enrolment] = relationship()
     status_list: Mapped[StatusList] = relationship()

@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from lms.certs.core.keys import did_document
 from lms.certs.core.status import contains, encode_bits
@@ -75,7 +75,8 @@ def due_requests(session: Session, at: datetime) -> Sequence[IssuanceRequest]:
     """Return the requests that the worker should carry further now, oldest first."""
     return session.scalars(
         select(IssuanceRequest)
-        .join(Enrolment, Enrolment.id == IssuanceRequest.enrolment_id)
+        .join(IssuanceRequest.enrolment)
+        .options(contains_eager(IssuanceRequest.enrolment), joinedload(IssuanceRequest.version))
         .where(
             IssuanceRequest.state.in_(UNDER_WAY),
             or_(IssuanceRequest.next_try_at.is_(None), IssuanceRequest.next_try_at <= at),
@@ -240,9 +241,16 @@ def verdict_on(session: Session, content: bytes, trust: Trust, public_url: str, 
 def _certificates(session: Session, condition: ColumnElement[bool]) -> list[Certificate]:
     rows = session.execute(
         select(IssuanceRequest, Credential)
-        .join(Enrolment, Enrolment.id == IssuanceRequest.enrolment_id)
-        .join(Cohort, Cohort.id == Enrolment.cohort_id)
+        .join(IssuanceRequest.enrolment)
+        .join(Enrolment.cohort)
+        .join(Cohort.course)
         .outerjoin(Credential, Credential.request_id == IssuanceRequest.id)
+        .options(
+            contains_eager(IssuanceRequest.enrolment)
+            .contains_eager(Enrolment.cohort)
+            .contains_eager(Cohort.course),
+            joinedload(IssuanceRequest.version),
+        )
         .where(condition)
         .order_by(IssuanceRequest.id.desc())
     )

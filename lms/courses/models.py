@@ -26,8 +26,8 @@ class Course(Base):
     )
     """The newest version that both organisations approved; empty: not open yet."""
 
-    university: Mapped[Organisation] = relationship(foreign_keys=[university_id], lazy="joined")
-    company: Mapped[Organisation] = relationship(foreign_keys=[company_id], lazy="joined")
+    university: Mapped[Organisation] = relationship(foreign_keys=[university_id])
+    company: Mapped[Organisation] = relationship(foreign_keys=[company_id])
     current_version: Mapped["CourseVersion | None"] = relationship(foreign_keys=[current_version_id])
 
 
@@ -50,8 +50,8 @@ class CourseVersion(Base):
     published_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     published_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
-    course: Mapped[Course] = relationship(foreign_keys=[course_id], lazy="joined")
-    approvals: Mapped[list["CourseApproval"]] = relationship(back_populates="version", lazy="selectin")
+    course: Mapped[Course] = relationship(foreign_keys=[course_id])
+    approvals: Mapped[list["CourseApproval"]] = relationship(back_populates="version")
 
 
 class CourseApproval(Base):
@@ -87,7 +87,7 @@ class Cohort(Base):
     timezone: Mapped[str] = mapped_column(String(64), default="Asia/Seoul")
     """IANA name; relative due dates are counted in its wall-clock days."""
 
-    course: Mapped[Course] = relationship(lazy="joined")
+    course: Mapped[Course] = relationship()
 
 
 class Enrolment(Base):
@@ -111,8 +111,8 @@ class Enrolment(Base):
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the course's rule was met first."""
 
-    user: Mapped[User] = relationship(foreign_keys=[user_id], lazy="joined")
-    cohort: Mapped[Cohort] = relationship(lazy="joined")
+    user: Mapped[User] = relationship(foreign_keys=[user_id])
+    cohort: Mapped[Cohort] = relationship()
 
 
 class LessonReading(Base):

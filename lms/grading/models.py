@@ -87,7 +87,7 @@ class Lab(Base):
     )
     """What students download now; empty until a release is ready in an open version."""
 
-    course: Mapped[Course] = relationship(lazy="joined")
+    course: Mapped[Course] = relationship()
     current_release: Mapped["LabRelease | None"] = relationship(foreign_keys=[current_release_id])
 
 
@@ -128,7 +128,7 @@ class LabRelease(Leased, Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ready_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    lab: Mapped[Lab] = relationship(foreign_keys=[lab_id], lazy="joined")
+    lab: Mapped[Lab] = relationship(foreign_keys=[lab_id])
     version: Mapped[CourseVersion] = relationship(foreign_keys=[version_id])
 
 
@@ -159,9 +159,9 @@ class Submission(Base):
     notices: Mapped[list[dict[str, Any]]] = mapped_column(Document, default=list)
     """What the structural check said at once."""
 
-    enrolment: Mapped[Enrolment] = relationship(lazy="joined")
-    lab: Mapped[Lab] = relationship(lazy="joined")
-    release: Mapped[LabRelease] = relationship(lazy="joined")
+    enrolment: Mapped[Enrolment] = relationship()
+    lab: Mapped[Lab] = relationship()
+    release: Mapped[LabRelease] = relationship()
 
 
 class GradingRun(Leased, Base):
@@ -217,7 +217,7 @@ class GradingRun(Leased, Base):
     failure: Mapped[str] = mapped_column(String(500), default="")
     """Why the grader itself failed; staff only."""
 
-    submission: Mapped[Submission] = relationship(lazy="joined")
+    submission: Mapped[Submission] = relationship()
 
 
 class ViewRun(Leased, Base):
@@ -246,7 +246,7 @@ class ViewRun(Leased, Base):
     failure: Mapped[str] = mapped_column(String(500), default="")
     """Why the grader itself failed; staff only."""
 
-    run: Mapped[GradingRun] = relationship(lazy="joined")
+    run: Mapped[GradingRun] = relationship()
 
 
 class Worker(Base):
@@ -280,7 +280,7 @@ class ManualMark(Base):
     marked_by_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     marked_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
-    marked_by: Mapped[User] = relationship(lazy="joined")
+    marked_by: Mapped[User] = relationship()
 
 
 class Grade(Base):
@@ -306,7 +306,7 @@ class Grade(Base):
     settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When its consequences were drawn (`lms.workflows.settle`)."""
 
-    submission: Mapped[Submission] = relationship(lazy="joined")
-    run: Mapped[GradingRun] = relationship(lazy="joined")
+    submission: Mapped[Submission] = relationship()
+    run: Mapped[GradingRun] = relationship()
     enrolment: Mapped[Enrolment] = relationship()
     lab: Mapped[Lab] = relationship()

@@ -37,8 +37,8 @@ class Board(Base):
     ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """The public score until then, the private one after."""
 
-    lab: Mapped[Lab] = relationship(lazy="joined")
-    cohort: Mapped[Cohort] = relationship(lazy="joined")
+    lab: Mapped[Lab] = relationship()
+    cohort: Mapped[Cohort] = relationship()
     release: Mapped[LabRelease] = relationship()
 
 

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, defer, joinedload
+from sqlalchemy.orm import Session, contains_eager, defer, joinedload
 
 from lms.accounts.models import User
-from lms.courses.models import Cohort, Enrolment
+from lms.courses.models import Cohort, Course, Enrolment
 from lms.errors import NotFound
 from lms.grading.core.contracts import Assurance, weakest
+from lms.grading.models import Lab
 from lms.leaderboards.core.rank import Direction, Scored, places
 from lms.leaderboards.models import Board, Entry
 
@@ -76,9 +77,11 @@ def board_of(session: Session, lab_id: int, cohort_id: int) -> Board | None:
 
 def boards_for(session: Session, user: User) -> Sequence[Board]:
     """Return the boards of the cohorts that a person is in, newest cohort first."""
+    course = joinedload(Board.lab).joinedload(Lab.course).joinedload(Course.current_version)
     return session.scalars(
         select(Board)
-        .join(Cohort, Board.cohort_id == Cohort.id)
+        .join(Board.cohort)
+        .options(contains_eager(Board.cohort), course)
         .join(Enrolment, Enrolment.cohort_id == Cohort.id)
         .where(Enrolment.user_id == user.id, Enrolment.left_at.is_(None))
         .order_by(Cohort.starts_at.desc(), Board.id)
@@ -136,7 +139,11 @@ def _entries(session: Session, ids: Sequence[int]) -> dict[int, Entry]:
     statement = (
         select(Entry)
         .where(Entry.id.in_(ids))
-        .options(joinedload(Entry.enrolment), defer(Entry.public_score), defer(Entry.private_score))
+        .options(
+            joinedload(Entry.enrolment).joinedload(Enrolment.user),
+            defer(Entry.public_score),
+            defer(Entry.private_score),
+        )
     )
     return {entry.id: entry for entry in session.scalars(statement)}
 

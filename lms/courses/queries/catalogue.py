@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from lms.accounts.models import User
 from lms.accounts.policy import is_staff
@@ -19,6 +19,7 @@ from lms.courses.models import Cohort, Course, CourseVersion
 from lms.errors import N_, NotFound
 
 PER_PAGE = 20
+WITH_PARTIES = (joinedload(Course.university), joinedload(Course.company))
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def course_by_slug(session: Session, slug: str) -> Course:
     Raises:
         NotFound: there is none.
     """
-    course = session.scalar(select(Course).where(Course.slug == slug))
+    course = session.scalar(select(Course).where(Course.slug == slug).options(*WITH_PARTIES))
     if course is None:
         raise NotFound(N_("There is no such course. Look in the catalogue."))
     return course
@@ -73,7 +74,8 @@ def course_by_slug(session: Session, slug: str) -> Course:
 def versions(session: Session, course: Course) -> Sequence[CourseVersion]:
     """Return all versions of a course, the newest first."""
     found = select(CourseVersion).where(CourseVersion.course_id == course.id)
-    return session.scalars(found.order_by(CourseVersion.number.desc())).all()
+    approved = found.options(selectinload(CourseVersion.approvals))
+    return session.scalars(approved.order_by(CourseVersion.number.desc())).all()
 
 
 def version_by_number(session: Session, course: Course, number: int | None = None) -> CourseVersion:
@@ -111,7 +113,10 @@ def changes_since_before(session: Session, version: CourseVersion) -> Changes:
 def catalogue(session: Session, query: str = "", number: int = 1) -> CataloguePage:
     """Return open courses that answer `query`, the best first; without one by name."""
     courses = session.scalars(
-        select(Course).where(Course.current_version_id.is_not(None)).order_by(Course.slug)
+        select(Course)
+        .where(Course.current_version_id.is_not(None))
+        .options(*WITH_PARTIES, selectinload(Course.current_version))
+        .order_by(Course.slug)
     ).all()
     rows = [
         CatalogueRow(course, outline_of(course.current_version))
@@ -139,7 +144,8 @@ def courses_of_staff(session: Session, user: User) -> Sequence[Course]:
     """Return the courses of the organisations whose staff a user is, open or not."""
     ids = {each.organisation_id for each in user.memberships if is_staff(user, each.organisation_id)}
     found = select(Course).where(or_(Course.university_id.in_(ids), Course.company_id.in_(ids)))
-    return session.scalars(found.order_by(Course.slug)).all()
+    opened = found.options(*WITH_PARTIES, selectinload(Course.current_version))
+    return session.scalars(opened.order_by(Course.slug)).all()
 
 
 def cohorts(session: Session, course: Course, at: datetime) -> Cohorts:

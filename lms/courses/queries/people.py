@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from lms.accounts.models import User
 from lms.courses.core.outline import Item, Outline
@@ -44,7 +44,8 @@ def enrolment_in(session: Session, user: User | None, course: Course) -> Enrolme
         return None
     found = (
         select(Enrolment)
-        .join(Cohort)
+        .join(Enrolment.cohort)
+        .options(contains_eager(Enrolment.cohort))
         .where(Enrolment.user_id == user.id, Cohort.course_id == course.id, Enrolment.left_at.is_(None))
         .order_by(Cohort.starts_at.desc(), Enrolment.id.desc())
     )
@@ -66,7 +67,14 @@ def enrolment_by_id(session: Session, cohort: Cohort, enrolment_id: int) -> Enro
 
 def enrolments_of(session: Session, user: User) -> Sequence[Enrolment]:
     """Return what a user takes, the latest first."""
+    course = joinedload(Enrolment.cohort).joinedload(Cohort.course)
+    loaded = (
+        course.joinedload(Course.university),
+        course.joinedload(Course.company),
+        course.selectinload(Course.current_version),
+    )
     found = select(Enrolment).where(Enrolment.user_id == user.id, Enrolment.left_at.is_(None))
+    found = found.options(*loaded)
     return session.scalars(found.order_by(Enrolment.enrolled_at.desc(), Enrolment.id.desc())).all()
 
 
@@ -92,7 +100,8 @@ def roster(session: Session, cohort: Cohort, query: str = "", number: int = 1) -
     count = max(1, -(-total // ROSTER_PER_PAGE))
     number = min(max(number, 1), count)
     ordered = here.order_by(Enrolment.confirmed_name.is_not(None), Enrolment.requested_name, Enrolment.id)
-    rows = session.scalars(ordered.offset((number - 1) * ROSTER_PER_PAGE).limit(ROSTER_PER_PAGE)).all()
+    people = ordered.options(joinedload(Enrolment.user))
+    rows = session.scalars(people.offset((number - 1) * ROSTER_PER_PAGE).limit(ROSTER_PER_PAGE)).all()
     return RosterPage(rows, total, number, count, unconfirmed)
 
 

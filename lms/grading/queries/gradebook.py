@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, lazyload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from lms.courses.models import Cohort, Course, Enrolment
-from lms.grading.models import Grade, Lab, Submission
+from lms.grading.models import Grade, Lab, LabRelease, Submission
 from lms.grading.queries.labs import labs_of
 from lms.grading.queries.submissions import counting_rule
 
@@ -74,7 +74,9 @@ def cohorts_of(session: Session, course: Course) -> list[Cohort]:
 def roster(session: Session, cohort: Cohort) -> list[Line]:
     """Return everybody who is in the cohort with the counting grade of every lab, by name."""
     enrolments = session.scalars(
-        select(Enrolment).where(Enrolment.cohort_id == cohort.id, Enrolment.left_at.is_(None))
+        select(Enrolment)
+        .where(Enrolment.cohort_id == cohort.id, Enrolment.left_at.is_(None))
+        .options(joinedload(Enrolment.user))
     ).all()
     marks = _marks(session, cohort)
     lines = [Line(enrolment, marks.get(enrolment.id, {})) for enrolment in enrolments]
@@ -99,7 +101,8 @@ def _marks(session: Session, cohort: Cohort) -> dict[int, dict[int, Mark]]:
         .where(Enrolment.cohort_id == cohort.id)
         .order_by(Submission.attempt)
     )
-    labs = session.scalars(select(Lab).where(Lab.course_id == cohort.course_id).options(lazyload("*")))
+    release = selectinload(Lab.current_release).load_only(LabRelease.settings)
+    labs = session.scalars(select(Lab).where(Lab.course_id == cohort.course_id).options(release))
     rules = {lab.id: counting_rule(lab) for lab in labs}
     marks: dict[int, dict[int, Mark]] = {}
     for enrolment_id, lab_id, _attempt, submission_id, score, maximum, provisional, late in rows:

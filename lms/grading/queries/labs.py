@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from lms.blobs import BlobStore
 from lms.courses.core.outline import Lab as OutlineLab
@@ -50,7 +50,15 @@ def lab_files(version: CourseVersion, slug: str) -> dict[str, str]:
 
 def lab(session: Session, course_slug: str, lab_slug: str) -> Lab:
     """Return a lab by the names in its address."""
-    found = session.scalar(select(Lab).join(Course).where(Course.slug == course_slug, Lab.slug == lab_slug))
+    course = contains_eager(Lab.course)
+    shown = (
+        course.joinedload(Course.university),
+        course.joinedload(Course.company),
+        course.joinedload(Course.current_version),
+        joinedload(Lab.current_release),
+    )
+    wanted = select(Lab).join(Lab.course).where(Course.slug == course_slug, Lab.slug == lab_slug)
+    found = session.scalar(wanted.options(*shown))
     if found is None:
         raise NotFound
     return found
@@ -59,7 +67,10 @@ def lab(session: Session, course_slug: str, lab_slug: str) -> Lab:
 def labs_of(session: Session, course: Course) -> list[Lab]:
     """Return the course's open labs in the order of the course."""
     found = session.scalars(
-        select(Lab).where(Lab.course_id == course.id, Lab.current_release_id.is_not(None)).order_by(Lab.id)
+        select(Lab)
+        .where(Lab.course_id == course.id, Lab.current_release_id.is_not(None))
+        .options(joinedload(Lab.current_release))
+        .order_by(Lab.id)
     ).all()
     order = list(version_labs(course.current_version)) if course.current_version else []
     return sorted(found, key=lambda lab: (order.index(lab.slug) if lab.slug in order else len(order), lab.id))
@@ -72,6 +83,7 @@ def releases_of(session: Session, course: Course) -> list[LabRelease]:
             select(LabRelease)
             .join(Lab, LabRelease.lab_id == Lab.id)
             .where(Lab.course_id == course.id)
+            .options(joinedload(LabRelease.lab))
             .order_by(LabRelease.id.desc())
         )
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from lms.accounts.models import User
 from lms.courses.models import Course
@@ -34,7 +34,13 @@ def unmarked_answers(session: Session, courses: Iterable[Course], lab: Lab | Non
     )
     if lab is not None:
         work = work.where(Grade.lab_id == lab.id)
-    grades = session.scalars(work.order_by(Grade.submission_id)).all()
+    submission = joinedload(Grade.submission)
+    shown = (
+        joinedload(Grade.run),
+        submission.joinedload(Submission.enrolment),
+        submission.selectinload(Submission.release),
+    )
+    grades = session.scalars(work.options(*shown).order_by(Grade.submission_id)).all()
     marked = _marked(session, [grade.submission_id for grade in grades])
     return [
         Unmarked(

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, contains_eager
 
 from lms.courses.core.outline import LabFile
-from lms.courses.models import Cohort, Enrolment
+from lms.courses.models import Cohort, Course, Enrolment
 from lms.grading import policy
 from lms.grading.models import Grade, GradingRun, Lab, LabRelease, Submission
 from lms.grading.queries import submissions
@@ -86,7 +86,10 @@ def running_enrolments(session: Session, user_id: int, at: datetime) -> list[Enr
     return list(
         session.scalars(
             select(Enrolment)
-            .join(Cohort, Enrolment.cohort_id == Cohort.id)
+            .join(Enrolment.cohort)
+            .options(
+                contains_eager(Enrolment.cohort).joinedload(Cohort.course).joinedload(Course.current_version)
+            )
             .where(Enrolment.user_id == user_id, Enrolment.left_at.is_(None), Cohort.ends_at > at)
             .order_by(Cohort.starts_at.desc(), Enrolment.id)
         )

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Load, Session, contains_eager
 
 from lms.courses.models import Course
-from lms.grading.models import GradingRun, Lab, RunState, Submission, ViewRun
+from lms.grading.models import GradingRun, Lab, LabRelease, RunState, Submission, ViewRun
 
 PAGE_ROWS = 50
 CANCELLED_DAYS = 7
@@ -49,9 +49,9 @@ def cancelled(session: Session, at: datetime, *, course: Course | None = None) -
 
 def failed_views(session: Session, *, course: Course | None = None) -> list[ViewRun]:
     """Return executions for students' eyes that failed for good, the newest first."""
-    found = select(ViewRun).join(GradingRun, ViewRun.run_id == GradingRun.id)
-    found = found.join(Submission, GradingRun.submission_id == Submission.id)
-    found = found.join(Lab, Submission.lab_id == Lab.id).where(ViewRun.state == RunState.FAILED)
+    found = select(ViewRun).join(ViewRun.run).join(GradingRun.submission).join(Submission.lab)
+    found = found.options(*_shown(contains_eager(ViewRun.run).contains_eager(GradingRun.submission)))
+    found = found.where(ViewRun.state == RunState.FAILED)
     if course is not None:
         found = found.where(Lab.course_id == course.id)
     return list(
@@ -67,9 +67,18 @@ def runs_by_number(session: Session, ids: Sequence[int], *, course: Course | Non
 
 
 def _of(course: Course | None) -> Select[GradingRun]:
-    found = select(GradingRun).join(Submission, GradingRun.submission_id == Submission.id)
-    found = found.join(Lab, Submission.lab_id == Lab.id)
+    found = select(GradingRun).join(GradingRun.submission).join(Submission.lab)
+    found = found.options(*_shown(contains_eager(GradingRun.submission)))
     return found if course is None else found.where(Lab.course_id == course.id)
+
+
+def _shown(work: Load) -> tuple[Load, ...]:
+    """Load with each row what tables of runs show of its submission, and what decides who may steer it."""
+    return (
+        work.contains_eager(Submission.lab).joinedload(Lab.course),
+        work.joinedload(Submission.enrolment),
+        work.selectinload(Submission.release).load_only(LabRelease.settings),
+    )
 
 
 def _unreplaced(course: Course | None, state: RunState) -> Select[GradingRun]:

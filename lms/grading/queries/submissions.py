@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, joinedload, lazyload
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from lms.courses.models import Cohort, Course, Enrolment
 from lms.errors import NotFound
@@ -16,9 +16,17 @@ from lms.grading.policy import rules_of
 from lms.grading.queries import waiting
 
 
+SHOWN = (
+    joinedload(Submission.enrolment).joinedload(Enrolment.cohort),
+    joinedload(Submission.lab).joinedload(Lab.course),
+    joinedload(Submission.release),
+)
+"""With a submission, whose it is and what it is of: every page of it asks."""
+
+
 def submission(session: Session, submission_id: int) -> Submission:
     """Return a submission by its number."""
-    found = session.get(Submission, submission_id)
+    found = session.get(Submission, submission_id, options=SHOWN)
     if found is None:
         raise NotFound
     return found
@@ -115,7 +123,10 @@ def marks_of(session: Session, submission: Submission) -> list[ManualMark]:
     """Return all marks given by hand, the newest first."""
     return list(
         session.scalars(
-            select(ManualMark).where(ManualMark.submission_id == submission.id).order_by(ManualMark.id.desc())
+            select(ManualMark)
+            .where(ManualMark.submission_id == submission.id)
+            .options(joinedload(ManualMark.marked_by))
+            .order_by(ManualMark.id.desc())
         )
     )
 
@@ -139,6 +150,7 @@ def unsettled_grades(session: Session, limit: int = 100) -> list[Grade]:
         session.scalars(
             select(Grade)
             .where(Grade.settled_at.is_(None), Grade.provisional.is_(False))
+            .options(joinedload(Grade.submission), joinedload(Grade.run))
             .order_by(Grade.id)
             .limit(limit)
         )
@@ -166,7 +178,9 @@ def counting_rule(lab: Lab, release: LabRelease | None = None) -> str:
 def counting_grade(session: Session, enrolment: Enrolment, lab: Lab) -> Grade | None:
     """Return the grade of a lab that counts for a person, if there is one."""
     grades = session.scalars(
-        select(Grade).where(Grade.enrolment_id == enrolment.id, Grade.lab_id == lab.id)
+        select(Grade)
+        .where(Grade.enrolment_id == enrolment.id, Grade.lab_id == lab.id)
+        .options(joinedload(Grade.submission))
     ).all()
     return counting(grades, counting_rule(lab, grades[0].submission.release if grades else None))
 
@@ -177,7 +191,7 @@ def counting_grades(session: Session, enrolment: Enrolment) -> dict[str, Grade]:
     lab = joinedload(Grade.submission).joinedload(Submission.lab)
     release = lab.selectinload(Lab.current_release).load_only(LabRelease.settings)
     grades = select(Grade).where(Grade.enrolment_id == enrolment.id)
-    for grade in session.scalars(grades.options(lazyload("*"), release)):
+    for grade in session.scalars(grades.options(release)):
         by_lab.setdefault(grade.lab_id, []).append(grade)
     best = (counting(grades, counting_rule(grades[0].submission.lab)) for grades in by_lab.values())
     return {grade.submission.lab.slug: grade for grade in best if grade is not None}
@@ -187,7 +201,8 @@ def enrolment_for(session: Session, user_id: int, course: Course, at: datetime) 
     """Return a person's enrolment in a course: one that runs at that moment, else the newest."""
     found = session.scalars(
         select(Enrolment)
-        .join(Cohort, Enrolment.cohort_id == Cohort.id)
+        .join(Enrolment.cohort)
+        .options(contains_eager(Enrolment.cohort))
         .where(Enrolment.user_id == user_id, Cohort.course_id == course.id, Enrolment.left_at.is_(None))
         .order_by(Cohort.starts_at.desc(), Enrolment.id.desc())
     ).all()
