@@ -1,17 +1,15 @@
 """What grading shows on the pages of lower domains."""
 
-from flask import render_template
+from flask import g, render_template
 from flask_login import current_user
 from markupsafe import Markup
 
 from lms.courses.core.outline import Lab as OutlineLab
 from lms.courses.models import Course, Enrolment
 from lms.db import now
-from lms.errors import NotFound
 from lms.grading import policy
-from lms.grading.queries.labs import lab as find_lab
 from lms.grading.queries.marking import staff_courses, unmarked_answers
-from lms.grading.queries.overview import lab_state, labs_for, running_enrolments
+from lms.grading.queries.overview import LabState, labs_for, running_enrolments
 from lms.web.session import session
 
 
@@ -19,15 +17,19 @@ def course_lab(
     course: Course, lab: OutlineLab, enrolment: Enrolment | None = None, **context: object
 ) -> Markup:
     """Show the person's state and points beside one lab of a course page."""
-    del context
+    del course, context
     if enrolment is None:
         return Markup()
-    try:
-        state = lab_state(session(), find_lab(session(), course.slug, lab.slug), enrolment)
-    except NotFound:  # published, but not asked to be built yet
-        state = None
-    html = render_template("grading/panel_lab.html", state=state)
+    html = render_template("grading/panel_lab.html", state=_states(enrolment).get(lab.slug))
     return Markup(html)  # noqa: S704 - a template escapes
+
+
+def _states(enrolment: Enrolment) -> dict[str, LabState]:
+    """Return the open labs of an enrolment by name, read once for all labs of a page."""
+    known: dict[int, dict[str, LabState]] = g.setdefault("lab_states", {})
+    if enrolment.id not in known:
+        known[enrolment.id] = {state.lab.slug: state for state in labs_for(session(), enrolment)}
+    return known[enrolment.id]
 
 
 def course_staff(course: Course, **context: object) -> Markup:

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -49,7 +50,12 @@ def is_teacher(user: User, course: Course) -> bool:
 
 def rules_of(release: LabRelease) -> LabFile:
     """Return the settings of a release, typed."""
-    return LabFile.model_validate_json(json.dumps(release.settings))
+    return _rules(json.dumps(release.settings))
+
+
+@lru_cache(maxsize=256)
+def _rules(text: str) -> LabFile:
+    return LabFile.model_validate_json(text)
 
 
 def due_at(release: LabRelease, cohort: Cohort) -> datetime | None:

@@ -143,6 +143,8 @@ def _texts(row: CatalogueRow) -> Iterable[str]:
 def courses_of_staff(session: Session, user: User) -> Sequence[Course]:
     """Return the courses of the organisations whose staff a user is, open or not."""
     ids = {each.organisation_id for each in user.memberships if is_staff(user, each.organisation_id)}
+    if not ids:
+        return []
     found = select(Course).where(or_(Course.university_id.in_(ids), Course.company_id.in_(ids)))
     opened = found.options(*WITH_PARTIES, selectinload(Course.current_version))
     return session.scalars(opened.order_by(Course.slug)).all()

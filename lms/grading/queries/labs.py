@@ -1,7 +1,9 @@
 """Labs, their releases and the jobs that are made of them."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from lms.blobs import BlobStore
 from lms.courses.core.outline import Lab as OutlineLab
-from lms.courses.core.outline import LabSettings, read_outline
+from lms.courses.core.outline import LabSettings
 from lms.courses.models import Course, CourseVersion
+from lms.courses.queries.catalogue import outline_of
 from lms.errors import NotFound
 from lms.grading.core.contracts import (
     Assurance,
@@ -31,7 +34,7 @@ from lms.grading.policy import rules_of
 
 def version_labs(version: CourseVersion) -> dict[str, dict[str, Any]]:
     """Return the lab.yml of every lab that a course version names, in the order of the course."""
-    outline = read_outline(version.outline)
+    outline = outline_of(version)
     return {slug: _lab_file(outline.labs[slug]) for slug in outline.lab_slugs()}
 
 
@@ -72,7 +75,7 @@ def labs_of(session: Session, course: Course) -> list[Lab]:
         .options(joinedload(Lab.current_release))
         .order_by(Lab.id)
     ).all()
-    order = list(version_labs(course.current_version)) if course.current_version else []
+    order = list(outline_of(course.current_version).lab_slugs()) if course.current_version else []
     return sorted(found, key=lambda lab: (order.index(lab.slug) if lab.slug in order else len(order), lab.id))
 
 
@@ -108,7 +111,12 @@ def unready_labs(session: Session, version: CourseVersion) -> dict[str, ReleaseS
 
 def manifest(release: LabRelease) -> Manifest:
     """Return the cells of a ready release."""
-    cells: Manifest = from_plain(Manifest, release.manifest)
+    return _manifest(json.dumps(release.manifest))
+
+
+@lru_cache(maxsize=64)
+def _manifest(text: str) -> Manifest:
+    cells: Manifest = from_plain(Manifest, json.loads(text))
     return cells
 
 

@@ -27,10 +27,13 @@ class Unmarked:
 
 def unmarked_answers(session: Session, courses: Iterable[Course], lab: Lab | None = None) -> list[Unmarked]:
     """Return the answers that wait to be graded by hand in these courses, the oldest first."""
+    ids = [course.id for course in courses]
+    if not ids:
+        return []
     work = (
         select(Grade)
         .join(Lab, Grade.lab_id == Lab.id)
-        .where(Grade.provisional.is_(True), Lab.course_id.in_([course.id for course in courses]))
+        .where(Grade.provisional.is_(True), Lab.course_id.in_(ids))
     )
     if lab is not None:
         work = work.where(Grade.lab_id == lab.id)
@@ -65,7 +68,13 @@ def _marked(session: Session, ids: Sequence[int]) -> set[tuple[int, str]]:
 
 def staff_courses(session: Session, user: User) -> list[Course]:
     """Return the courses of whose two organisations the user is staff."""
-    places = [each.organisation_id for each in user.memberships if each.ended_at is None]
+    places = {
+        each.organisation_id
+        for each in user.memberships
+        if each.ended_at is None and each.role in policy.STAFF
+    }
+    if not places:
+        return []
     found = session.scalars(
         select(Course)
         .where(or_(Course.university_id.in_(places), Course.company_id.in_(places)))

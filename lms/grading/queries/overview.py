@@ -61,13 +61,31 @@ class LabState:
         return stage_of(work, self.runs.get(work.id), self.grades.get(work.id))
 
 
+@dataclass(frozen=True)
+class _HandedIn:
+    """What one person handed in, and what came of it; of one lab or of many."""
+
+    works: Sequence[Submission]
+    runs: Mapping[int, GradingRun]
+    grades: Mapping[int, Grade]
+
+
 def lab_state(session: Session, lab: Lab, enrolment: Enrolment | None) -> LabState | None:
     """Return an open lab as one person meets it; None if it is not open."""
     release = lab.current_release
     if release is None:
         return None
     works = submissions.attempts(session, enrolment, lab) if enrolment is not None else []
-    grades = submissions.grades_of(session, works)
+    return _state(lab, release, enrolment, _handed_in(session, works))
+
+
+def _handed_in(session: Session, works: Sequence[Submission]) -> _HandedIn:
+    return _HandedIn(works, submissions.newest_runs(session, works), submissions.grades_of(session, works))
+
+
+def _state(lab: Lab, release: LabRelease, enrolment: Enrolment | None, all_work: _HandedIn) -> LabState:
+    works = [work for work in all_work.works if work.lab_id == lab.id]
+    grades = {work.id: all_work.grades[work.id] for work in works if work.id in all_work.grades}
     return LabState(
         lab=lab,
         release=release,
@@ -75,7 +93,7 @@ def lab_state(session: Session, lab: Lab, enrolment: Enrolment | None) -> LabSta
         enrolment=enrolment,
         due_at=policy.due_at(release, enrolment.cohort) if enrolment is not None else None,
         works=works,
-        runs=submissions.newest_runs(session, works),
+        runs={work.id: all_work.runs[work.id] for work in works if work.id in all_work.runs},
         grades=grades,
         counted=submissions.counting(grades.values(), submissions.counting_rule(lab)),
     )
@@ -97,6 +115,14 @@ def running_enrolments(session: Session, user_id: int, at: datetime) -> list[Enr
 
 
 def labs_for(session: Session, enrolment: Enrolment) -> list[LabState]:
-    """Return the open labs of an enrolment in the order of the course."""
-    states = (lab_state(session, lab, enrolment) for lab in labs_of(session, enrolment.cohort.course))
-    return [state for state in states if state is not None]
+    """Return the open labs of an enrolment in the order of the course.
+
+    Complexity: a fixed number of statements, however many labs there are.
+    """
+    labs = labs_of(session, enrolment.cohort.course)
+    all_work = _handed_in(session, submissions.attempts(session, enrolment) if labs else [])
+    return [
+        _state(lab, lab.current_release, enrolment, all_work)
+        for lab in labs
+        if lab.current_release is not None
+    ]

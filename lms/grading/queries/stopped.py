@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Load, Session, contains_eager
+from sqlalchemy.orm import Load, Session
 
 from lms.courses.models import Course
 from lms.grading.models import GradingRun, Lab, LabRelease, RunState, Submission, ViewRun
@@ -50,7 +50,9 @@ def cancelled(session: Session, at: datetime, *, course: Course | None = None) -
 def failed_views(session: Session, *, course: Course | None = None) -> list[ViewRun]:
     """Return executions for students' eyes that failed for good, the newest first."""
     found = select(ViewRun).join(ViewRun.run).join(GradingRun.submission).join(Submission.lab)
-    found = found.options(*_shown(contains_eager(ViewRun.run).contains_eager(GradingRun.submission)))
+    found = found.options(
+        *_shown(Load(ViewRun).contains_eager(ViewRun.run).contains_eager(GradingRun.submission))
+    )
     found = found.where(ViewRun.state == RunState.FAILED)
     if course is not None:
         found = found.where(Lab.course_id == course.id)
@@ -68,7 +70,7 @@ def runs_by_number(session: Session, ids: Sequence[int], *, course: Course | Non
 
 def _of(course: Course | None) -> Select[GradingRun]:
     found = select(GradingRun).join(GradingRun.submission).join(Submission.lab)
-    found = found.options(*_shown(contains_eager(GradingRun.submission)))
+    found = found.options(*_shown(Load(GradingRun).contains_eager(GradingRun.submission)))
     return found if course is None else found.where(Lab.course_id == course.id)
 
 

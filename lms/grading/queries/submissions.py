@@ -15,7 +15,6 @@ from lms.grading.models import Grade, GradingRun, Lab, LabRelease, ManualMark, S
 from lms.grading.policy import rules_of
 from lms.grading.queries import waiting
 
-
 SHOWN = (
     joinedload(Submission.enrolment).joinedload(Enrolment.cohort),
     joinedload(Submission.lab).joinedload(Lab.course),
@@ -32,15 +31,12 @@ def submission(session: Session, submission_id: int) -> Submission:
     return found
 
 
-def attempts(session: Session, enrolment: Enrolment, lab: Lab) -> list[Submission]:
-    """Return a person's submissions of a lab, the newest first, refused ones among them."""
-    return list(
-        session.scalars(
-            select(Submission)
-            .where(Submission.enrolment_id == enrolment.id, Submission.lab_id == lab.id)
-            .order_by(Submission.id.desc())
-        )
-    )
+def attempts(session: Session, enrolment: Enrolment, lab: Lab | None = None) -> list[Submission]:
+    """Return a person's submissions of a lab, or of all, the newest first, refused ones among them."""
+    found = select(Submission).where(Submission.enrolment_id == enrolment.id)
+    if lab is not None:
+        found = found.where(Submission.lab_id == lab.id)
+    return list(session.scalars(found.order_by(Submission.id.desc())))
 
 
 def counted_submissions(session: Session, lab: Lab) -> int:
@@ -75,6 +71,8 @@ def runs_of(session: Session, submission: Submission) -> list[GradingRun]:
 def newest_runs(session: Session, submissions: Iterable[Submission]) -> dict[int, GradingRun]:
     """Return the newest run of each submission, by the submission's number."""
     ids = [each.id for each in submissions]
+    if not ids:
+        return {}
     runs = session.scalars(
         select(GradingRun).where(GradingRun.submission_id.in_(ids)).order_by(GradingRun.ordinal)
     )
@@ -97,6 +95,8 @@ def grade(session: Session, grade_id: int) -> Grade:
 def grades_of(session: Session, submissions: Iterable[Submission]) -> dict[int, Grade]:
     """Return the grade of each submission that has one, by the submission's number."""
     ids = [each.id for each in submissions]
+    if not ids:
+        return {}
     return {
         grade.submission_id: grade
         for grade in session.scalars(select(Grade).where(Grade.submission_id.in_(ids)))
