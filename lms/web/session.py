@@ -1,6 +1,7 @@
 """One database session a request: 2xx and 3xx commit, 4xx and 5xx roll back, here and nowhere else."""
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import structlog
 from flask import Flask, Response, current_app, g, request
@@ -15,6 +16,8 @@ log = structlog.get_logger()
 
 FAILURE = 400  # from this status on nothing is kept
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 def attach(app: Flask, sessions: sessionmaker[Session], blobs: BlobStore) -> None:
@@ -47,12 +50,37 @@ def session() -> Session:
     """
     if "session" not in g:
         factory: sessionmaker[Session] = current_app.extensions["sessions"]
-        if request.method in READING or "only_reads" in g:
+        if _only_reads():
             g.session = factory()
         else:
             g.session = factory(bind=factory.kw["bind"].execution_options(sqlite_begin="IMMEDIATE"))
     current: Session = g.session
     return current
+
+
+def write() -> Session:
+    """Take the writer's place, from here to the response, in a view that is marked with `reads_first`.
+
+    What was read before may have changed since, so whatever must hold is asked once more. Belongs before
+    any change.
+    """
+    current = session()
+    current.commit()  # nothing was changed: only the reading ends
+    current.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+    return current
+
+
+def reads_first(view: View) -> View:
+    """Mark a view that writes only after `write()`: others can write while it reads and checks."""
+    view.__dict__["reads_first"] = True
+    return view
+
+
+def _only_reads() -> bool:
+    if request.method in READING or "only_reads" in g:
+        return True
+    view = current_app.view_functions.get(request.endpoint or "")
+    return bool(getattr(view, "reads_first", False))
 
 
 def own_session() -> Session:

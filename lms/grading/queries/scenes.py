@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import groupby, pairwise
@@ -29,6 +30,7 @@ from lms.grading.models import (
     Lab,
     LabRelease,
     Priority,
+    Resource,
     RunState,
     Submission,
     ViewRun,
@@ -50,18 +52,35 @@ Kind = type[GradingRun | ViewRun]
 KINDS: tuple[Kind, ...] = (GradingRun, ViewRun)
 
 
-def scene(session: Session, at: datetime) -> Scene:
-    """Return the queue as it stands.
+@dataclass(frozen=True)
+class Newcomer:
+    """A run that is about to be queued, and is not in the database yet."""
+
+    priority: int
+    resource: Resource
+    queued_at: datetime
+    person: int
+    course: int
+    lab: int
+    release_id: int
+    cohort_id: int
+    id: int = 1 << 62  # comes after whatever is there
+
+
+def scene(session: Session, at: datetime, newcomer: Newcomer | None = None) -> Scene:
+    """Return the queue as it stands, or as it will stand once `newcomer` is in it.
 
     Complexity: a fixed number of statements, each over what waits, works, or was done lately.
     """
     paces = Paces(session, at)
     queue = [_job(kind, row, paces) for kind in KINDS for row in session.execute(_queued(kind, at))]
     queue += [_build(row) for row in session.execute(_builds(at))]
+    if newcomer is not None:
+        queue.append(_job(GradingRun, newcomer, paces))
     return Scene(
         slots=tuple(_slots(session, at, paces)),
         queue=tuple(queue),
-        arrivals=expected_arrivals(_arrivals(session, at), paces.of_courses),
+        arrivals=expected_arrivals(_arrivals(session, at, newcomer), paces.of_courses),
         gap_seconds=paces.gap_seconds,
     )
 
@@ -148,14 +167,15 @@ def _busy(row: Any, worker: str, pace: Pace, at: datetime, idle: dict[str, froze
     )
 
 
-def _arrivals(session: Session, at: datetime) -> Iterable[Arrival]:
+def _arrivals(session: Session, at: datetime, newcomer: Newcomer | None) -> Iterable[Arrival]:
     """Return what was queued within the window, with the deadline that it hurried for."""
     since = at - timedelta(seconds=WINDOW_SECONDS)
     until = _deadlines(session, at)
     for kind in KINDS:
         columns = (kind.priority, kind.resource, kind.queued_at, Submission.release_id, Enrolment.cohort_id)
         newest = _placed(kind, *columns).order_by(kind.id.desc()).limit(RECENT_ARRIVALS)
-        for row in session.execute(newest):
+        own = [newcomer] if newcomer is not None and kind is GradingRun else []
+        for row in (*own, *session.execute(newest)):
             if since <= row.queued_at <= at and row.priority < Priority.VIEW:
                 yield Arrival(
                     row.priority,

@@ -4,12 +4,14 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Sequence
+from datetime import datetime
 
 from flask import Blueprint, Response, flash, g, redirect, render_template, url_for
 from flask_babel import gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response as Answer
 
+from lms.courses.models import Enrolment
 from lms.db import now
 from lms.errors import N_, Conflict, DomainError, NotFound
 from lms.grading import policy
@@ -23,7 +25,7 @@ from lms.grading.queries.submissions import enrolment_for
 from lms.grading.services import submitting
 from lms.web.errors import put_beside, translated
 from lms.web.language import language
-from lms.web.session import blobs, session, settings
+from lms.web.session import blobs, reads_first, session, settings, write
 
 blueprint = Blueprint("grading", __name__, template_folder="../templates")
 
@@ -54,21 +56,21 @@ def labs() -> str:
 @blueprint.get("/courses/<course>/labs/<lab>")
 def lab(course: str, lab: str) -> str:
     """Show one lab."""
-    return _page(_opened(course, lab), UploadForm())
+    return _page(*_opened(course, lab), UploadForm())
 
 
 @blueprint.post("/courses/<course>/labs/<lab>")
+@reads_first
 def submit(course: str, lab: str) -> Answer | tuple[str, int]:
     """Take a notebook in."""
-    opened = _opened(course, lab)
-    enrolment = enrolment_for(session(), current_user.id, opened.course, g.received_at)
+    opened, enrolment = _opened(course, lab, g.received_at)
     if enrolment is None:
         raise Conflict(N_("Enrol in this course to hand in work."))
     form = UploadForm()
     if not form.validate_on_submit():
-        return _page(opened, form), 422
+        return _page(opened, enrolment, form), 422
     try:
-        work = submitting.submit(
+        accepted = submitting.accept(
             session(),
             enrolment,
             opened,
@@ -80,7 +82,8 @@ def submit(course: str, lab: str) -> Answer | tuple[str, int]:
         )
     except submitting.NotThisLab as refusal:
         put_beside(form, refusal)
-        return _page(opened, form, refusal.notices), 422
+        return _page(opened, enrolment, form, refusal.notices), 422
+    work = submitting.keep(write(), accepted)
     flash(_said(refused=work.refused, late=work.late), "warning" if work.late else "success")
     return redirect(url_for("grading.submission", submission_id=work.id), 303)
 
@@ -95,15 +98,15 @@ def _said(*, refused: bool, late: bool) -> str:
     return str(said)
 
 
-def _opened(course: str, lab: str) -> Lab:
+def _opened(course: str, lab: str, at: datetime | None = None) -> tuple[Lab, Enrolment | None]:
+    """Return a lab that the person may open, and the enrolment under which they take it at a moment."""
     found = lab_queries.lab(session(), course, lab)
-    enrolment = enrolment_for(session(), current_user.id, found.course, now())
+    enrolment = enrolment_for(session(), current_user.id, found.course, at or now())
     policy.check_can_open(current_user, found.course, enrolment)
-    return found
+    return found, enrolment
 
 
-def _page(lab: Lab, form: UploadForm, notices: Sequence[Notice] = ()) -> str:
-    enrolment = enrolment_for(session(), current_user.id, lab.course, now())
+def _page(lab: Lab, enrolment: Enrolment | None, form: UploadForm, notices: Sequence[Notice] = ()) -> str:
     state = lab_state(session(), lab, enrolment)
     return render_template(
         "grading/lab.html",
@@ -132,7 +135,7 @@ def _closed(state: LabState | None) -> str:
 
 
 def _release(course: str, lab: str) -> LabRelease:
-    release = _opened(course, lab).current_release
+    release = _opened(course, lab)[0].current_release
     if release is None:
         raise NotFound
     return release
