@@ -17,7 +17,7 @@ from lms.db import Base, make_engine, make_sessions
 from lms.errors import Conflict, TooSoon
 from lms.grading.models import Grade, GradingRun, Lab, Submission
 from lms.grading.services.running import claim_run, record_grade
-from lms.grading.services.submitting import submit
+from lms.grading.services.submitting import accept, keep, submit
 from tests.factories.grading import NOW, World, grading_report, make_world, notebook
 
 POSTS = 8
@@ -63,6 +63,27 @@ def at_once(count: int, work: Callable[[int], object]) -> list[object]:
 
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(one, range(count)))
+
+
+def test_a_file_is_checked_and_stored_while_somebody_else_writes(
+    own_sessions: sessionmaker[Session], world: World, blobs: FolderBlobs
+) -> None:
+    content = notebook(answer="x = 1")
+    with own_sessions() as other, own_sessions() as session:
+        writing(other)
+        accepted = accept(
+            session,
+            session.get_one(Enrolment, world.enrolment.id),
+            session.get_one(Lab, world.lab.id),
+            filename="softmax.ipynb",
+            content=content,
+            received_at=NOW,
+            blobs=blobs,
+        )
+        assert blobs.get(accepted.draft.blob) == content
+        other.rollback()
+        session.commit()
+        assert keep(writing(session), accepted).attempt == 1
 
 
 def hand_in(sessions: sessionmaker[Session], world: World, blobs: FolderBlobs, content: bytes) -> int | None:

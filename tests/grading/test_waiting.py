@@ -64,6 +64,15 @@ def test_without_a_live_worker_there_is_a_place_and_no_promise(world: World) -> 
     assert told(world, second).workers == 0
 
 
+def test_what_is_told_first_is_what_is_told_once_it_waits(world: World) -> None:
+    worker(world)
+    queued(world, 3)
+    run = newest_run(world.session, world.hand_in(received_at=world.at))
+    assert run is not None
+    assert run.first_wait_seconds == pytest.approx(4 * USUAL_SECONDS)
+    assert told(world, run).seconds == pytest.approx(run.first_wait_seconds)
+
+
 def test_two_workers_share_the_queue(world: World) -> None:
     runs = queued(world, 4)
     worker(world)
