@@ -76,7 +76,6 @@ def due_requests(session: Session, at: datetime) -> Sequence[IssuanceRequest]:
     return session.scalars(
         select(IssuanceRequest)
         .join(IssuanceRequest.enrolment)
-        .options(contains_eager(IssuanceRequest.enrolment), joinedload(IssuanceRequest.version))
         .where(
             IssuanceRequest.state.in_(UNDER_WAY),
             or_(IssuanceRequest.next_try_at.is_(None), IssuanceRequest.next_try_at <= at),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from lms.accounts.models import User
 from lms.certs.core.strict_json import canonical
@@ -175,7 +175,8 @@ class Story:
         for (email, lab), submission_id in self.submissions.items():
 
             def graded(session: Session, wanted: int = submission_id) -> Grade | None:
-                return session.scalar(select(Grade).where(Grade.submission_id == wanted))
+                with_work = select(Grade).options(joinedload(Grade.submission))
+                return session.scalar(with_work.where(Grade.submission_id == wanted))
 
             grade = self._wait(graded, f"the grade of {lab}")
             plain = email.startswith("second")

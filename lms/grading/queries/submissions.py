@@ -150,7 +150,6 @@ def unsettled_grades(session: Session, limit: int = 100) -> list[Grade]:
         session.scalars(
             select(Grade)
             .where(Grade.settled_at.is_(None), Grade.provisional.is_(False))
-            .options(joinedload(Grade.submission), joinedload(Grade.run))
             .order_by(Grade.id)
             .limit(limit)
         )
