@@ -36,7 +36,6 @@ from lms.worker import Worker
 log = structlog.get_logger()
 
 
-
 @dataclass(frozen=True)
 class Installation:
     """Opens each part when it is first asked for."""
