@@ -18,7 +18,7 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page
 from sqlalchemy import Select, select
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session, joinedload, sessionmaker
 from werkzeug.serving import make_server
 
 from lms.accounts.models import User
@@ -88,7 +88,7 @@ class Stage:
 
     def grade_of(self, submission_id: int) -> Grade:
         """Wait for the grade of a submission."""
-        query = select(Grade).where(Grade.submission_id == submission_id)
+        query = select(Grade).where(Grade.submission_id == submission_id).options(joinedload(Grade.run))
         return self.wait(lambda session: session.scalar(query), "a grade")
 
     def solved(self, template: bytes, lab: str, **answers: str) -> bytes:
