@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session, joinedload, lazyload
+from sqlalchemy.orm import Session, joinedload
 
 from lms.certs.services.requests import request_issuance
 from lms.courses.core.outline import CertificateRule, Outline, read_outline
@@ -25,7 +25,6 @@ from lms.leaderboards import services as leaderboards
 log = structlog.get_logger()
 
 WITH_COURSE = (
-    lazyload("*"),
     joinedload(Enrolment.cohort)
     .joinedload(Cohort.course)
     .joinedload(Course.current_version)

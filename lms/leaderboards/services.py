@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, lazyload
+from sqlalchemy.orm import Session
 
 from lms.accounts.services.audit import record
 from lms.courses.core.due import due_at
@@ -89,13 +89,11 @@ def enter(session: Session, grade: Grade) -> Entry | None:
     """
     submission = grade.submission
     board = session.scalar(
-        select(Board)
-        .where(
+        select(Board).where(
             Board.lab_id == grade.lab_id,
             Board.cohort_id == submission.enrolment.cohort_id,
             Board.release_id == submission.release_id,
         )
-        .options(lazyload("*"))
     )
     if board is None or (board.ends_at is not None and submission.received_at > board.ends_at):
         return None

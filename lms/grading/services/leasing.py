@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.orm import Session, lazyload
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from lms.grading.models import GradingRun, LabRelease, ViewRun
@@ -42,9 +42,7 @@ def take(session: Session, kind: type[Taken], row_id: int, lease: Lease, **value
     given = {"row": row_id, "at": lease.at, "until": lease.until, "by": lease.worker}
     changes = {f"new_{name}": value for name, value in values.items()}
     taken = session.scalar(_taking(kind, tuple(values)), given | changes)
-    return (
-        None if taken is None else session.get(kind, taken, populate_existing=True, options=[lazyload("*")])
-    )
+    return None if taken is None else session.get(kind, taken, populate_existing=True)
 
 
 @lru_cache

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload, lazyload
+from sqlalchemy.orm import Session, joinedload
 
 from lms.blobs import BlobStore
 from lms.grading.core.contracts import CellState, CheckResult, GradingReport, ViewReport
@@ -17,9 +17,6 @@ from lms.grading.queries.submissions import newest_marks
 from lms.grading.services.claiming import claim
 from lms.grading.services.leasing import FAILURE_CHARACTERS, MOST_TRIES, keep, while_held
 from lms.grading.services.recording import Recording, keep_record
-
-RUN_AND_WORK = (lazyload("*"), joinedload(GradingRun.submission))
-"""Without all that the pages show of a run: its lab, course, organisations and people."""
 
 
 def claim_run(session: Session, *, at: datetime, lease_seconds: int) -> GradingRun | None:
@@ -83,7 +80,9 @@ def record_grade(
     )
     if not held:
         return None
-    run = session.get_one(GradingRun, run_id, populate_existing=True, options=RUN_AND_WORK)
+    run = session.get_one(
+        GradingRun, run_id, populate_existing=True, options=[joinedload(GradingRun.submission)]
+    )
     if recording is not None:
         run.record_blob = keep_record(run, report, recording, blobs=blobs, at=at)
     _add_view(session, run, report.view, blobs=blobs, at=at)
@@ -132,7 +131,7 @@ def grade_by(session: Session, run: GradingRun, checks: Sequence[CheckResult], *
     """Make or replace the grade of a run's submission, unsettled; an older run never replaces a newer one."""
     work = run.submission
     session.execute(select(Submission.id).where(Submission.id == work.id).with_for_update())
-    grade = session.scalar(select(Grade).where(Grade.submission_id == work.id).options(lazyload("*")))
+    grade = session.scalar(select(Grade).where(Grade.submission_id == work.id))
     if grade is not None and grade.run.ordinal > run.ordinal:
         return grade
     figures = total(checks, newest_marks(session, work))
