@@ -151,6 +151,9 @@ def test_the_keyboard_alone_is_enough_to_hand_in_and_to_read_the_result(stage: S
     stage.wait_for_lab(COURSE, LAB)
     stage.newcomer("최하나", "hana@example.org", COURSE)
     page = stage.open("/courses", email="hana@example.org")
+    # Listening from the start: Playwright asks for choosers only once something listens, and does
+    # not wait for the browser to have heard it, so a key pressed at once would open the real one.
+    page.on("filechooser", lambda _: None)
     for stop in ("작은 걸음", "두 수"):
         tab_to(page, stop)
         with page.expect_navigation():
@@ -168,6 +171,8 @@ def test_the_keyboard_alone_is_enough_to_hand_in_and_to_read_the_result(stage: S
     page.keyboard.press("Enter")
     page.wait_for_url("**/submissions/*")
     expect(page.locator(".hero").get_by_text("채점 완료")).to_be_visible(timeout=60_000)
+    # The squares lead somewhere once the notebook with its outputs is prepared, after the score.
+    expect(page.get_by_role("link", name="3: 통과")).to_be_visible(timeout=60_000)
     tab_to(page, "3: 통과")
     page.keyboard.press("Enter")
     page.wait_for_url("**/feedback#cell-3")
