@@ -83,6 +83,13 @@ def _only_reads() -> bool:
     return bool(getattr(view, "reads_first", False))
 
 
+def read_afresh() -> None:
+    """Let go of what this request has read: what it reads next is what is true then. Changes nothing."""
+    current = session()
+    current.rollback()
+    current.expire_all()
+
+
 def own_session() -> Session:
     """Return a new session that outlives a refusal: for records of failed attempts. The caller commits it.
 

@@ -283,7 +283,7 @@ def test_the_state_fills_in_by_itself_and_stops_at_the_end(
     sign_in(world.student)
     state = client.get(f"/submissions/{work.id}/state")
     assert 'class="run"' in state.text
-    assert 'hx-trigger="every 250ms"' in state.text
+    assert 'hx-trigger="load, every 250ms"' in state.text
     assert "Running for" in state.text
     record_grade(session, run.id, run.token, grading_report(), blobs=world.blobs, at=now())
     session.commit()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
@@ -11,7 +12,7 @@ from lms.errors import NotFound
 from lms.grading.core.contracts import CheckResult, Notice
 from lms.grading.core.waiting import Wait, told
 from lms.grading.core.wire import from_plain
-from lms.grading.models import Grade, GradingRun, Lab, LabRelease, ManualMark, Submission
+from lms.grading.models import Grade, GradingRun, Lab, LabRelease, ManualMark, RunState, Submission
 from lms.grading.policy import rules_of
 from lms.grading.queries import waiting
 
@@ -55,6 +56,26 @@ def newest_run(session: Session, submission: Submission) -> GradingRun | None:
         .order_by(GradingRun.ordinal.desc())
         .limit(1)
     )
+
+
+class Glimpse(NamedTuple):
+    """What little of a run tells whether there is news of it."""
+
+    run_id: int
+    state: RunState
+    token: int
+    progress: list[str]
+
+
+def glimpse(session: Session, submission_id: int) -> Glimpse | None:
+    """Look at a submission's newest run without loading it; None while there is none."""
+    row = session.execute(
+        select(GradingRun.id, GradingRun.state, GradingRun.token, GradingRun.progress)
+        .where(GradingRun.submission_id == submission_id)
+        .order_by(GradingRun.ordinal.desc())
+        .limit(1)
+    ).one_or_none()
+    return Glimpse(*row) if row is not None else None
 
 
 def runs_of(session: Session, submission: Submission) -> list[GradingRun]:

@@ -17,7 +17,7 @@ from lms.grading.queries.queue import view_of
 from lms.grading.services.marking import regrade_submission as regrade
 from lms.grading.services.queueing import waits_unasked, want_view
 from lms.grading.views.labs import attachment, blueprint
-from lms.grading.views.live import live_mark
+from lms.grading.views.live import live_mark, soon, wait_for_news
 from lms.grading.views.rendering import cells_html
 from lms.web.language import language
 from lms.web.session import blobs, noted, session
@@ -68,10 +68,18 @@ def submission(submission_id: int) -> str:
 
 @blueprint.get("/submissions/<int:submission_id>/state")
 def submission_state(submission_id: int) -> Response:
-    """Answer with the part of the page that changes, or 204 when `seen` is what it still says."""
+    """Answer with the part of the page that changes, or 204 when `seen` is what it still says.
+
+    A page that has `seen` it before may be answered later: when points are near, with them.
+    """
     shown = _shown(_seen(submission_id))
     current: Outcome = shown["outcome"]
-    if request.args.get("seen") == live_mark(current):
+    seen = request.args.get("seen")
+    if seen is not None and soon(current):
+        wait_for_news(submission_id, drawn=seen == live_mark(current))
+        shown = _shown(_seen(submission_id))
+        current = shown["outcome"]
+    if seen == live_mark(current):
         return make_response("", 204)
     response = make_response(render_template("grading/submission_state.html", **shown))
     response.headers["Cache-Control"] = "private, no-cache"
