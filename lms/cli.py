@@ -11,10 +11,10 @@ from sqlalchemy.exc import OperationalError
 
 import lms.accounts.cli
 import lms.certs.cli
+import lms.certs.signer.commands
 import lms.courses.cli
 import lms.grading.cli.grade
 import lms.grading.cli.lab
-import lms.signer.commands
 from lms import migrate, reference
 from lms.config import ROOT, Settings
 from lms.demo import play as demo
@@ -126,7 +126,7 @@ def _resources(text: str) -> tuple[Resource, ...]:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def signer(arguments: tuple[str, ...]) -> None:
     """Hold one organisation's key and sign for it (`lms signer --help`)."""
-    raise SystemExit(lms.signer.commands.main(arguments))
+    raise SystemExit(lms.certs.signer.commands.main(arguments))
 
 
 @main.command()

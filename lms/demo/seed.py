@@ -22,6 +22,7 @@ from lms.certs.core.keys import did_web
 from lms.certs.core.mandate import Mandate
 from lms.certs.core.trust import Role as Part
 from lms.certs.core.trust import write_trust
+from lms.certs.signer.keeping import create, trusted_party
 from lms.config import Settings
 from lms.courses.models import Cohort, Course, CourseVersion
 from lms.courses.services.cohorts import CohortPlan, open_cohort
@@ -29,7 +30,6 @@ from lms.courses.services.publishing import approve, publish
 from lms.db import now
 from lms.installation import Installation
 from lms.runtime.environments import prepare as prepare_environment
-from lms.signer.keeping import create, trusted_party
 
 PASSWORD = "duri-demo-2026"  # noqa: S105 - printed on the screen; loopback only
 UNIVERSITY, COMPANY, OPERATOR = "hangang-university", "nuri-ai", "duri"

@@ -18,9 +18,9 @@ from lms.certs.core.verify import Status, verify
 from lms.certs.models import IssuanceRequest, RequestState
 from lms.certs.services.ceremony import issue
 from lms.certs.services.signing import Signing
+from lms.certs.signer import keeping
+from lms.certs.signer.serving import SignerServer
 from lms.db import now
-from lms.signer import keeping
-from lms.signer.serving import SignerServer
 from tests.factories.certs import PUBLIC_URL, make_request
 
 

@@ -30,9 +30,9 @@ from lms.certs.core.status import build_status_list, encode_bits
 from lms.certs.core.strict_json import Document
 from lms.certs.core.trust import Role, Trust
 from lms.certs.core.verify import Status, verify
-from lms.signer.commands import main
-from lms.signer.keeping import Signer, approve, create, trusted_party
-from lms.signer.serving import SignerServer
+from lms.certs.signer.commands import main
+from lms.certs.signer.keeping import Signer, approve, create, trusted_party
+from lms.certs.signer.serving import SignerServer
 from tests.certs.conftest import CLAIM, COMPANY, NOW, STATUS_URL, UNIVERSITY, edition
 
 ROOT = Path(__file__).parents[2]
@@ -275,7 +275,7 @@ def test_a_full_disk_gives_no_proof(folder: Path, monkeypatch: pytest.MonkeyPatc
     document = build_credential(CLAIM)
     with opened(folder) as signer:
         with monkeypatch.context() as patch:
-            patch.setattr("lms.signer.keeping.os.fsync", full)
+            patch.setattr("lms.certs.signer.keeping.os.fsync", full)
             with pytest.raises(OSError, match="No space"):
                 signer.sign(document, Kind.CREDENTIAL, NOW)
         assert signer.chain.length == 0
@@ -426,7 +426,7 @@ def test_the_command_makes_runs_and_ends_a_signer(tmp_path: Path) -> None:
     assert main(arguments) == 1
     assert main(["approve", folder, "--achievement", "https://duri.example/a"]) == 0
     process = subprocess.Popen(
-        [sys.executable, "-m", "lms.signer", "run", folder], cwd=ROOT, stderr=subprocess.PIPE
+        [sys.executable, "-m", "lms.certs.signer", "run", folder], cwd=ROOT, stderr=subprocess.PIPE
     )
     with process:
         assert _comes_up(port)["did"] == f"did:web:localhost%3A{port}"
@@ -453,7 +453,9 @@ def test_a_signer_of_its_own_user_ends_with_whoever_started_it(tmp_path: Path) -
     create(folder, replace(MANDATE, port=port))
     for path in (folder, *folder.iterdir()):
         os.chown(path, 61_100, 61_100)
-    command = f"setpriv --pdeathsig TERM {sys.executable} -m lms.signer run --user 61100 {folder} & wait"
+    command = (
+        f"setpriv --pdeathsig TERM {sys.executable} -m lms.certs.signer run --user 61100 {folder} & wait"
+    )
     with subprocess.Popen(["/bin/sh", "-c", command], cwd=ROOT, stderr=subprocess.DEVNULL) as shell:
         _comes_up(port)
         pid = subprocess.run(

@@ -5,7 +5,7 @@ import re
 import click
 import pytest
 
-import lms.signer.commands
+import lms.certs.signer.commands
 from lms import reference
 from lms.certs import verifier
 from lms.cli import main
@@ -59,7 +59,7 @@ def test_every_page_of_the_server_says_what_it_does() -> None:
 @pytest.mark.parametrize("words", [(), ("init",), ("run",), ("approve",), ("journal",)], ids=" ".join)
 def test_every_option_of_the_signer_is_on_its_page(words: tuple[str, ...]) -> None:
     written = CERTIFICATES.read_text(encoding="utf-8")
-    said = help_of(lms.signer.commands.main, *words)
+    said = help_of(lms.certs.signer.commands.main, *words)
     assert [
         option for option in OPTION.findall(said) if f"`{option}" not in written and option != "--help"
     ] == []

@@ -30,7 +30,7 @@ from lms.certs.core.protocols import Kind
 from lms.certs.core.sentences import sentence
 from lms.certs.core.status import StatusList, build_status_list, encode_bits
 from lms.certs.core.strict_json import Document, read_object
-from lms.signer.keeping import Signer
+from lms.certs.signer.keeping import Signer
 
 MOST_REQUEST_BYTES = 4_000_000
 _IDLE_SECONDS = 15

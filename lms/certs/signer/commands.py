@@ -15,8 +15,8 @@ from lms.certs.core.mandate import (
 from lms.certs.core.problems import CertificateProblem
 from lms.certs.core.sentences import sentence
 from lms.certs.core.trust import Role
-from lms.signer.keeping import approve, create
-from lms.signer.serving import serve
+from lms.certs.signer.keeping import approve, create
+from lms.certs.signer.serving import serve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,7 +74,7 @@ _COMMANDS = {
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="lms signer", description="Hold one organisation's key and sign for it."
+        prog="lms-signer", description="Hold one organisation's key and sign for it."
     )
     commands = parser.add_subparsers(dest="command", required=True)
     init = commands.add_parser("init", help="make a folder with a new key")
