@@ -1,37 +1,60 @@
 """Ed25519 keys: their public form, the sealed file that keeps them, and the DID document that shows them."""
 
-import base64
-import json
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
 
 import base58
-from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from lms.certs.core.problems import CertificateProblem, KeyProblem
-from lms.certs.core.strict_json import Document, canonical, read_object
+from lms.certs.core.envelope import Lock
+from lms.certs.core.problems import KeyProblem
+from lms.certs.core.strict_json import Document
 from lms.certs.core.times import write_time
 
 _PUBLIC_PREFIX = b"\xed\x01"
 _SECRET_PREFIX = b"\x80\x26"
+_P256_PREFIX = b"\x80\x24"
+_P256_BYTES = 33
 _KEY_BYTES = 32
-_SCRYPT_N = 2**15
-_SCRYPT_MOST = 2**20
-_ENVELOPE = "duri-key-1"
+
+
+class KeyUse(StrEnum):
+    """Say what a party's key is for; one in another's place is refused."""
+
+    ISSUING = "issuing"
+    """Certificates and endorsements."""
+    OPERATIONAL = "operational"
+    """Status lists, tree heads, revocation notices: always online."""
+    PDF = "pdf"
+    """Signatures of the paper twin; P-256."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """Name one verification method of a party; `retired_at` ends its use for new proofs."""
+    """Name one verification method of a party.
+
+    `retired_at` ends its use for new proofs in good order; from `compromised_at` on others may have had it.
+    """
 
     id: str
     multibase: str
     retired_at: datetime | None = None
+    use: KeyUse = KeyUse.ISSUING
+    compromised_at: datetime | None = None
+
+
+class SigningKey(Protocol):
+    """Sign bytes with Ed25519, wherever the private key lies."""
+
+    def sign(self, data: bytes, /) -> bytes:
+        """Return the signature: 64 bytes."""
+
+    def public_key(self) -> Ed25519PublicKey:
+        """Return the public half."""
 
 
 def generate() -> Ed25519PrivateKey:
@@ -59,6 +82,21 @@ def decode_public(multibase: str) -> Ed25519PublicKey:
     return Ed25519PublicKey.from_public_bytes(raw.removeprefix(_PUBLIC_PREFIX))
 
 
+def decode_p256(multibase: str) -> EllipticCurvePublicKey:
+    """Read a P-256 key as a Multikey: its compressed point.
+
+    Raises:
+        KeyProblem: it is not the one canonical spelling of such a key.
+    """
+    raw = decode_base58(multibase)
+    if raw is None or len(raw) != len(_P256_PREFIX) + _P256_BYTES or not raw.startswith(_P256_PREFIX):
+        raise KeyProblem("key.not_a_p256_multikey", key=multibase[:80])
+    try:
+        return EllipticCurvePublicKey.from_encoded_point(SECP256R1(), raw.removeprefix(_P256_PREFIX))
+    except ValueError:
+        raise KeyProblem("key.not_a_p256_multikey", key=multibase[:80]) from None
+
+
 def decode_secret(multibase: str) -> Ed25519PrivateKey:
     """Read a secret Multikey, as the vectors of the standards carry them."""
     raw = decode_base58(multibase)
@@ -79,44 +117,26 @@ def decode_base58(multibase: str) -> bytes | None:
     return raw if base58.b58encode(raw).decode("ascii") == multibase[1:] else None
 
 
-def seal_key(key: Ed25519PrivateKey, passphrase: str) -> bytes:
+def seal_key(key: Ed25519PrivateKey, passphrase: str | Lock) -> bytes:
     """Lock a private key into a file's content.
 
     The file is JSON; its open fields are bound to the locked ones.
     """
-    nonce = secrets.token_bytes(12)
-    header = {
-        "version": _ENVELOPE,
-        "kdf": "scrypt",
-        "n": _SCRYPT_N,
-        "r": 8,
-        "p": 1,
-        "salt": _b64(secrets.token_bytes(16)),
-        "nonce": _b64(nonce),
-        "publicKeyMultibase": encode_public(key.public_key()),
-    }
-    cipher = ChaCha20Poly1305(_derive(header, passphrase))
-    locked = cipher.encrypt(nonce, key.private_bytes_raw(), canonical(header))
-    return json.dumps({**header, "ciphertext": _b64(locked)}, indent=1).encode("ascii") + b"\n"
+    lock = passphrase if isinstance(passphrase, Lock) else Lock(passphrase)
+    return lock.seal(key.private_bytes_raw(), {"publicKeyMultibase": encode_public(key.public_key())})
 
 
-def open_key(content: bytes, passphrase: str) -> Ed25519PrivateKey:
+def open_key(content: bytes, passphrase: str | Lock) -> Ed25519PrivateKey:
     """Unlock a private key.
 
     Raises:
         KeyProblem: no key file, an altered one, or the wrong passphrase.
     """
+    lock = passphrase if isinstance(passphrase, Lock) else Lock(passphrase)
     try:
-        envelope = read_object(content, max_bytes=10_000)
-        locked = _unb64(envelope.pop("ciphertext"))
-        cipher = ChaCha20Poly1305(_derive(envelope, passphrase))
-        raw = cipher.decrypt(_unb64(envelope["nonce"]), locked, canonical(envelope))
-        key = Ed25519PrivateKey.from_private_bytes(raw)
-    except InvalidTag:
-        raise KeyProblem("key.wrong_passphrase") from None
-    except (CertificateProblem, KeyError, TypeError, ValueError, AttributeError):
+        return Ed25519PrivateKey.from_private_bytes(lock.open(content))
+    except ValueError:
         raise KeyProblem("key.broken_envelope") from None
-    return key
 
 
 def did_document(did: str, keys: Iterable[PublicKey]) -> Document:
@@ -126,7 +146,7 @@ def did_document(did: str, keys: Iterable[PublicKey]) -> Document:
         "@context": ["https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1"],
         "id": did,
         "verificationMethod": [_method(did, key) for key in known],
-        "assertionMethod": [key.id for key in known],
+        "assertionMethod": [key.id for key in known if key.use is not KeyUse.PDF],
     }
 
 
@@ -146,21 +166,3 @@ def key_id(did: str, key: Ed25519PublicKey) -> str:
 def _method(did: str, key: PublicKey) -> Document:
     method = {"id": key.id, "type": "Multikey", "controller": did, "publicKeyMultibase": key.multibase}
     return method if key.retired_at is None else {**method, "retiredAt": write_time(key.retired_at)}
-
-
-def _derive(header: Document, passphrase: str) -> bytes:
-    n, r, p = header["n"], header["r"], header["p"]
-    if header["version"] != _ENVELOPE or header["kdf"] != "scrypt":
-        raise KeyProblem("key.broken_envelope")
-    if not _SCRYPT_N <= n <= _SCRYPT_MOST or (r, p) != (8, 1):
-        raise KeyProblem("key.broken_envelope")
-    scrypt = Scrypt(salt=_unb64(header["salt"]), length=_KEY_BYTES, n=n, r=r, p=p)
-    return scrypt.derive(passphrase.encode("utf-8"))
-
-
-def _b64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode("ascii")
-
-
-def _unb64(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)

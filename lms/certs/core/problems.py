@@ -6,6 +6,7 @@ CertificateProblem
 ├── StatusProblem     a status list cannot be used
 ├── TrustProblem      the trust file cannot be used
 ├── KeyProblem        a key or its envelope cannot be used
+├── LogProblem        an entry, a head or a proof of the log cannot be used
 └── DocumentProblem   the document has not the form of a joint certificate
 """
 
@@ -39,6 +40,10 @@ class TrustProblem(CertificateProblem):
 
 class KeyProblem(CertificateProblem):
     """Say that a key or key envelope cannot be used."""
+
+
+class LogProblem(CertificateProblem):
+    """Say that an entry, a head or a proof of the transparency log cannot be used."""
 
 
 class DocumentProblem(CertificateProblem):

@@ -11,10 +11,10 @@ from typing import Any
 
 import base58
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from lms.certs.core.jsonld import Contexts, to_nquads
-from lms.certs.core.keys import decode_base58
+from lms.certs.core.keys import SigningKey, decode_base58
 from lms.certs.core.problems import DocumentProblem, ProofProblem
 from lms.certs.core.strict_json import Document, canonical, without_proof
 from lms.certs.core.times import read_time, write_time
@@ -32,7 +32,7 @@ class Suite(StrEnum):
 
 def create_proof(
     document: Document,
-    key: Ed25519PrivateKey,
+    key: SigningKey,
     verification_method: str,
     suite: Suite,
     created: datetime,
