@@ -8,9 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pyld.context_resolver import ContextResolver
-from pyld.jsonld import JsonLdError, JsonLdProcessor
-
+from lms.certs.core.nquads import short_way
 from lms.certs.core.problems import ProofProblem
 from lms.certs.core.strict_json import Document
 
@@ -60,6 +58,18 @@ def to_nquads(document: Document, contexts: Contexts | None = None) -> bytes:
 
     Source: RDF Dataset Canonicalization 1.0 (URDNA2015); JSON-LD 1.1 "safe mode".
     """
+    found = short_way(document, pinned_contexts) if contexts is None else None
+    return long_way(document, contexts) if found is None else found
+
+
+def long_way(document: Document, contexts: Contexts | None = None) -> bytes:
+    """Return what `to_nquads` does, by a library that knows all of JSON-LD and takes ten times as long.
+
+    Raises:
+        ProofProblem: likewise.
+    """
+    from pyld.jsonld import JsonLdError, JsonLdProcessor  # noqa: PLC0415 - slow to load and seldom needed
+
     try:
         with _ONE_AT_A_TIME:
             options = _options(contexts)
@@ -83,6 +93,8 @@ def _read_pinned(name: str, digest: str) -> Document:
 
 
 def _options(contexts: Contexts | None) -> dict[str, Any]:
+    from pyld.context_resolver import ContextResolver  # noqa: PLC0415 - slow to load and seldom needed
+
     if len(_resolved) > _MOST_RESOLVED:
         _resolved.clear()
     loader = _loader(pinned_contexts() if contexts is None else contexts)

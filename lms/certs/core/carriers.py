@@ -1,0 +1,264 @@
+"""What kind of file carries a certificate; a ZIP and a CSV carry many.
+
+Nothing that a file names is ever fetched, and nothing of an archive is ever written anywhere.
+"""
+
+import csv
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import islice
+
+from lms.certs.core.problems import Unreadable
+
+MAX_FILE_BYTES = 5_000_000
+MAX_MANY_BYTES = 50_000_000
+MAX_UNPACKED_BYTES = 100_000_000
+MOST_CERTIFICATES = 5_000
+CSV_COLUMNS = ("credential", "file", "id")
+LABEL_COLUMN = "label"
+
+_MOST_DIRECTORY_BYTES = 2_000_000
+_LONGEST_NAME = 200
+_END, _END_BYTES = b"PK\x05\x06", 22
+_ZIP64 = b"PK\x06\x07"
+_LONGEST_COMMENT = 65_535
+_UNPACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+_ENCRYPTED = 0x1
+_LITTER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+
+
+class Kind(StrEnum):
+    """Name what a file is."""
+
+    JSON = "json"
+    PDF = "pdf"
+    PNG = "png"
+    SVG = "svg"
+    ZIP = "zip"
+    CSV = "csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Hold the certificate file that another file carries, and the log's proof where that is beside it."""
+
+    kind: Kind
+    credential: bytes
+    log_proof: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One certificate among many: its bytes, or the identifier by which a platform knows it, or a problem."""
+
+    name: str
+    content: bytes = b""
+    wanted: str = ""
+    problem: Unreadable | None = None
+
+
+def kind_of(content: bytes, name: str = "") -> Kind:
+    """Tell what a file is by how it begins; a CSV only by its name, for it begins like any text."""
+    start = content[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
+    begins = {b"\x89PNG\r\n\x1a\n": Kind.PNG, b"PK\x03\x04": Kind.ZIP, b"PK\x05\x06": Kind.ZIP}
+    for signature, kind in begins.items():
+        if content.startswith(signature):
+            return kind
+    if name.lower().endswith(".csv"):
+        return Kind.CSV
+    if start.startswith(b"<"):
+        return Kind.SVG
+    if not start.startswith(b"{") and b"%PDF-" in content[:1024]:
+        return Kind.PDF
+    return Kind.JSON
+
+
+def open_carrier(content: bytes) -> Carried:
+    """Take the certificate out of the file that carries it.
+
+    Raises:
+        Unreadable: the file carries none, more than one, or cannot be read.
+    """
+    kind = kind_of(content)
+    if kind is Kind.JSON:
+        return Carried(kind, content)
+    if kind is Kind.ZIP:
+        raise Unreadable("carrier.many")
+    if kind is Kind.PDF:
+        from lms.certs.core.pdf import credential_from_pdf  # noqa: PLC0415 - slow to load, for PDFs only
+
+        return Carried(kind, credential_from_pdf(content))
+    from lms.certs.core.baking import read_png, read_svg  # noqa: PLC0415 - for pictures only
+
+    baked = read_png(content) if kind is Kind.PNG else read_svg(content)
+    return Carried(kind, baked.credential, baked.log_proof)
+
+
+def unpack(files: Sequence[tuple[str, bytes]]) -> Iterator[Item]:
+    """Yield every certificate of several files, one at a time; a ZIP and a CSV give as many as they hold.
+
+    Where there are more than are taken at once, the last item says so.
+    """
+    names = [name for name, _ in files]
+    beside = {name: content for name, content in files if names.count(name) == 1}
+    listed = _files_listed(beside)
+    found = (item for name, content in files if name not in listed for item in _items(name, content, beside))
+    yield from islice(found, MOST_CERTIFICATES)
+    if next(found, None) is not None:
+        yield Item(name="…", problem=Unreadable("many.too_many", limit=MOST_CERTIFICATES))
+
+
+def _items(name: str, content: bytes, beside: dict[str, bytes]) -> Iterator[Item]:
+    kind = kind_of(content, name)
+    try:
+        if kind is Kind.ZIP:
+            yield from _zipped(name, content)
+        elif kind is Kind.CSV:
+            yield from _rows(name, content, beside)
+        else:
+            yield Item(name=_shown(name), content=content)
+    except Unreadable as problem:
+        yield Item(name=_shown(name), problem=problem)
+
+
+def _zipped(name: str, content: bytes) -> Iterator[Item]:
+    """Read an archive entry by entry; a CSV in it may name its other files."""
+    _check_directory(content)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = [entry for entry in archive.infolist() if not _is_litter(entry)]
+            yield from _entries(archive, entries, name)
+    except _ZIP_ERRORS:
+        raise Unreadable("zip.broken") from None
+
+
+def _entries(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], name: str) -> Iterator[Item]:
+    if not entries:
+        raise Unreadable("zip.empty")
+    if len(entries) > MOST_CERTIFICATES:
+        raise Unreadable("many.too_many", limit=MOST_CERTIFICATES)
+    lists = [entry for entry in entries if entry.filename.lower().endswith(".csv")]
+    beside: dict[str, bytes] = {}
+    left = MAX_UNPACKED_BYTES
+    for entry in entries:
+        item = _entry(archive, entry, name)
+        left -= len(item.content)
+        if left < 0:
+            raise Unreadable("zip.too_large", limit=MAX_UNPACKED_BYTES)
+        if lists and item.problem is None and entry.filename not in beside:
+            beside[entry.filename] = item.content
+        else:
+            yield item
+    yield from _with_lists(beside, name)
+
+
+def _with_lists(beside: dict[str, bytes], name: str) -> Iterator[Item]:
+    listed = _files_listed(beside)
+    for inner, content in beside.items():
+        if inner not in listed:
+            for item in _items(inner, content, beside):
+                yield replace(item, name=f"{_shown(name)}/{item.name}")
+
+
+def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Item:
+    shown = f"{_shown(name)}/{_shown(entry.filename)}"
+    if entry.compress_type not in _UNPACKED or entry.flag_bits & _ENCRYPTED:
+        return Item(name=shown, problem=Unreadable("zip.locked"))
+    try:
+        with archive.open(entry) as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except _ZIP_ERRORS:
+        return Item(name=shown, problem=Unreadable("zip.damaged"))
+    if len(content) > MAX_FILE_BYTES:
+        return Item(name=shown, problem=Unreadable("file.too_large", limit=MAX_FILE_BYTES))
+    if kind_of(content, entry.filename) is Kind.ZIP:
+        return Item(name=shown, problem=Unreadable("zip.nested"))
+    return Item(name=shown, content=content)
+
+
+def _check_directory(content: bytes) -> None:
+    """Refuse an archive whose list of contents is out of all proportion, before anyone reads that list."""
+    place = content.rfind(_END, max(0, len(content) - _END_BYTES - _LONGEST_COMMENT))
+    if place < 0 or len(content) - place < _END_BYTES:
+        raise Unreadable("zip.broken")
+    directory_bytes = int.from_bytes(content[place + 12 : place + 16], "little")
+    if content[place - 20 : place - 16] == _ZIP64 or directory_bytes > _MOST_DIRECTORY_BYTES:
+        raise Unreadable("many.too_many", limit=MOST_CERTIFICATES)
+
+
+def _is_litter(entry: zipfile.ZipInfo) -> bool:
+    return entry.is_dir() or entry.filename.startswith(_LITTER[0]) or entry.filename.endswith(_LITTER[1:])
+
+
+def _rows(name: str, content: bytes, beside: dict[str, bytes]) -> Iterator[Item]:
+    """Read a list of certificates: their JSON, files sent along, or identifiers for a platform to look up."""
+    for number, (label, values) in enumerate(_read_table(content), start=2):
+        shown = f"{_shown(name)}:{number}" + (f" {_shown(label)}" if label else "")
+        credential, file, wanted = (values.get(column, "").strip() for column in CSV_COLUMNS)
+        if credential:
+            yield Item(name=shown, content=credential.encode("utf-8", errors="replace"))
+        elif file:
+            yield _named_file(shown, file, beside)
+        elif wanted:
+            yield Item(name=shown, wanted=wanted[:_LONGEST_NAME])
+        else:
+            yield Item(name=shown, problem=Unreadable("csv.empty_row"))
+
+
+def _named_file(shown: str, file: str, beside: dict[str, bytes]) -> Item:
+    content = beside.get(file)
+    if content is None or kind_of(content, file) is Kind.CSV:
+        return Item(name=shown, problem=Unreadable("csv.no_such_file", file=file[:_LONGEST_NAME]))
+    return Item(name=f"{shown} {_shown(file)}", content=content)
+
+
+def _files_listed(beside: dict[str, bytes]) -> set[str]:
+    """Return the files that a CSV among them names: they are answered in its rows."""
+    listed: set[str] = set()
+    for name, content in beside.items():
+        if kind_of(content, name) is Kind.CSV:
+            try:
+                listed.update(values.get("file", "").strip() for _, values in _read_table(content))
+            except Unreadable:
+                continue  # said where the list itself is read
+    return {file for file in listed if file in beside and kind_of(beside[file], file) is not Kind.CSV}
+
+
+def _read_table(content: bytes) -> Iterator[tuple[str, dict[str, str]]]:
+    if len(content) > MAX_MANY_BYTES:
+        raise Unreadable("file.too_large", limit=MAX_MANY_BYTES)
+    try:
+        text = content.decode("utf-8-sig")
+        table = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header = [column.strip().lower() for column in next(table, [])]
+        if len(set(header) & set(CSV_COLUMNS)) != 1 or len(set(header)) != len(header):
+            raise Unreadable("csv.no_column")
+        for row in table:
+            if any(cell.strip() for cell in row):
+                values = dict(zip(header, row, strict=False))
+                yield values.get(LABEL_COLUMN, "").strip(), values
+    except UnicodeDecodeError:
+        raise Unreadable("csv.not_utf8") from None
+    except csv.Error:
+        raise Unreadable("csv.broken") from None
+
+
+def _shown(name: str) -> str:
+    """Return a file's own name as it may be shown: one line, not endless."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name)[
+        :_LONGEST_NAME
+    ]
