@@ -20,6 +20,7 @@ ADDRESS = f"http://127.0.0.1:{PORT}"
 LAB = f"{ADDRESS}/courses/grading-speed/labs/realistic"
 CHROMIUM = "/usr/bin/chromium"
 SCORE_IS_THERE = "!['–', undefined].includes(document.querySelector('#state .score b')?.textContent.trim())"
+READ_SECONDS = 1.5  # the page is drawn and the machine idle when the student clicks
 SETTLE_SECONDS = 3.0  # what the student sees is executed too, and the next pair of processes made
 
 
@@ -52,6 +53,8 @@ def _until_the_score(chromium: Browser, cookie: str, file: Path) -> float:
     page = context.new_page()
     page.goto(LAB)
     page.locator("input[type=file]").set_input_files(file)
+    page.wait_for_load_state("networkidle")
+    time.sleep(READ_SECONDS)
     begun = time.perf_counter()
     page.locator("form:has(input[type=file]) button").last.click()
     page.wait_for_function(SCORE_IS_THERE, polling=10)

@@ -19,7 +19,7 @@ MINUTE_SECONDS = 60
 SOON_SECONDS = 0.25  # a page that asks so often is better served by an answer that waits for news
 LONGEST_SECONDS = 2.0  # for one answer; the page asks again
 GLIMPSE_SECONDS = 0.03
-REDRAW_SECONDS = 0.3  # between two drawings of cells that go on; an end is told at once
+REDRAW_SECONDS = 0.5  # between two drawings of cells that go on; an end is told at once
 WAITING = threading.BoundedSemaphore(4)
 """Answers of this process that may wait at a time: half of its threads stay free for other pages.
 
