@@ -28,6 +28,6 @@ def read_time(text: object) -> datetime:
     if not isinstance(text, str) or not _FORM.fullmatch(text):
         raise DocumentProblem("time.not_a_time", text=str(text)[:40])
     try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        return datetime.fromisoformat(text)
     except ValueError:
         raise DocumentProblem("time.not_a_time", text=text) from None

@@ -1,4 +1,5 @@
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,6 +45,28 @@ def test_what_two_readers_could_understand_differently_is_refused(content: bytes
 def test_the_canonical_form_reads_back_as_the_same_value(value: dict[str, object]) -> None:
     assert read_object(canonical(value)) == value
     assert canonical(read_object(canonical(value))) == canonical(value)
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.text(max_size=6)
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
+def test_the_canonical_form_is_that_of_the_library(value: object) -> None:
+    try:
+        expected = rfc8785.dumps(value)  # type: ignore[arg-type]
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError):
+        with pytest.raises(Unreadable):
+            canonical(value)
+    else:
+        assert canonical(value) == expected
 
 
 def test_the_hash_of_a_certificate_leaves_its_proofs_out() -> None:
