@@ -92,6 +92,7 @@ def _lab_facts(session: Session, enrolment: Enrolment, grade: Grade, at: datetim
         "score": f"{grade.score:g}",
         "maximum": f"{grade.maximum:g}",
         "assurance": grade.run.assurance,
+        "run": grade.run_id,
         "submission_sha256": grade.submission.blob,
         "release_digest": grade.submission.release.digest,
         "environment_sha256": grade.run.environment_sha256 or grade.submission.release.environment_sha256,
@@ -99,7 +100,7 @@ def _lab_facts(session: Session, enrolment: Enrolment, grade: Grade, at: datetim
     board = boards.board_of(session, grade.lab_id, enrolment.cohort_id)
     place = boards.place_of(session, enrolment, board, at) if board is not None else None
     if place is not None:
-        facts["rank"], facts["field"] = place
+        facts |= place._asdict() | {"ranked_on": at.date().isoformat()}
     return facts
 
 

@@ -2,23 +2,34 @@
 
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
-from flask_wtf.file import FileField
-from wtforms import TextAreaField
+from flask_wtf.file import FileField, MultipleFileField
+from wtforms import StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
 LONGEST_PASTE = 400_000
 LONGEST_REASON = 300
+LONGEST_NAME = 120
 
 
 class VerifyForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
     """A certificate, as a file or pasted."""
 
     file = FileField(
-        _("Certificate file"), description=_("credential.json, or the PDF. Drop it here or choose it.")
+        _("Certificate file"),
+        description=_("credential.json, or the PDF, PNG or SVG that carries it. Drop it here or choose it."),
     )
     text = TextAreaField(
         _("Or paste the JSON"),
         [Length(max=LONGEST_PASTE, message=_("This is too long. Choose the file instead."))],
+    )
+
+
+class ManyForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
+    """Many certificates, as files, a ZIP or a CSV."""
+
+    files = MultipleFileField(
+        _("Certificates"),
+        description=_("JSON, PDF, PNG or SVG files, a ZIP of them, or a CSV; 5,000 certificates at most."),
     )
 
 
@@ -33,3 +44,20 @@ class WithdrawForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
         ],
         description=_("The holder gets this by mail. It does not appear on the public page."),
     )
+
+
+class CorrectForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
+    """The name that a corrected certificate will carry."""
+
+    name = StringField(
+        _("Name on the certificate"),
+        [
+            InputRequired(message=_("Give the name that the certificate will carry.")),
+            Length(max=LONGEST_NAME, message=_("A name has at most 120 characters.")),
+        ],
+        description=_("As in an official document that you have seen. Leave it if only the points changed."),
+    )
+
+
+class SuspendForm(WithdrawForm):
+    """Why a certificate is suspended."""

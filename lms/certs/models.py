@@ -1,12 +1,14 @@
-"""Tables of certificates: issuance requests, credentials, status lists."""
+"""Tables of certificates: issuance requests, credentials, status lists, the log."""
 
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from lms.certs.core.heads import EntryKind
+from lms.certs.core.trust import Role
 from lms.courses.models import CourseVersion, Enrolment
 from lms.db import Base, Document, Sha256, UtcDateTime, enum_column
 
@@ -22,20 +24,31 @@ class RequestState(StrEnum):
     ISSUED = "issued"
 
 
+class Purpose(StrEnum):
+    """What a place that is set in a status list means."""
+
+    REVOCATION = "revocation"
+    SUSPENSION = "suspension"
+
+
 class IssuanceRequest(Base):
     """That a certificate is due; written when the course's rule is met, carried out by the worker."""
 
     __tablename__ = "issuance_requests"
-    __table_args__ = (UniqueConstraint("enrolment_id"),)
+    __table_args__ = (UniqueConstraint("enrolment_id", "edition"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     enrolment_id: Mapped[int] = mapped_column(ForeignKey("enrolments.id"))
+    edition: Mapped[int] = mapped_column(default=1)
+    """1, 2, 3 for one enrolment: each corrected certificate takes the place of the one before."""
     version_id: Mapped[int] = mapped_column(ForeignKey("course_versions.id"))
     """The course version whose rule was met."""
     language: Mapped[str] = mapped_column(String(8))
     """Of the signed text, chosen by the holder."""
     claim: Mapped[dict[str, Any]] = mapped_column(Document)
     """The facts as they were when the rule was met: points, labs, board places, evidence hashes."""
+    later_claim: Mapped[dict[str, Any] | None] = mapped_column(Document)
+    """The facts as they became after the certificate was issued; a correction is made of these."""
     state: Mapped[RequestState] = mapped_column(enum_column(RequestState), default=RequestState.REQUESTED)
     document: Mapped[dict[str, Any] | None] = mapped_column(Document)
     """The frozen unsecured document; both signers get exactly this."""
@@ -58,6 +71,7 @@ class StatusList(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     course_id: Mapped[int] = mapped_column(ForeignKey("courses.id"))
+    purpose: Mapped[Purpose] = mapped_column(enum_column(Purpose), default=Purpose.REVOCATION)
     next_index: Mapped[int] = mapped_column(default=0)
     document: Mapped[dict[str, Any] | None] = mapped_column(Document)
     """The signed list as served; empty until both have signed it first."""
@@ -68,7 +82,11 @@ class Credential(Base):
     """An issued certificate: the signed document, never changed."""
 
     __tablename__ = "credentials"
-    __table_args__ = (UniqueConstraint("request_id"), UniqueConstraint("status_list_id", "status_index"))
+    __table_args__ = (
+        UniqueConstraint("request_id"),
+        UniqueConstraint("status_list_id", "status_index"),
+        UniqueConstraint("suspension_list_id", "suspension_index"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     uuid: Mapped[str] = mapped_column(String(36), unique=True)
@@ -83,7 +101,113 @@ class Credential(Base):
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revocation_reason: Mapped[str] = mapped_column(String(300), default="")
+    suspension_list_id: Mapped[int | None] = mapped_column(ForeignKey("status_lists.id"))
+    """Empty for a certificate from before there were suspensions: it can only be withdrawn."""
+    suspension_index: Mapped[int | None]
+    suspended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    suspension_reason: Mapped[str] = mapped_column(String(300), default="")
+    university_lifts_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the university agreed to end the suspension; it ends once the company agreed too."""
+    company_lifts_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     request: Mapped[IssuanceRequest] = relationship()
     enrolment: Mapped[Enrolment] = relationship()
-    status_list: Mapped[StatusList] = relationship()
+    status_list: Mapped[StatusList] = relationship(foreign_keys=[status_list_id])
+
+
+class Endorsement(Base):
+    """The company's signed word for what a course version certifies, in one language."""
+
+    __tablename__ = "endorsements"
+    __table_args__ = (UniqueConstraint("version_id", "language"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("course_versions.id"))
+    language: Mapped[str] = mapped_column(String(8))
+    document: Mapped[dict[str, Any]] = mapped_column(Document)
+    """As signed; every certificate of this version and language carries it."""
+    signed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class EvidenceFile(Base):
+    """One file whose salted hash a certificate carries; only its holder is given the salt."""
+
+    __tablename__ = "evidence_files"
+    __table_args__ = (UniqueConstraint("request_id", "position"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("issuance_requests.id"))
+    position: Mapped[int]
+    """0, 1, 2 as in the document's `evidence`."""
+    path: Mapped[str] = mapped_column(String(200))
+    """Of the file within the bundle."""
+    salt: Mapped[str] = mapped_column(String(64))
+    blob: Mapped[str] = mapped_column(Sha256)
+
+
+class LogTree(Base):
+    """What the transparency log must remember in order to grow: one row, and whoever appends holds it."""
+
+    __tablename__ = "log_trees"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    size: Mapped[int] = mapped_column(default=0)
+    hashes: Mapped[list[str]] = mapped_column(Document, default=list)
+    """Hex, of the perfect subtrees, the largest first."""
+
+
+class LogEntry(Base):
+    """One line of the transparency log: that a certificate was issued, withdrawn, suspended or given back."""
+
+    __tablename__ = "log_entries"
+    __table_args__ = (Index("ix_log_entries_of_credential", "credential_id", "kind"),)
+
+    index: Mapped[int] = mapped_column("position", primary_key=True, autoincrement=False)
+    """0, 1, 2: its place in the tree."""
+    credential_id: Mapped[int] = mapped_column(ForeignKey("credentials.id"))
+    """For this installation only; the line itself holds hashes."""
+    kind: Mapped[EntryKind] = mapped_column(enum_column(EntryKind))
+    document: Mapped[str] = mapped_column(Sha256, index=True)
+    signed: Mapped[str] = mapped_column(Sha256)
+    logged_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    hash: Mapped[str] = mapped_column(Sha256, unique=True)
+    nodes: Mapped[list[str]] = mapped_column(Document)
+    """Hex, of the subtrees that this line filled, itself first: what proofs are made of."""
+    proof: Mapped[str | None] = mapped_column(Text)
+    """The log proof as it is handed out, of the first head that both co-signed; it never changes."""
+
+
+class TreeHead(Base):
+    """The log at a moment, signed by the log itself, and in the end by both organisations."""
+
+    __tablename__ = "tree_heads"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    size: Mapped[int] = mapped_column(index=True)
+    root: Mapped[str] = mapped_column(Sha256)
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    signature: Mapped[dict[str, Any]] = mapped_column(Document)
+    """The log's own."""
+    university_signature: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    company_signature: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    signed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    """When the second organisation co-signed; only then the head counts."""
+    next_try_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    refusal: Mapped[str] = mapped_column(String(300), default="")
+    """Why an organisation did not co-sign, as it last said."""
+
+
+class Notice(Base):
+    """One organisation's signed word that a certificate is withdrawn; the list of both follows it."""
+
+    __tablename__ = "notices"
+    __table_args__ = (UniqueConstraint("credential_id", "role"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    credential_id: Mapped[int] = mapped_column(ForeignKey("credentials.id"))
+    role: Mapped[Role] = mapped_column(enum_column(Role))
+    document: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """As signed; empty until the organisation's signer has."""
+    next_try_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    credential: Mapped[Credential] = relationship()

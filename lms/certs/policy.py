@@ -5,14 +5,22 @@ from collections.abc import Mapping
 from lms.accounts import policy as accounts
 from lms.accounts.models import Role, User
 from lms.accounts.services.limits import Limit
+from lms.certs.core.trust import Role as Side
 from lms.certs.models import Credential, IssuanceRequest, RequestState
 from lms.courses.models import Course
 from lms.errors import N_, Conflict, NotAllowed
 
 VERIFY_PER_ADDRESS = Limit(name="verify-address", tries=300, seconds=600)
 """Checks from one network address: an employer may have a whole class to look at."""
+MANY_PER_PERSON = Limit(name="verify-many", tries=30, seconds=600)
+"""Checks of many certificates by one person or by programs in that person's name."""
+MANY_PER_ADDRESS = Limit(name="verify-many-address", tries=60, seconds=600)
 
 WITHDRAWING = frozenset({Role.SIGNATORY, Role.ADMIN})
+LIFTS = {Side.UNIVERSITY: "university_lifts_at", Side.COMPANY: "company_lifts_at"}
+"""The column in which an organisation agrees to the end of a suspension."""
+SUPERSEDED = "superseded"
+"""The reason of a certificate whose place a corrected one took."""
 WATCHING = WITHDRAWING | {Role.INSTRUCTOR}
 
 _ON_ITS_WAY = frozenset(
@@ -69,6 +77,16 @@ def can_choose_language(user: User, request: IssuanceRequest) -> bool:
     )
 
 
+def check_can_take_bundle(user: User, credential: Credential) -> None:
+    """Give the bundle, which holds hand-ins and salts, to the holder alone.
+
+    Raises:
+        NotAllowed: it is somebody else's certificate.
+    """
+    if credential.enrolment.user_id != user.id:
+        raise NotAllowed(N_("Only the holder gets the bundle, and may pass it on. Ask the holder for it."))
+
+
 def check_can_watch(user: User, course: Course) -> None:
     """Let staff of both organisations see the certificates of their course and try again.
 
@@ -118,9 +136,100 @@ def can_revoke(user: User, credential: Credential) -> bool:
     return credential.revoked_at is None and can_withdraw(user, credential.enrolment.cohort.course)
 
 
+def check_can_correct(user: User, credential: Credential, newest: IssuanceRequest | None) -> None:
+    """Let a signatory or admin of either organisation have a certificate made anew, one at a time.
+
+    Args:
+        newest: the newest request of the same enrolment.
+
+    Raises:
+        NotAllowed: this person does not act for either organisation.
+        Conflict: it was withdrawn, or a corrected one is on its way.
+    """
+    if not can_withdraw(user, credential.enrolment.cohort.course):
+        raise NotAllowed(
+            N_("Only a signatory or an admin of the two organisations can correct it. Ask one of them.")
+        )
+    if credential.revoked_at is not None:
+        raise Conflict(N_("This certificate was withdrawn or replaced. Correct the one in force instead."))
+    if newest is not None and newest.id != credential.request_id:
+        raise Conflict(N_("A corrected certificate is already on its way. Wait for it, or ask again for it."))
+
+
+def can_correct(user: User, credential: Credential) -> bool:
+    """Say whether a person may have this certificate made anew."""
+    return can_revoke(user, credential)
+
+
 def can_withdraw(user: User, course: Course) -> bool:
     """Say whether a person may withdraw certificates of a course."""
     return _acts_for(user, course, WITHDRAWING)
+
+
+def check_can_suspend(user: User, credential: Credential) -> None:
+    """Let a signatory or admin of either organisation suspend a certificate.
+
+    Raises:
+        NotAllowed: this person does not act for either organisation.
+        Conflict: it is suspended or withdrawn, or made before certificates could be suspended.
+    """
+    if not can_withdraw(user, credential.enrolment.cohort.course):
+        raise NotAllowed(
+            N_("Only a signatory or an admin of the two organisations can suspend it. Ask one of them.")
+        )
+    if credential.suspension_list_id is None:
+        raise Conflict(
+            N_("This certificate is of a form that cannot be suspended. Issue a corrected one first.")
+        )
+    if credential.revoked_at is not None or credential.suspended_at is not None:
+        raise Conflict(N_("This certificate does not hold now anyway. Reload the page to see why."))
+
+
+def can_suspend(user: User, credential: Credential) -> bool:
+    """Say whether a person may suspend this certificate now."""
+    holds = credential.revoked_at is None and credential.suspended_at is None
+    return (
+        holds
+        and credential.suspension_list_id is not None
+        and can_withdraw(user, credential.enrolment.cohort.course)
+    )
+
+
+def check_can_lift(user: User, credential: Credential) -> None:
+    """Let a signatory or admin agree, for an organisation that has not agreed yet, to end a suspension.
+
+    Raises:
+        NotAllowed: this person does not act for either organisation.
+        Conflict: it is not suspended, or this person's organisation has agreed already.
+    """
+    if not can_withdraw(user, credential.enrolment.cohort.course):
+        raise NotAllowed(
+            N_("Only a signatory or an admin of the two organisations can end this. Ask one of them.")
+        )
+    if not can_lift(user, credential):
+        raise Conflict(N_("There is nothing for you to agree to. The other organisation may have to agree."))
+
+
+def can_lift(user: User, credential: Credential) -> bool:
+    """Say whether the suspension waits for this person's organisation to agree to its end."""
+    if credential.suspended_at is None or credential.revoked_at is not None:
+        return False
+    return bool(awaited_sides(credential) & sides_of(user, credential.enrolment.cohort.course))
+
+
+def awaited_sides(credential: Credential) -> frozenset[Side]:
+    """Return who has not agreed to the end of a suspension."""
+    return frozenset(side for side, column in LIFTS.items() if getattr(credential, column) is None)
+
+
+def sides_of(user: User, course: Course) -> frozenset[Side]:
+    """Return for which of the course's two organisations a person may withdraw and suspend."""
+    organisations = {Side.UNIVERSITY: course.university_id, Side.COMPANY: course.company_id}
+    return frozenset(
+        side
+        for side, organisation_id in organisations.items()
+        if accounts.has_role(user, organisation_id, *WITHDRAWING)
+    )
 
 
 def _acts_for(user: User, course: Course, roles: frozenset[Role]) -> bool:

@@ -11,12 +11,31 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
+from lms.blobs import BlobStore
+from lms.certs.core.document import SUSPENSION_STATUS, Evidence
+from lms.certs.core.evidence import Piece
+from lms.certs.core.heads import EntryKind
 from lms.certs.core.keys import did_document
+from lms.certs.core.log_proofs import proof_address
+from lms.certs.core.many import Outcome, verify_many
+from lms.certs.core.notices import write_notices
+from lms.certs.core.reading import read_claim
 from lms.certs.core.status import contains, encode_bits
 from lms.certs.core.strict_json import Document, canonical
+from lms.certs.core.times import read_time
 from lms.certs.core.trust import Trust, read_trust
 from lms.certs.core.verify import Verdict, verify
-from lms.certs.models import Credential, IssuanceRequest, RequestState, StatusList
+from lms.certs.models import (
+    Credential,
+    Endorsement,
+    EvidenceFile,
+    IssuanceRequest,
+    LogEntry,
+    Notice,
+    Purpose,
+    RequestState,
+    StatusList,
+)
 from lms.courses.models import Cohort, Course, Enrolment
 from lms.errors import N_, NotFound
 
@@ -27,6 +46,8 @@ UNDER_WAY = (
     RequestState.WAITING_FOR_COMPANY,
 )
 MOST_AT_ONCE = 50
+BETWEEN_LIFTS = timedelta(minutes=5)
+"""How often at most the signers are asked whether a suspension may end: one of them may not agree yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +64,30 @@ class Certificate:
 
 
 class OwnResources(Mapping[str, bytes]):
-    """The status lists that this installation serves, by address; nothing is ever fetched."""
+    """What this installation serves, by address: lists, notices, log proofs; nothing is ever fetched."""
 
     def __init__(self, session: Session, public_url: str) -> None:
         self._session = session
         self._start = f"{public_url.rstrip('/')}/status/"
+        self._beside = re.compile(
+            re.escape(public_url.rstrip("/")) + r"/(log/proofs|status/([0-9]{1,9})/notices)/([0-9a-f]{64})"
+        )
 
     def __getitem__(self, url: str) -> bytes:
-        """Return the list at this address.
+        """Return the list, the notices or the log proof at this address.
 
         Raises:
             KeyError: it is not one of ours, or not signed yet.
         """
+        if beside := self._beside.fullmatch(url):
+            session, number, sha256 = self._session, beside[2], beside[3]
+            found = notices(session, int(number), sha256) if number else log_proof(session, sha256)
+            if found is None:
+                raise KeyError(url)
+            return found
+        return self._status_list(url)
+
+    def _status_list(self, url: str) -> bytes:
         number = url.removeprefix(self._start)
         if not url.startswith(self._start) or not re.fullmatch(r"[0-9]{1,9}", number):
             raise KeyError(url)
@@ -97,18 +130,19 @@ def requests_under_way(session: Session) -> Sequence[IssuanceRequest]:
 
 
 def due_status_lists(session: Session, at: datetime, least_left: timedelta) -> list[int]:
-    """Return the lists that must be signed: never signed, running out, or missing a withdrawal."""
+    """Return the lists that must be signed: never signed, running out, or behind what was decided."""
     lists = session.scalars(select(StatusList).order_by(StatusList.id)).all()
     return [item.id for item in lists if _is_due(session, item, at, least_left)]
 
 
-def revoked_places(session: Session, list_id: int) -> Sequence[int]:
-    """Return the places of a list whose certificates were withdrawn."""
-    return session.scalars(
-        select(Credential.status_index)
-        .where(Credential.status_list_id == list_id, Credential.revoked_at.is_not(None))
-        .order_by(Credential.status_index)
-    ).all()
+def places_set(session: Session, item: StatusList) -> Sequence[int]:
+    """Return the places of a list whose certificates were withdrawn, or are suspended now."""
+    suspends = item.purpose is Purpose.SUSPENSION
+    place = Credential.suspension_index if suspends else Credential.status_index
+    listed = Credential.suspension_list_id if suspends else Credential.status_list_id
+    since = Credential.suspended_at if suspends else Credential.revoked_at
+    found = session.scalars(select(place).where(listed == item.id, since.is_not(None)).order_by(place))
+    return [index for index in found if index is not None]
 
 
 def request(session: Session, request_id: int) -> IssuanceRequest:
@@ -124,15 +158,35 @@ def request(session: Session, request_id: int) -> IssuanceRequest:
 
 
 def request_of_enrolment(session: Session, enrolment_id: int) -> IssuanceRequest | None:
-    """Return the request of an enrolment, if its course's rule was met."""
+    """Return the newest request of an enrolment, if its course's rule was met."""
     return session.scalars(
-        select(IssuanceRequest).where(IssuanceRequest.enrolment_id == enrolment_id)
+        select(IssuanceRequest)
+        .where(IssuanceRequest.enrolment_id == enrolment_id)
+        .order_by(IssuanceRequest.edition.desc())
+        .limit(1)
     ).one_or_none()
 
 
 def credential_of(session: Session, request_id: int) -> Credential | None:
     """Return what a request led to."""
     return session.scalars(select(Credential).where(Credential.request_id == request_id)).one_or_none()
+
+
+def endorsement(session: Session, version_id: int, language: str) -> Endorsement | None:
+    """Return the company's signed word for a course version in a language, if it is there."""
+    return session.scalars(
+        select(Endorsement).where(Endorsement.version_id == version_id, Endorsement.language == language)
+    ).one_or_none()
+
+
+def credential_before(session: Session, request: IssuanceRequest) -> Credential | None:
+    """Return the certificate that a request corrects, if it corrects one."""
+    return _credential_of_edition(session, request, request.edition - 1)
+
+
+def credential_after(session: Session, request: IssuanceRequest) -> Credential | None:
+    """Return the certificate that took the place of this request's, if one did."""
+    return _credential_of_edition(session, request, request.edition + 1)
 
 
 def credential(session: Session, uuid: str) -> Credential:
@@ -182,12 +236,47 @@ def status_list(session: Session, list_id: int) -> Document:
 
 
 def resources(session: Session, found: Credential, trust: Trust) -> dict[str, bytes]:
-    """Return everything that a certificate names and a verifier needs offline: status list, DID documents."""
+    """Return what a certificate names and a verifier needs offline: status lists, DID documents."""
     entry = found.document["credentialStatus"]
     collected = {str(entry["statusListCredential"]): canonical(status_list(session, found.status_list_id))}
+    suspension = found.document.get(SUSPENSION_STATUS)
+    if suspension is not None and found.suspension_list_id is not None:
+        listed = canonical(status_list(session, found.suspension_list_id))
+        collected[str(suspension["statusListCredential"])] = listed
     for party in trust.parties:
         collected[party.did] = canonical(did_document(party.did, party.keys))
+    proof = log_proof(session, found.sha256)
+    if proof is not None:
+        collected |= {proof_address(log.id, found.sha256): proof for log in trust.logs}
     return collected
+
+
+def log_proof(session: Session, sha256: str) -> bytes | None:
+    """Return the proof that a certificate stands in the log; None until both co-signed a head with it."""
+    issued = (LogEntry.document == sha256, LogEntry.kind == EntryKind.ISSUED)
+    found = session.scalars(select(LogEntry.proof).where(*issued)).first()
+    return None if found is None else found.encode("utf-8")
+
+
+def notices(session: Session, list_id: int, sha256: str) -> bytes | None:
+    """Return the notices about a certificate of a status list; None where the list has no such one."""
+    listed = (Credential.status_list_id == list_id, Credential.sha256 == sha256)
+    found = session.scalars(select(Credential.id).where(*listed)).one_or_none()
+    signed = session.scalars(select(Notice.document).where(Notice.credential_id == found).order_by(Notice.id))
+    return None if found is None else write_notices(one for one in signed if one is not None)
+
+
+def evidence_pieces(session: Session, found: Credential, blobs: BlobStore) -> list[Piece | None]:
+    """Return the files that a certificate's evidence is about, in its order; None for what is not kept here.
+
+    A certificate of the first form carries plain hashes, by which hand-ins are found.
+    """
+    rows = session.scalars(select(EvidenceFile).where(EvidenceFile.request_id == found.request_id))
+    kept = {row.position: Piece(row.path, row.salt, blobs.get(row.blob)) for row in rows}
+    return [
+        kept.get(position) or _plain_piece(item, position, blobs)
+        for position, item in enumerate(read_claim(found.document).evidence)
+    ]
 
 
 def course(session: Session, slug: str) -> Course:
@@ -237,6 +326,45 @@ def verdict_on(session: Session, content: bytes, trust: Trust, public_url: str, 
     return verify(content, trust, OwnResources(session, public_url), at)
 
 
+def verdicts_on(
+    session: Session, files: Sequence[tuple[str, bytes]], trust: Trust, public_url: str, at: datetime
+) -> Iterator[Outcome]:
+    """Check many certificate files, one at a time; a row of a CSV may name a certificate of this place."""
+    return verify_many(
+        files,
+        lambda content: verdict_on(session, content, trust, public_url, at),
+        lambda wanted: _content_named(session, wanted, public_url),
+    )
+
+
+def _content_named(session: Session, wanted: str, public_url: str) -> bytes | None:
+    """Find a certificate by its identifier or its address here; no other address is looked at."""
+    named = wanted.partition("#")[0].removeprefix("urn:uuid:")
+    for start in ("/c/", "/verify/"):
+        named = named.removeprefix(f"{public_url.rstrip('/')}{start}")
+    try:
+        return content_of(credential(session, named))
+    except NotFound:
+        return None
+
+
+def _credential_of_edition(session: Session, request: IssuanceRequest, edition: int) -> Credential | None:
+    return session.scalars(
+        select(Credential)
+        .join(Credential.request)
+        .where(IssuanceRequest.enrolment_id == request.enrolment_id, IssuanceRequest.edition == edition)
+    ).one_or_none()
+
+
+def _plain_piece(item: Evidence, position: int, blobs: BlobStore) -> Piece | None:
+    if item.salted or item.genre != "Notebook":
+        return None
+    try:
+        return Piece(f"evidence/{position}/notebook.ipynb", "", blobs.get(item.sha256))
+    except KeyError:
+        return None
+
+
 def _certificates(session: Session, condition: ColumnElement[bool]) -> list[Certificate]:
     rows = session.execute(
         select(IssuanceRequest, Credential)
@@ -260,4 +388,8 @@ def _is_due(session: Session, item: StatusList, at: datetime, least_left: timede
     if item.document is None or item.valid_until is None or item.valid_until - at < least_left:
         return True
     encoded = item.document["credentialSubject"]["encodedList"]
-    return not contains(encoded, encode_bits(revoked_places(session, item.id)))
+    wanted = encode_bits(places_set(session, item))
+    if not contains(encoded, wanted):
+        return True
+    ended = item.purpose is Purpose.SUSPENSION and not contains(wanted, encoded)
+    return ended and at - read_time(item.document["validFrom"]) >= BETWEEN_LIFTS

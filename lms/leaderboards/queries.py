@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, contains_eager, defer, joinedload
@@ -148,8 +148,19 @@ def _entries(session: Session, ids: Sequence[int]) -> dict[int, Entry]:
     return {entry.id: entry for entry in session.scalars(statement)}
 
 
-def place_of(session: Session, enrolment: Enrolment, board: Board, at: datetime) -> tuple[int, int] | None:
-    """Return (rank, field size) of a student on a board, or None without an entry."""
+class PlaceOnBoard(NamedTuple):
+    """Where a student stands: `tied` have that very score, the student among them, of `field` ranked."""
+
+    rank: int
+    tied: int
+    field: int
+
+
+def place_of(session: Session, enrolment: Enrolment, board: Board, at: datetime) -> PlaceOnBoard | None:
+    """Return a student's place on a board, or None without an entry."""
     table = standings(session, board, enrolment.user, at)
     mine = table.mine
-    return (mine.rank, table.ranked) if mine is not None and mine.rank is not None else None
+    if mine is None or mine.rank is None:
+        return None
+    tied = sum(row.rank is not None and row.score == mine.score for row in table.rows)
+    return PlaceOnBoard(mine.rank, tied, table.ranked)

@@ -17,11 +17,15 @@ from lms.certs.core.document import (
     Evidence,
     LabResult,
     Party,
+    Rank,
     Skill,
     StatusEntry,
     build_credential,
     hash_email,
 )
+from lms.certs.core.endorsement import SUITE as ENDORSEMENT_SUITE
+from lms.certs.core.endorsement import build_endorsement, endorse
+from lms.certs.core.evidence import salted_digest
 from lms.certs.core.joint import SUITES
 from lms.certs.core.keys import PublicKey, encode_public, generate, key_id
 from lms.certs.core.proofs import attach, create_proof
@@ -35,6 +39,8 @@ NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 UNIVERSITY = Party("did:web:hangang-university.example", "한강대학교", "https://hangang-university.example/")
 COMPANY = Party("did:web:nuri-ai.example", "누리에이아이", "https://nuri-ai.example/")
 STATUS_URL = "https://duri.example/status/1"
+SUSPENSION_URL = "https://duri.example/status/2"
+ENDORSEMENT_ID = "urn:uuid:0b8a9c8e-6a8c-4f4f-9f0e-0d3f6d2f7b11"
 CLAIM = Claim(
     credential_id="urn:uuid:58172aac-d8ba-41ed-83dd-0b3aef56cc33",
     issued_at=NOW,
@@ -141,6 +147,37 @@ def case() -> Case:
     pair = Pair()
     listed = pair.sign(build_status_list(edition()))
     return Case(pair, pair.sign(build_credential(CLAIM)), {STATUS_URL: json.dumps(listed).encode()})
+
+
+def endorsed(pair: Pair, **changes: Any) -> Document:
+    """Return the achievement's endorsement as the company signs it."""
+    signing = {name: changes.pop(name) for name in ("role", "key", "suite", "created") if name in changes}
+    said = endorse(
+        CLAIM.achievement, COMPANY, endorsement_id=ENDORSEMENT_ID, at=NOW, demo_custody=CLAIM.demo_custody
+    )
+    document = build_endorsement(replace(said, **changes))
+    role = signing.pop("role", Role.COMPANY)
+    return {**document, "proof": [pair.proof(document, role, **{"suite": ENDORSEMENT_SUITE, **signing})]}
+
+
+def whole_claim(pair: Pair) -> Claim:
+    """Return a claim with everything that the first form did not have."""
+    return replace(
+        CLAIM,
+        evidence=(Evidence("softmax.ipynb", salted_digest("5a" * 32, b"{}"), salted=True),),
+        ranks=(Rank("digits", "숫자 순위전(2026-03-01 기준)", 3, 2, 41),),
+        suspension=StatusEntry(SUSPENSION_URL, 17),
+        endorsement=endorsed(pair),
+    )
+
+
+@pytest.fixture(scope="session")
+def whole(case: Case) -> Case:
+    """Return a good certificate of the present form: endorsed, ranked, with salted evidence, suspendable."""
+    pair = case.pair
+    rests = pair.sign(build_status_list(edition(url=SUSPENSION_URL, purpose="suspension")))
+    resources = {**case.resources, SUSPENSION_URL: json.dumps(rests).encode()}
+    return Case(pair, pair.sign(build_credential(whole_claim(pair))), resources)
 
 
 @pytest.fixture

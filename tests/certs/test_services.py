@@ -86,7 +86,8 @@ def test_the_status_list_stands_before_the_first_certificate_is_signed(
     sessions: sessionmaker[Session], pair: Pair
 ) -> None:
     make_credential(sessions, pair)
-    assert pair.university.asked == [Kind.STATUS_LIST, Kind.CREDENTIAL]
+    assert pair.university.asked == [Kind.STATUS_LIST, Kind.STATUS_LIST, Kind.CREDENTIAL]
+    assert pair.company.asked == [Kind.STATUS_LIST, Kind.STATUS_LIST, Kind.ENDORSEMENT, Kind.CREDENTIAL]
 
 
 @pytest.mark.parametrize("role", list(Role))

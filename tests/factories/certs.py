@@ -1,6 +1,6 @@
 """Certificates for tests: a course that can be completed, two honest signers, and dishonest ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -10,12 +10,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import OrganisationKind, User
+from lms.certs.core.endorsement import SUITE as ENDORSEMENT_SUITE
+from lms.certs.core.heads import TreeHead, log_key_id, sign_head
 from lms.certs.core.joint import SUITES
-from lms.certs.core.keys import PublicKey, encode_public, generate, key_id
+from lms.certs.core.keys import KeyUse, PublicKey, encode_public, generate, key_id
+from lms.certs.core.notices import read_notice, review_notice, sign_notice
+from lms.certs.core.problems import CertificateProblem
 from lms.certs.core.proofs import create_proof
-from lms.certs.core.protocols import Kind, SignerRefused, SignerUnavailable
-from lms.certs.core.strict_json import Document
-from lms.certs.core.trust import Role, Trust, TrustedParty
+from lms.certs.core.protocols import Answer, Kind, SignerRefused, SignerUnavailable
+from lms.certs.core.sentences import sentence
+from lms.certs.core.strict_json import Document, sha256_of
+from lms.certs.core.trust import Role, Trust, TrustedLog, TrustedParty
+from lms.certs.core.witness import Witness, review_head
 from lms.certs.models import Credential, IssuanceRequest
 from lms.certs.services.ceremony import issue
 from lms.certs.services.requests import request_issuance
@@ -38,28 +44,83 @@ class KeySigner:
     down: bool = False
     refuses: bool = False
     lies: bool = False
+    lies_on_heads: bool = False
     asked: list[str] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
+    operational: Ed25519PrivateKey = field(default_factory=generate)
+    own: set[str] = field(default_factory=set)
+    witness: Witness = field(default_factory=Witness)
 
     def sign(self, document: Document, kind: Kind) -> Document:
         self.asked.append(str(kind))
         self.before()
         if self.down:
             raise SignerUnavailable("down")
+        if kind in {Kind.TREE_HEAD, Kind.NOTICE}:
+            return self._vouch(document, kind)
         if self.refuses and kind is Kind.CREDENTIAL:
             raise SignerRefused(
                 "signer.not_approved", "This course is not approved.", "승인되지 않은 과정입니다."
             )
+        if kind is Kind.CREDENTIAL:
+            self.own.add(sha256_of(document))
         signed = {**document, "name": "다른 내용"} if self.lies and kind is Kind.CREDENTIAL else document
-        return create_proof(signed, self.key, self.key_id, SUITES[self.role], NOW)
+        suite = ENDORSEMENT_SUITE if kind is Kind.ENDORSEMENT else SUITES[self.role]
+        return create_proof(signed, self.key, self.key_id, suite, NOW)
+
+    def _vouch(self, document: Document, kind: Kind) -> Document:
+        """Review as the real signer does, at the time that the document gives."""
+        did = DIDS[self.role]
+        method = key_id(did, self.operational.public_key())
+        try:
+            if kind is Kind.NOTICE:
+                notice = review_notice(document, did, self.own, read_notice(document).time)
+                return sign_notice(notice, self.operational, method)
+            at = datetime.strptime(document["head"]["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+            head, self.witness = review_head(document, self.witness, self.own, at)
+        except CertificateProblem as problem:
+            spoken = (sentence(problem.code, problem.params, language) for language in ("en", "ko"))
+            raise SignerRefused(problem.code, *spoken) from None
+        return sign_head(head, self.key if self.lies_on_heads else self.operational, method)
+
+    def sign_many(self, documents: Sequence[Document], kind: Kind) -> list[Answer]:
+        answers: list[Answer] = []
+        for document in documents:
+            try:
+                answers.append(self.sign(document, kind))
+            except SignerRefused as refused:
+                answers.append(refused)
+        return answers
+
+    def sign_pdf(self, content: bytes) -> bytes:
+        raise SignerUnavailable(f"{len(content)} bytes of PDF, and no key for them")
 
     @property
     def key_id(self) -> str:
         return key_id(DIDS[self.role], self.key.public_key())
 
     def party(self) -> TrustedParty:
-        public = PublicKey(self.key_id, encode_public(self.key.public_key()))
-        return TrustedParty(self.role, str(self.role), DIDS[self.role], (public,))
+        did, operational = DIDS[self.role], self.operational.public_key()
+        keys = (
+            PublicKey(self.key_id, encode_public(self.key.public_key())),
+            PublicKey(key_id(did, operational), encode_public(operational), use=KeyUse.OPERATIONAL),
+        )
+        return TrustedParty(self.role, str(self.role), did, keys)
+
+
+@dataclass
+class LogKey:
+    """The key of a log, in memory."""
+
+    key: Ed25519PrivateKey = field(default_factory=generate)
+    id: str = f"{PUBLIC_URL}/log"
+
+    @property
+    def multibase(self) -> str:
+        return encode_public(self.key.public_key())
+
+    def sign(self, head: TreeHead) -> Document:
+        return sign_head(head, self.key, log_key_id(self.id, self.multibase))
 
 
 @dataclass
@@ -68,10 +129,17 @@ class Pair:
 
     university: KeySigner = field(default_factory=lambda: KeySigner(Role.UNIVERSITY))
     company: KeySigner = field(default_factory=lambda: KeySigner(Role.COMPANY))
+    log: LogKey = field(default_factory=LogKey)
 
     @property
     def trust(self) -> Trust:
         return Trust((self.university.party(), self.company.party()))
+
+    @property
+    def pinned(self) -> Trust:
+        """Trust both, and ask for the log's proof."""
+        log = TrustedLog(self.log.id, self.log.multibase, tuple(DIDS.values()))
+        return Trust(self.trust.parties, (log,))
 
     @property
     def signing(self) -> Signing:
@@ -80,6 +148,7 @@ class Pair:
             trust=self.trust,
             public_url=PUBLIC_URL,
             demo_custody=True,
+            log=self.log,
         )
 
 

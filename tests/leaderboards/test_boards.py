@@ -146,8 +146,8 @@ def test_the_place_of_a_student_counts_students_only(world: World, board: Board)
     hand_in(world, 0.9, 0.8)
     other = enrol(world.session, make_user(world.session, name="이바다"), world.cohort)
     hand_in(world, 0.95, 0.9, enrolment=other)
-    assert place_of(world.session, world.enrolment, board, NOW) == (2, 2)
-    assert place_of(world.session, other, board, NOW) == (1, 2)
+    assert place_of(world.session, world.enrolment, board, NOW) == (2, 1, 2)
+    assert place_of(world.session, other, board, NOW) == (1, 1, 2)
 
 
 def test_only_the_cohort_and_the_staff_see_a_board(world: World, board: Board) -> None:

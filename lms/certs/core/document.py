@@ -4,9 +4,10 @@ import base64
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from lms.certs.core.jsonld import CREDENTIALS_V2, OPEN_BADGES, OPEN_BADGES_EXTENSIONS
 from lms.certs.core.problems import DocumentProblem
@@ -18,10 +19,19 @@ JOINT_ISSUANCE_POLICY = f"{NAMESPACE}JointIssuancePolicy"
 REQUIRED_SIGNER = f"{NAMESPACE}requiredSigner"
 DEMO_CUSTODY = f"{NAMESPACE}DemoCustody"
 ASSURANCE = f"{NAMESPACE}assurance"
+SUSPENSION_STATUS = f"{NAMESPACE}suspensionStatus"
+SALTED_DIGEST = f"{NAMESPACE}saltedDigest"
 
 CONTEXT = [CREDENTIALS_V2, OPEN_BADGES, OPEN_BADGES_EXTENSIONS]
 SCHEMA_URL = "https://purl.imsglobal.org/spec/ob/v3p0/schema/json/ob_v3p0_achievementcredential_schema.json"
 SHARED_KERNEL = "shared-kernel"
+PLACES = {
+    "place": {"ko": "순위", "en": "place"},
+    "tied": {"ko": "같은 점수인 사람 수(본인 포함)", "en": "people with the same score, the holder included"},
+    "field": {"ko": "순위에 든 사람 수", "en": "people ranked"},
+}
+"""The three results that a place on a leaderboard becomes, in this order, and their names."""
+BETWEEN = " · "
 
 _SCORE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -29,6 +39,7 @@ _IDENTIFIER = re.compile(r"(https?|urn|did):[^\s<>\"{}|\\^`#\x00-\x20]+")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 _CREDENTIAL_ID = re.compile(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MULTIHASH_SHA256 = b"\x12\x20"
+_MOST_RANKED = 999_999_999
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +83,35 @@ class LabResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Rank:
+    """State a place on a leaderboard: `tied` have that score, the holder among them, of `field` ranked.
+
+    `name` says which board and when; `slug` is unique in the course.
+    """
+
+    slug: str
+    name: str
+    place: int
+    tied: int
+    field: int
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """Fix a file that led to the result by its hash (hex SHA-256); `genre` says what kind of file."""
+    """Fix a file that led to the result by its hash (hex SHA-256); `genre` says what kind of file.
+
+    A salted hash tells nothing to who lacks the salt, so that a guess at the file cannot be tried.
+    """
 
     name: str
     sha256: str
     genre: str = "Notebook"
+    salted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StatusEntry:
-    """Say at which place of which status list a revocation would show."""
+    """Say at which place of which status list a revocation, or a suspension, would show."""
 
     url: str
     index: int
@@ -90,7 +119,11 @@ class StatusEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """Hold everything that a certificate states. Scores are decimal strings in points."""
+    """Hold everything that a certificate states. Scores are decimal strings in points.
+
+    `ranks`, `suspension` and `endorsement` are absent from certificates of the first form. `endorsement` is
+    the company's signed word for the achievement (`lms.certs.core.endorsement`).
+    """
 
     credential_id: str
     issued_at: datetime
@@ -108,6 +141,9 @@ class Claim:
     demo_custody: bool
     assurance: str = SHARED_KERNEL
     valid_until: datetime | None = None
+    ranks: tuple[Rank, ...] = ()
+    suspension: StatusEntry | None = None
+    endorsement: Document | None = None
 
 
 def hash_email(email: str, salt: str) -> str:
@@ -129,12 +165,12 @@ def build_credential(claim: Claim) -> Document:
         "@context": list(CONTEXT),
         "id": claim.credential_id,
         "type": ["VerifiableCredential", "OpenBadgeCredential"],
-        "name": _nfc(claim.achievement.name),
-        "issuer": _profile(claim.university),
+        "name": compose(claim.achievement.name),
+        "issuer": profile(claim.university),
         "validFrom": write_time(claim.issued_at),
         "credentialSubject": _subject(claim),
         "credentialSchema": [{"id": SCHEMA_URL, "type": "1EdTechJsonSchemaValidator2019"}],
-        "credentialStatus": _status(claim.status),
+        "credentialStatus": _status(claim.status, "revocation"),
         "termsOfUse": joint_policy(
             claim.credential_id,
             (claim.university.did, claim.company.did),
@@ -145,6 +181,8 @@ def build_credential(claim: Claim) -> Document:
         document["evidence"] = [_evidence(item) for item in claim.evidence]
     if claim.valid_until is not None:
         document["validUntil"] = write_time(claim.valid_until)
+    if claim.suspension is not None:
+        document[SUSPENSION_STATUS] = _status(claim.suspension, "suspension")
     return document
 
 
@@ -164,19 +202,27 @@ def check_claim(claim: Claim) -> None:
     Raises:
         DocumentProblem: naming the field.
     """
-    addresses = [claim.achievement.id, claim.status.url, claim.university.did, claim.company.did]
-    addresses += [claim.university.url, claim.company.url, *(skill.url for skill in claim.achievement.skills)]
+    entries = [claim.status, *([claim.suspension] if claim.suspension else [])]
+    addresses = [claim.achievement.id, claim.university.did, claim.company.did]
+    addresses += [
+        *(entry.url for entry in entries),
+        claim.university.url,
+        claim.company.url,
+        *(skill.url for skill in claim.achievement.skills),
+    ]
     scores = [claim.score, claim.maximum]
     scores += [value for lab in claim.labs for value in (lab.score, lab.maximum)]
-    slugs = [lab.slug for lab in claim.labs]
+    slugs, boards = [lab.slug for lab in claim.labs], [rank.slug for rank in claim.ranks]
     checks = {
         "credential_id": bool(_CREDENTIAL_ID.fullmatch(claim.credential_id)),
         "address": all(_IDENTIFIER.fullmatch(address.split("#")[0]) for address in addresses),
         "achievement": "#" not in claim.achievement.id and claim.achievement.language in {"ko", "en"},
         "score": all(_SCORE.fullmatch(score) for score in scores),
         "labs": len(set(slugs)) == len(slugs) and all(_SLUG.fullmatch(slug) for slug in slugs),
+        "ranks": len(set(boards)) == len(boards) and all(map(_is_rank, claim.ranks)),
         "evidence": all(_SHA256.fullmatch(item.sha256) for item in claim.evidence),
-        "status": claim.status.index >= 0 and "#" not in claim.status.url,
+        "status": all(entry.index >= 0 and "#" not in entry.url for entry in entries)
+        and len({entry.url for entry in entries}) == len(entries),
         "holder_name": bool(claim.holder_name.strip()),
         "parties": claim.university.did != claim.company.did,
     }
@@ -191,50 +237,79 @@ def digest_multibase(sha256: str) -> str:
     return "u" + base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
 
 
+class _Result(NamedTuple):
+    key: str
+    name: str
+    value: str
+    most: str
+    kind: str = "RawScore"
+    least: str = "0"
+
+
+def _places(rank: Rank, language: str) -> Iterator[_Result]:
+    for key, value in zip(PLACES, (rank.place, rank.tied, rank.field), strict=True):
+        name = f"{rank.name}{BETWEEN}{PLACES[key][language]}"
+        kind = f"ext:Leaderboard{key.title()}"
+        yield _Result(f"{key}-{rank.slug}", name, str(value), str(rank.field), kind, "1")
+
+
+def _is_rank(rank: Rank) -> bool:
+    counted = 1 <= rank.place <= rank.field and 1 <= rank.tied <= rank.field
+    return counted and rank.field <= _MOST_RANKED and bool(_SLUG.fullmatch(rank.slug))
+
+
 def _subject(claim: Claim) -> Document:
     achievement = claim.achievement
-    results = [("score", achievement.name, claim.score, claim.maximum)]
-    results += [(f"lab-{lab.slug}", lab.name, lab.score, lab.maximum) for lab in claim.labs]
+    results = [_Result("score", achievement.name, claim.score, claim.maximum)]
+    results += [_Result(f"lab-{lab.slug}", lab.name, lab.score, lab.maximum) for lab in claim.labs]
+    results += [result for rank in claim.ranks for result in _places(rank, achievement.language)]
     described: Document = {
         "id": achievement.id,
         "type": ["Achievement"],
         "achievementType": "Course",
-        "name": _nfc(achievement.name),
-        "description": _nfc(achievement.description),
-        "criteria": {"narrative": _nfc(achievement.criteria)},
+        "name": compose(achievement.name),
+        "description": compose(achievement.description),
+        "criteria": {"narrative": compose(achievement.criteria)},
         "inLanguage": achievement.language,
         "resultDescription": [
             {
-                "id": f"{achievement.id}#{key}",
+                "id": f"{achievement.id}#{result.key}",
                 "type": ["ResultDescription"],
-                "name": _nfc(name),
-                "resultType": "RawScore",
-                "valueMin": "0",
-                "valueMax": maximum,
+                "name": compose(result.name),
+                "resultType": result.kind,
+                "valueMin": result.least,
+                "valueMax": result.most,
             }
-            for key, name, _, maximum in results
+            for result in results
         ],
     }
+    if claim.endorsement is not None:
+        described["endorsement"] = [claim.endorsement]
     if achievement.skills:
         described["alignment"] = [_alignment(skill) for skill in achievement.skills]
     return {
         "type": ["AchievementSubject"],
         "identifier": [
-            _identity("name", _nfc(claim.holder_name), None),
+            _identity("name", compose(claim.holder_name), None),
             _identity("emailAddress", claim.email_hash, claim.email_salt),
         ],
-        "source": _profile(claim.company),
+        "source": profile(claim.company),
         "achievement": described,
         "result": [
-            {"type": ["Result"], "resultDescription": f"{achievement.id}#{key}", "value": score}
-            for key, _, score, _ in results
+            {
+                "type": ["Result"],
+                "resultDescription": f"{achievement.id}#{result.key}",
+                "value": result.value,
+            }
+            for result in results
         ],
         ASSURANCE: claim.assurance,
     }
 
 
-def _profile(party: Party) -> Document:
-    return {"id": party.did, "type": ["Profile"], "name": _nfc(party.name), "url": party.url}
+def profile(party: Party) -> Document:
+    """Write an organisation as Open Badges names it."""
+    return {"id": party.did, "type": ["Profile"], "name": compose(party.name), "url": party.url}
 
 
 def _identity(kind: str, value: str, salt: str | None) -> Document:
@@ -250,17 +325,17 @@ def _identity(kind: str, value: str, salt: str | None) -> Document:
 def _alignment(skill: Skill) -> Document:
     return {
         "type": ["Alignment"],
-        "targetName": _nfc(skill.name),
+        "targetName": compose(skill.name),
         "targetUrl": skill.url,
-        "targetFramework": _nfc(skill.framework),
+        "targetFramework": compose(skill.framework),
     }
 
 
-def _status(entry: StatusEntry) -> Document:
+def _status(entry: StatusEntry, purpose: str) -> Document:
     return {
         "id": f"{entry.url}#{entry.index}",
         "type": "BitstringStatusListEntry",
-        "statusPurpose": "revocation",
+        "statusPurpose": purpose,
         "statusListIndex": str(entry.index),
         "statusListCredential": entry.url,
     }
@@ -269,12 +344,12 @@ def _status(entry: StatusEntry) -> Document:
 def _evidence(item: Evidence) -> Document:
     return {
         "type": ["Evidence"],
-        "name": _nfc(item.name),
+        "name": compose(item.name),
         "genre": item.genre,
-        "digestMultibase": digest_multibase(item.sha256),
+        SALTED_DIGEST if item.salted else "digestMultibase": digest_multibase(item.sha256),
     }
 
 
-def _nfc(text: str) -> str:
+def compose(text: str) -> str:
     """Compose Hangul and accents: the two spellings look the same but would be signed differently."""
     return unicodedata.normalize("NFC", text)

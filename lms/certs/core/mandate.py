@@ -1,23 +1,26 @@
 """What one organisation lets its signer sign, and the judgement of one document against it."""
 
+import ipaddress
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from lms.certs.core.document import CONTEXT, Claim
+from lms.certs.core.endorsement import Endorsement, read_endorsement
 from lms.certs.core.joint import CLOCK_SKEW
 from lms.certs.core.problems import CertificateProblem, DocumentProblem
 from lms.certs.core.reading import read_claim
-from lms.certs.core.status import StatusList, contains, decode_bits, read_status_list
+from lms.certs.core.status import REVOCATION, StatusList, contains, decode_bits, encode_bits, read_status_list
 from lms.certs.core.strict_json import Document, read_object
 from lms.certs.core.times import write_time
 from lms.certs.core.trust import Role
 
 OLDEST = timedelta(days=30)
 LONGEST_LIST = timedelta(hours=72)
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+DAILY_QUOTA = 2_000
 _T = TypeVar("_T")
 
 
@@ -25,12 +28,17 @@ class Refusal(CertificateProblem):
     """Say why the organisation does not sign."""
 
 
+class NotYet(Refusal):
+    """Say why the organisation does not sign now; asking again later is right."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mandate:
     """Hold one signer's own settings; the LMS cannot change them.
 
     `achievements` are approved one by one, `courses` and `status_lists` by the start of their address,
-    which ends with a slash.
+    which ends with a slash. With `open_roster` everybody may have an approved achievement; only a
+    demonstration's signer does that.
     """
 
     role: Role
@@ -43,6 +51,13 @@ class Mandate:
     achievements: tuple[str, ...] = ()
     courses: tuple[str, ...] = ()
     status_lists: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    """Under which clients reach the server, besides those of its own machine and of its identifier."""
+    open_roster: bool = False
+    daily_quota: int = DAILY_QUOTA
+    """Certificates signed within 24 hours at most."""
+    approval: bool = False
+    """Wait for a person before signing a certificate."""
 
     @property
     def did(self) -> str:
@@ -61,11 +76,14 @@ class Mandate:
 def read_mandate(content: bytes) -> Mandate:
     """Read a signer's settings.
 
+    A file of the signer's first form says nothing about a roster: under demo custody it is open.
+
     Raises:
         DocumentProblem: not the settings of a signer.
     """
     try:
         settings = read_object(content)
+        demo_custody = _exactly(bool, settings["demo_custody"])
         mandate = Mandate(
             role=Role(settings["role"]),
             name=_exactly(str, settings["name"]),
@@ -73,16 +91,28 @@ def read_mandate(content: bytes) -> Mandate:
             company=_exactly(str, settings["company"]),
             host=_exactly(str, settings["host"]),
             port=_exactly(int, settings["port"]),
-            demo_custody=_exactly(bool, settings["demo_custody"]),
+            demo_custody=demo_custody,
             achievements=_addresses(settings["achievements"]),
             courses=_addresses(settings["courses"]),
             status_lists=_addresses(settings["status_lists"]),
+            names=_addresses(settings.get("names", [])),
+            open_roster=_exactly(bool, settings.get("open_roster", demo_custody)),
+            daily_quota=_exactly(int, settings.get("daily_quota", DAILY_QUOTA)),
+            approval=_exactly(bool, settings.get("approval", False)),
         )
     except (CertificateProblem, KeyError, TypeError, ValueError, AttributeError):
         raise DocumentProblem("document.bad_value", field="signer.json") from None
-    slashed = all(prefix.endswith("/") for prefix in (*mandate.courses, *mandate.status_lists))
-    if not slashed or mandate.host not in _LOOPBACK or mandate.university == mandate.company:
-        raise DocumentProblem("document.bad_value", field="signer.json")
+    sound = {
+        "courses": all(prefix.endswith("/") for prefix in mandate.courses),
+        "status_lists": all(prefix.endswith("/") for prefix in mandate.status_lists),
+        "host": _is_host(mandate.host),
+        "company": mandate.university != mandate.company,
+        "open_roster": mandate.demo_custody or not mandate.open_roster,
+        "daily_quota": mandate.daily_quota >= 0,
+    }
+    for name, good in sound.items():
+        if not good:
+            raise DocumentProblem("document.bad_value", field=f"signer.json: {name}")
     return mandate
 
 
@@ -106,10 +136,9 @@ def review_credential(document: Document, mandate: Mandate, now: datetime) -> Cl
     _check_pair(claim.university.did, claim.company.did, mandate)
     _check_custody(mandate, demo_custody=claim.demo_custody)
     _check_date(claim.issued_at, now)
-    if not _covers(claim.achievement.id, mandate.achievements, mandate.courses):
-        raise Refusal("signer.not_approved", achievement=claim.achievement.id[:200])
-    if not _covers(claim.status.url, (), mandate.status_lists):
-        raise Refusal("signer.list_not_approved", url=claim.status.url[:200])
+    _check_achievement(claim.achievement.id, mandate)
+    for entry in (claim.status, *([claim.suspension] if claim.suspension else [])):
+        _check_list(entry.url, mandate)
     pairs = [(claim.score, claim.maximum), *((lab.score, lab.maximum) for lab in claim.labs)]
     if any(Decimal(score) > Decimal(maximum) for score, maximum in pairs):
         raise Refusal("signer.score")
@@ -121,8 +150,12 @@ def review_status_list(
     mandate: Mandate,
     now: datetime,
     before: StatusList | None,
+    lifted: Collection[int] | None = (),
 ) -> StatusList:
     """Judge an edition of a status list before signing it, given the edition signed before.
+
+    Args:
+        lifted: the places at which a suspension may end; None: all.
 
     Raises:
         Refusal: with the first thing against it.
@@ -134,16 +167,62 @@ def review_status_list(
     _check_pair(edition.university_did, edition.company_did, mandate)
     _check_custody(mandate, demo_custody=edition.demo_custody)
     _check_date(edition.valid_from, now)
-    if not _covers(edition.url, (), mandate.status_lists):
-        raise Refusal("signer.list_not_approved", url=edition.url[:200])
+    _check_list(edition.url, mandate)
     if not timedelta(0) < edition.valid_until - edition.valid_from <= LONGEST_LIST:
         raise Refusal("signer.lives_too_long", hours=int(LONGEST_LIST.total_seconds() // 3600))
     decode_bits(edition.encoded)
-    if before is not None and edition.valid_from < before.valid_from:
-        raise Refusal("signer.older_list")
-    if before is not None and not contains(edition.encoded, before.encoded):
-        raise Refusal("signer.unrevoked")
+    if before is not None:
+        _check_edition(edition, before, lifted)
     return edition
+
+
+def review_endorsement(document: Document, mandate: Mandate, now: datetime) -> Endorsement:
+    """Judge an endorsement of an achievement before signing it; only a company's signer is asked for it.
+
+    Raises:
+        Refusal: with the first thing against it.
+        DocumentProblem: the document has not the one form that is signed.
+    """
+    if "proof" in document:
+        raise Refusal("signer.has_proofs")
+    endorsement = read_endorsement(document)
+    if mandate.role is not Role.COMPANY or endorsement.endorser.did != mandate.company:
+        raise Refusal("signer.not_the_pair")
+    _check_custody(mandate, demo_custody=endorsement.demo_custody)
+    _check_date(endorsement.signed_at, now)
+    _check_achievement(endorsement.achievement_id, mandate)
+    return endorsement
+
+
+def _check_edition(edition: StatusList, before: StatusList, lifted: Collection[int] | None) -> None:
+    if edition.valid_from < before.valid_from:
+        raise Refusal("signer.older_list")
+    if edition.purpose != before.purpose:
+        raise Refusal("signer.other_purpose")
+    if contains(edition.encoded, before.encoded):
+        return
+    if edition.purpose == REVOCATION:
+        raise Refusal("signer.unrevoked")
+    if lifted is not None and not contains(edition.encoded, _without(before.encoded, lifted)):
+        raise Refusal("signer.not_lifted")
+
+
+def _without(encoded: str, places: Collection[int]) -> str:
+    """Return a list in which these places are not set."""
+    bits = decode_bits(encoded)
+    size = len(bits) * 8
+    found = (index for index in range(size) if bits[index // 8] & (0x80 >> (index % 8)))
+    return encode_bits((index for index in found if index not in places), size)
+
+
+def _check_achievement(address: str, mandate: Mandate) -> None:
+    if not _covers(address, mandate.achievements, mandate.courses):
+        raise Refusal("signer.not_approved", achievement=address[:200])
+
+
+def _check_list(address: str, mandate: Mandate) -> None:
+    if not _covers(address, (), mandate.status_lists):
+        raise Refusal("signer.list_not_approved", url=address[:200])
 
 
 def _check_pair(university: str, company: str, mandate: Mandate) -> None:
@@ -168,6 +247,14 @@ def _covers(address: str, exact: tuple[str, ...], starts: tuple[str, ...]) -> bo
 
 def _with(addresses: tuple[str, ...], address: str | None) -> tuple[str, ...]:
     return addresses if address is None or address in addresses else (*addresses, address)
+
+
+def _is_host(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return text == "localhost"
+    return True
 
 
 def _exactly(kind: type[_T], value: object) -> _T:

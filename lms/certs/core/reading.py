@@ -6,16 +6,22 @@ from typing import Any
 
 from lms.certs.core.document import (
     ASSURANCE,
+    BETWEEN,
     DEMO_CUSTODY,
+    PLACES,
+    SALTED_DIGEST,
+    SUSPENSION_STATUS,
     Achievement,
     Claim,
     Evidence,
     LabResult,
     Party,
+    Rank,
     Skill,
     StatusEntry,
     build_credential,
 )
+from lms.certs.core.endorsement import read_endorsement
 from lms.certs.core.problems import CertificateProblem, DocumentProblem
 from lms.certs.core.strict_json import Document, canonical, without_proof
 from lms.certs.core.times import read_time
@@ -46,8 +52,11 @@ def read_claim(document: Document) -> Claim:
 def _claim(document: Document) -> Claim:
     subject = document["credentialSubject"]
     name, email = subject["identifier"]
-    whole, *labs = _results(subject)
-    until = document.get("validUntil")
+    results = _results(subject)
+    boards = sum(key.startswith("place-") for key, _ in results)
+    ranked = len(results) - len(PLACES) * boards
+    (_, whole), *labs = results[:ranked]
+    until, suspension = document.get("validUntil"), document.get(SUSPENSION_STATUS)
     return Claim(
         credential_id=_text(document["id"]),
         issued_at=read_time(document["validFrom"]),
@@ -59,27 +68,53 @@ def _claim(document: Document) -> Claim:
         achievement=_achievement(subject["achievement"]),
         score=whole.score,
         maximum=whole.maximum,
-        labs=tuple(labs),
+        labs=tuple(lab for _, lab in labs),
+        ranks=tuple(_rank(results[at : at + len(PLACES)]) for at in range(ranked, len(results), len(PLACES))),
         evidence=tuple(_evidence(item) for item in _items(document.get("evidence", []))),
         status=_status(document["credentialStatus"]),
         demo_custody=any(term.get("type") == DEMO_CUSTODY for term in _items(document["termsOfUse"])),
         assurance=_text(subject[ASSURANCE]),
         valid_until=None if until is None else read_time(until),
+        suspension=None if suspension is None else _status(suspension),
+        endorsement=_endorsement(subject["achievement"]),
     )
 
 
-def _results(subject: Document) -> list[LabResult]:
+def _results(subject: Document) -> list[tuple[str, LabResult]]:
     descriptions = _items(subject["achievement"]["resultDescription"])
     results = _items(subject["result"])
     return [
-        LabResult(
-            slug=_text(description["id"]).rpartition("#")[2].removeprefix("lab-"),
-            name=_text(description["name"]),
-            score=_text(result["value"]),
-            maximum=_text(description["valueMax"]),
+        (
+            _text(description["id"]).rpartition("#")[2],
+            LabResult(
+                slug=_text(description["id"]).rpartition("#")[2].removeprefix("lab-"),
+                name=_text(description["name"]),
+                score=_text(result["value"]),
+                maximum=_text(description["valueMax"]),
+            ),
         )
         for description, result in zip(descriptions, results, strict=True)
     ]
+
+
+def _rank(results: list[tuple[str, LabResult]]) -> Rank:
+    (key, place), (_, tied), (_, field) = results
+    return Rank(
+        slug=key.removeprefix("place-"),
+        name=place.name.rpartition(BETWEEN)[0],
+        place=int(place.score),
+        tied=int(tied.score),
+        field=int(field.score),
+    )
+
+
+def _endorsement(achievement: Document) -> Document | None:
+    """Return the embedded endorsement, whose form is as strict: stock software shows all of it."""
+    if "endorsement" not in achievement:
+        return None
+    [document] = _items(achievement["endorsement"])
+    read_endorsement(document)
+    return document
 
 
 def _achievement(achievement: Document) -> Achievement:
@@ -105,7 +140,9 @@ def _status(entry: Document) -> StatusEntry:
 
 
 def _evidence(item: Document) -> Evidence:
-    return Evidence(_text(item["name"]), _sha256(_text(item["digestMultibase"])), _text(item["genre"]))
+    salted = SALTED_DIGEST in item
+    digest = _text(item[SALTED_DIGEST if salted else "digestMultibase"])
+    return Evidence(_text(item["name"]), _sha256(digest), _text(item["genre"]), salted)
 
 
 def _sha256(digest: str) -> str:

@@ -13,6 +13,7 @@ from lms.certs.core.problems import CertificateProblem, StatusProblem
 from lms.certs.core.strict_json import Document, canonical, without_proof
 from lms.certs.core.times import read_time, write_time
 
+REVOCATION, SUSPENSION = PURPOSES = ("revocation", "suspension")
 LEAST_BITS = 131_072
 MOST_BYTES = 1_048_576
 _MOST_ENCODED = 2_000_000
@@ -21,7 +22,10 @@ _GZIP = 31
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusList:
-    """Hold one edition of a status list; `encoded` is the compressed bit string."""
+    """Hold one edition of a status list; `encoded` is the compressed bit string.
+
+    `purpose` says what a place that is set means: a revocation, for good, or a suspension, which can end.
+    """
 
     url: str
     university_did: str
@@ -30,6 +34,7 @@ class StatusList:
     valid_until: datetime
     encoded: str
     demo_custody: bool
+    purpose: str = REVOCATION
 
 
 def build_status_list(edition: StatusList) -> Document:
@@ -47,7 +52,7 @@ def build_status_list(edition: StatusList) -> Document:
         "credentialSubject": {
             "id": f"{edition.url}#list",
             "type": "BitstringStatusList",
-            "statusPurpose": "revocation",
+            "statusPurpose": edition.purpose,
             "encodedList": edition.encoded,
         },
         "termsOfUse": joint_policy(
@@ -75,12 +80,13 @@ def read_status_list(document: Document) -> StatusList:
             valid_until=read_time(unsecured["validUntil"]),
             encoded=unsecured["credentialSubject"]["encodedList"],
             demo_custody=terms[-1]["type"] == DEMO_CUSTODY,
+            purpose=unsecured["credentialSubject"]["statusPurpose"],
         )
         same = canonical(build_status_list(edition)) == canonical(unsecured)
     except (CertificateProblem, KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise StatusProblem("status.shape") from None
     texts = (edition.url, edition.encoded, edition.university_did, edition.company_did)
-    if not same or not all(isinstance(text, str) for text in texts):
+    if not same or not all(isinstance(text, str) for text in texts) or edition.purpose not in PURPOSES:
         raise StatusProblem("status.shape")
     return edition
 
@@ -133,6 +139,17 @@ def is_set(encoded: str, index: int) -> bool:
     if not 0 <= index < len(bits) * 8:
         raise StatusProblem("status.index_outside", index=index)
     return bool(bits[index // 8] & (0x80 >> (index % 8)))
+
+
+def places_in(encoded: str) -> set[int]:
+    """Return every place that is set.
+
+    Raises:
+        StatusProblem: the list cannot be unpacked.
+    """
+    bits = decode_bits(encoded)
+    set_bytes = (at for at, byte in enumerate(bits) if byte)
+    return {at * 8 + place for at in set_bytes for place in range(8) if bits[at] & (0x80 >> place)}
 
 
 def contains(later: str, earlier: str) -> bool:

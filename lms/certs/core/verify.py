@@ -4,10 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
+from lms.certs.core.carriers import Kind, open_carrier
 from lms.certs.core.document import CONTEXT, SHARED_KERNEL, Claim, StatusEntry
+from lms.certs.core.endorsement import examine_endorsement
 from lms.certs.core.joint import (
     CLOCK_SKEW,
+    OPEN,
     Finding,
     Signature,
     check_policy,
@@ -17,15 +21,20 @@ from lms.certs.core.joint import (
     same_key,
 )
 from lms.certs.core.jsonld import CREDENTIALS_V2
-from lms.certs.core.pdf import credential_from_pdf, is_pdf
+from lms.certs.core.log_proofs import examine_log_proof, proof_at_hand
+from lms.certs.core.notices import examine_notices, notice_address
 from lms.certs.core.problems import CertificateProblem, DocumentProblem, StatusProblem, Unreadable
 from lms.certs.core.reading import read_claim
-from lms.certs.core.status import StatusList, is_set, read_status_list
+from lms.certs.core.status import REVOCATION, SUSPENSION, StatusList, is_set, read_status_list
 from lms.certs.core.strict_json import Document, read_object, sha256_of
 from lms.certs.core.times import write_time
 from lms.certs.core.trust import Role, Trust
 
+if TYPE_CHECKING:
+    from lms.certs.core.pdf_signatures import PdfAnswer
+
 STATUS_LIST_MAX_BYTES = 4_000_000
+_NOTED = {REVOCATION: Finding("credential.revoked", {}), SUSPENSION: Finding("credential.suspended", {})}
 
 
 class Status(StrEnum):
@@ -57,18 +66,26 @@ class Verdict:
     notices: tuple[Finding, ...] = ()
 
 
-def verify(content: bytes, trust: Trust, resources: Mapping[str, bytes], at: datetime) -> Verdict:
-    """Examine a certificate: JSON, or a PDF that carries it.
+def verify(
+    content: bytes,
+    trust: Trust,
+    resources: Mapping[str, bytes],
+    at: datetime,
+    *,
+    log_proof: bytes | None = None,
+) -> Verdict:
+    """Examine a certificate: JSON, or a PDF, PNG or SVG that carries it.
 
     Args:
         content: the file.
-        trust: the pinned organisations.
+        trust: the pinned organisations and logs.
         resources: status lists by address, and DID documents by DID.
         at: the moment for which the answer holds.
+        log_proof: that the log holds the certificate, where the file itself does not carry it.
     """
-    from_pdf = is_pdf(content)
     try:
-        document = _read_document(credential_from_pdf(content) if from_pdf else content)
+        carried = open_carrier(content)
+        document = _read_document(carried.credential)
         sha256 = sha256_of(document)
     except Unreadable as problem:
         return Verdict(Status.UNREADABLE, (Finding(problem.code, problem.params),))
@@ -76,20 +93,40 @@ def verify(content: bytes, trust: Trust, resources: Mapping[str, bytes], at: dat
         claim = _read(document)
     except DocumentProblem as problem:
         return Verdict(Status.REFUSED, (Finding(problem.code, problem.params),))
-    signatures = _signatures(document, claim.university.did, claim.company.did, trust, at)
-    against = [
+    proof = log_proof or carried.log_proof or proof_at_hand(resources, document, trust)
+    log = examine_log_proof(proof, document, trust, at)
+    dids = claim.university.did, claim.company.did
+    signatures = _signatures(document, dids, trust, at, log.proven)
+    paper = _examine_paper(content, carried.kind, claim, trust, at)
+    noted, unlisted = _examine_statuses(claim, trust, resources, at)
+    findings = (
         *_against_joint(document, signatures, trust),
         *_against_dates(claim, at),
         *_against_did_documents(signatures, trust, resources),
-    ]
-    revoked, open_questions = _examine_status(claim, trust, resources, at)
+        *examine_endorsement(claim, trust, at, log.proven),
+        *examine_notices(resources, notice_address(claim.status.url, sha256), sha256, dids, trust),
+        *log.findings,
+        *(paper.findings if paper else ()),
+        *noted,
+    )
     facts = Facts(claim, *signatures, sha256)
-    notices = tuple(_notices(facts, from_pdf=from_pdf))
-    if against or revoked:
-        return Verdict(Status.REFUSED, (*against, *revoked), facts, notices)
-    if open_questions:
-        return Verdict(Status.UNDECIDED, open_questions, facts, notices)
-    return Verdict(Status.VALID, (), facts, notices)
+    notices = (*_notices(facts, carried.kind, paper), *log.notices)
+    return _conclude(findings, (*unlisted, *log.missing, *(paper.unknown if paper else ())), facts, notices)
+
+
+def _conclude(
+    findings: Iterable[Finding],
+    unknown: Iterable[Finding],
+    facts: Facts,
+    notices: tuple[Finding, ...],
+) -> Verdict:
+    """Weigh what was found: one thing against it refuses, one thing unknown leaves the answer open."""
+    found = tuple(findings)
+    against = tuple(finding for finding in found if finding.code not in OPEN)
+    if against:
+        return Verdict(Status.REFUSED, against, facts, notices)
+    questions = (*(finding for finding in found if finding.code in OPEN), *unknown)
+    return Verdict(Status.UNDECIDED if questions else Status.VALID, questions, facts, notices)
 
 
 def verify_status_list(content: bytes, trust: Trust, at: datetime) -> StatusList:
@@ -105,7 +142,7 @@ def verify_status_list(content: bytes, trust: Trust, at: datetime) -> StatusList
     if document.get("@context") != [CREDENTIALS_V2]:
         raise StatusProblem("status.shape")
     edition = read_status_list(document)
-    signatures = _signatures(document, edition.university_did, edition.company_did, trust, at)
+    signatures = _signatures(document, (edition.university_did, edition.company_did), trust, at, None)
     for finding in _against_joint(document, signatures, trust):
         raise StatusProblem("status.not_joint", reason=finding.code)
     if edition.valid_from > at + CLOCK_SKEW:
@@ -138,15 +175,32 @@ def _read(document: Document) -> Claim:
 
 def _signatures(
     document: Document,
-    university: str,
-    company: str,
+    dids: tuple[str, str],
     trust: Trust,
     at: datetime,
+    proven: datetime | None,
 ) -> tuple[Signature, Signature]:
+    university, company = dids
     return (
-        examine_signature(document, university, Role.UNIVERSITY, trust, at),
-        examine_signature(document, company, Role.COMPANY, trust, at),
+        examine_signature(document, university, Role.UNIVERSITY, trust, at, proven=proven),
+        examine_signature(document, company, Role.COMPANY, trust, at, proven=proven),
     )
+
+
+def _examine_paper(
+    content: bytes, kind: Kind, claim: Claim, trust: Trust, at: datetime
+) -> "PdfAnswer | None":
+    """Check the signatures of a PDF itself, where the trust file pins whose they should be."""
+    dids = {Role.UNIVERSITY: claim.university.did, Role.COMPANY: claim.company.did}
+    parties = {role: trust.party(did, role) for role, did in dids.items()}
+    roots = {
+        role: party.pdf_roots for role, party in parties.items() if party is not None and party.pdf_roots
+    }
+    if kind is not Kind.PDF or not roots:
+        return None
+    from lms.certs.core.pdf_signatures import examine_pdf  # noqa: PLC0415 - slow to load, for PDFs only
+
+    return examine_pdf(content, {role: roots.get(role, ()) for role in Role}, at, claim.issued_at)
 
 
 def _against_joint(
@@ -198,43 +252,66 @@ def _shows_key(content: bytes, did: str, key_id: str, multibase: str) -> bool:
     )
 
 
-def _examine_status(
+def _examine_statuses(
     claim: Claim,
     trust: Trust,
     resources: Mapping[str, bytes],
     at: datetime,
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """Return what speaks against the certificate, and what stays unknown."""
-    content = resources.get(claim.status.url)
+    """Return what the status lists say against the certificate, and what stays unknown."""
+    named = [(claim.status, REVOCATION)]
+    if claim.suspension is not None:
+        named.append((claim.suspension, SUSPENSION))
+    found = [_examine_status(claim, each, trust, resources, at) for each in named]
+    against = tuple(finding for known, _ in found for finding in known)
+    return against, tuple(finding for _, unknown in found for finding in unknown)
+
+
+def _examine_status(
+    claim: Claim,
+    named: tuple[StatusEntry, str],
+    trust: Trust,
+    resources: Mapping[str, bytes],
+    at: datetime,
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    entry, purpose = named
+    content = resources.get(entry.url)
     if content is None:
-        return (), (Finding("status.unreachable", {"url": claim.status.url}),)
+        return (), (Finding("status.unreachable", {"url": entry.url}),)
     try:
         edition = verify_status_list(content, trust, at)
-        _check_same_pair(edition, claim)
-        revoked = is_set(edition.encoded, claim.status.index)
+        _check_named_list(edition, claim, entry, purpose)
+        is_noted = is_set(edition.encoded, entry.index)
     except CertificateProblem as problem:
-        finding = Finding(problem.code, {"url": claim.status.url, **problem.params})
+        finding = Finding(problem.code, {"url": entry.url, **problem.params})
         stale = problem.code in {"status.expired", "status.not_yet_valid"}
         return ((), (finding,)) if stale else ((finding,), ())
-    return ((Finding("credential.revoked", {}),), ()) if revoked else ((), ())
+    return ((_NOTED[purpose],), ()) if is_noted else ((), ())
 
 
-def _check_same_pair(edition: StatusList, claim: Claim) -> None:
-    entry: StatusEntry = claim.status
+def _check_named_list(edition: StatusList, claim: Claim, entry: StatusEntry, purpose: str) -> None:
     if edition.url != entry.url:
         raise StatusProblem("status.other_list", found=edition.url[:200])
+    if edition.purpose != purpose:
+        raise StatusProblem("status.other_purpose", purpose=edition.purpose)
     if (edition.university_did, edition.company_did) != (claim.university.did, claim.company.did):
         raise StatusProblem("status.other_signers")
     if edition.demo_custody and not claim.demo_custody:
         raise StatusProblem("status.demo_custody")
 
 
-def _notices(facts: Facts, *, from_pdf: bool) -> Iterator[Finding]:
+def _notices(facts: Facts, kind: Kind, paper: "PdfAnswer | None") -> Iterator[Finding]:
     if facts.claim.demo_custody:
         yield Finding("notice.demo_custody", {})
     if facts.claim.assurance == SHARED_KERNEL:
         yield Finding("notice.shared_kernel", {})
-    if from_pdf:
+    if paper is not None:
+        yield from paper.notices
+    if paper is not None and not paper.findings and not paper.unknown:
+        yield Finding("notice.pdf_signed", {})
+    elif kind is Kind.PDF:
         yield Finding("notice.pdf_page", {})
+    if kind in {Kind.PNG, Kind.SVG}:
+        yield Finding("notice.picture", {})
     yield from facts.university.notices
     yield from facts.company.notices

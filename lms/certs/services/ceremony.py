@@ -4,6 +4,7 @@ Every step is a short transaction of its own and nothing is locked while a signe
 killed between any two steps, and whoever repeats the ceremony carries on from the last one.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import update
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.services.audit import record
 from lms.certs import policy, queries
-from lms.certs.core.document import StatusEntry, build_credential
+from lms.certs.core.document import SUSPENSION_STATUS, StatusEntry, build_credential
 from lms.certs.core.problems import CertificateProblem, DocumentProblem
 from lms.certs.core.proofs import attach
 from lms.certs.core.protocols import Kind
@@ -19,9 +20,12 @@ from lms.certs.core.reading import read_claim
 from lms.certs.core.strict_json import Document, canonical, sha256_of
 from lms.certs.core.trust import Role
 from lms.certs.core.verify import Status, verify
-from lms.certs.models import Credential, IssuanceRequest, RequestState
+from lms.certs.models import Credential, IssuanceRequest, Purpose, RequestState
 from lms.certs.services import letters
 from lms.certs.services.claims import write_claim
+from lms.certs.services.endorsing import keep_endorsement
+from lms.certs.services.evidence import bind, wait_for_views
+from lms.certs.services.log import log_issued
 from lms.certs.services.signing import Signing, Unanswered, ask, both_languages
 from lms.certs.services.status import open_status_list, renew_status_list, take_status_place
 
@@ -31,6 +35,8 @@ WAITING = {
 }
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=10)
+MOST_WAITS = 7
+"""How often, within some ten minutes, a certificate waits for evidence; then it is issued without."""
 
 
 def issue(
@@ -41,23 +47,25 @@ def issue(
     Safe to repeat and to run twice at once. Nothing is visible to anyone before both have signed.
     """
     with sessions.begin() as session:
-        list_id = _prepare(session, request_id, at)
-    if list_id is None:
+        lists = _prepare(session, request_id, at)
+    if lists is None:
         return None
     try:
-        renew_status_list(sessions, list_id, signing, at)
+        for list_id in lists:
+            renew_status_list(sessions, list_id, signing, at)
     except Unanswered as missing:
         _wait(sessions, request_id, missing, at)
         return None
     try:
+        keep_endorsement(sessions, request_id, signing, at)
         with sessions.begin() as session:
-            _freeze(session, request_id, list_id, signing, at)
+            _freeze(session, request_id, lists, signing, at)
         for role in Role:
             _collect(sessions, request_id, role, signing, at)
         with sessions.begin() as session:
             return _complete(session, request_id, signing, at)
     except Unanswered as missing:
-        if missing.refusal:
+        if missing.final:
             _refuse(sessions, request_id, missing.refusal, at)
         else:
             _wait(sessions, request_id, missing, at)
@@ -72,31 +80,44 @@ def _take(session: Session, request_id: int, at: datetime) -> IssuanceRequest:
     return session.get_one(IssuanceRequest, request_id, populate_existing=True)
 
 
-def _prepare(session: Session, request_id: int, at: datetime) -> int | None:
-    """Return the status list that the certificate stands in; None where there is nothing to sign now."""
+def _prepare(session: Session, request_id: int, at: datetime) -> list[int] | None:
+    """Return the status lists that the certificate stands in; None where there is nothing to sign now."""
     request = _take(session, request_id, at)
     if request.state not in queries.UNDER_WAY:
         return None
     if request.document is not None:
-        return int(str(request.document["credentialStatus"]["statusListCredential"]).rpartition("/")[2])
+        return _lists_of(request.document)
     if not request.enrolment.confirmed_name:
         _move(request, RequestState.WAITING_FOR_NAME)
         return None
-    return open_status_list(session, request.enrolment.cohort.course_id).id
+    if request.tries < MOST_WAITS and wait_for_views(session, request, at):
+        _postpone(request, at)  # what students see of the last lab is part of the evidence
+        return None
+    course_id = request.enrolment.cohort.course_id
+    return [open_status_list(session, course_id, purpose).id for purpose in Purpose]
 
 
-def _freeze(session: Session, request_id: int, list_id: int, signing: Signing, at: datetime) -> None:
+def _lists_of(document: Document) -> list[int]:
+    """Return the status lists that a document names; one of the first form names no suspension list."""
+    entries = [document["credentialStatus"]]
+    entries += [document[SUSPENSION_STATUS]] if SUSPENSION_STATUS in document else []
+    return [int(str(entry["statusListCredential"]).rpartition("/")[2]) for entry in entries]
+
+
+def _freeze(session: Session, request_id: int, lists: list[int], signing: Signing, at: datetime) -> None:
     """Write the document once; both signers get exactly this one, however often they are asked."""
     request = _take(session, request_id, at)
     if request.document is not None or request.state not in queries.UNDER_WAY:
         return
-    place = take_status_place(session, list_id)
-    status = StatusEntry(signing.status_url(list_id), place)
+    entries = [StatusEntry(signing.status_url(each), take_status_place(session, each)) for each in lists]
+    kept = queries.endorsement(session, request.version_id, request.language)
     try:
-        claim = write_claim(request, signing, status, at)
+        claim = write_claim(request, signing, entries, at)
+        bound = bind(session, request, signing.blobs, at) if signing.blobs else ()
     except (KeyError, TypeError, ValueError):  # facts of an older release, or damaged ones
         raise DocumentProblem("document.bad_value", field="facts") from None
-    request.document = build_credential(claim)
+    whole = replace(claim, evidence=bound or claim.evidence, endorsement=kept.document if kept else None)
+    request.document = build_credential(whole)
 
 
 def _collect(
@@ -127,7 +148,7 @@ def _complete(session: Session, request_id: int, signing: Signing, at: datetime)
         return None
     signed = attach(request.document, *(request.proofs[role] for role in Role))
     resources = queries.OwnResources(session, signing.public_url)
-    verdict = verify(canonical(signed), signing.trust, resources, at)
+    verdict = verify(canonical(signed), signing.trust.without_logs(), resources, at)
     if verdict.status is not Status.VALID:
         finding = verdict.findings[0]
         raise DocumentProblem(finding.code, **finding.params)
@@ -148,12 +169,25 @@ def _keep(
         status_index=claim.status.index,
         issued_at=at,
     )
+    if claim.suspension is not None:
+        credential.suspension_list_id = int(claim.suspension.url.rpartition("/")[2])
+        credential.suspension_index = claim.suspension.index
     session.add(credential)
+    _supersede(session, request, at)
     _move(request, RequestState.ISSUED)
     session.flush()
+    log_issued(session, credential)
     record(session, None, "certificate.issued", f"credential:{credential.id}")
     letters.tell_issued(session, credential, signing)
     return credential
+
+
+def _supersede(session: Session, request: IssuanceRequest, at: datetime) -> None:
+    """Withdraw what a corrected certificate takes the place of; its list is signed anew soon after."""
+    before = queries.credential_before(session, request)
+    if before is not None and before.revoked_at is None:
+        before.revoked_at, before.revocation_reason = at, policy.SUPERSEDED
+        record(session, None, "certificate.superseded", f"credential:{before.id}")
 
 
 def _wait(sessions: sessionmaker[Session], request_id: int, missing: Unanswered, at: datetime) -> None:
@@ -163,9 +197,13 @@ def _wait(sessions: sessionmaker[Session], request_id: int, missing: Unanswered,
         if request.state not in queries.UNDER_WAY:
             return
         _move(request, WAITING[missing.role], missing.refusal)
-        request.tries += 1
-        pause = FIRST_PAUSE * 2 ** min(request.tries - 1, 10)
-        request.next_try_at = at + min(pause, LONGEST_PAUSE)
+        _postpone(request, at)
+
+
+def _postpone(request: IssuanceRequest, at: datetime) -> None:
+    request.tries += 1
+    pause = FIRST_PAUSE * 2 ** min(request.tries - 1, 10)
+    request.next_try_at = at + min(pause, LONGEST_PAUSE)
 
 
 def _refuse(sessions: sessionmaker[Session], request_id: int, refusal: str, at: datetime) -> None:

@@ -1,7 +1,7 @@
 """From the facts of a course to the claim that is signed."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from lms.certs.core.document import (
     Evidence,
     LabResult,
     Party,
+    Rank,
     Skill,
     StatusEntry,
     hash_email,
@@ -22,10 +23,11 @@ from lms.certs.core.document import (
 from lms.certs.core.trust import Role
 from lms.certs.models import IssuanceRequest
 from lms.certs.services.signing import Signing
-from lms.courses.core.outline import in_language, read_outline
+from lms.courses.core.outline import Outline, in_language, read_outline
 from lms.courses.models import CourseVersion
 
 SALT_BYTES = 16
+_RANKED = {"ko": "{title}({day} 기준)", "en": "{title} (as of {day})"}
 _GENRES = {
     "submission_sha256": "Notebook",
     "release_digest": "LabRelease",
@@ -33,29 +35,43 @@ _GENRES = {
 }
 
 
-def write_claim(request: IssuanceRequest, signing: Signing, status: StatusEntry, at: datetime) -> Claim:
-    """State everything that the certificate will say, in the language that its holder chose."""
+def write_claim(
+    request: IssuanceRequest, signing: Signing, entries: Sequence[StatusEntry], at: datetime
+) -> Claim:
+    """State everything that the certificate will say, in the language that its holder chose.
+
+    Args:
+        entries: the certificate's places in the lists of withdrawals and of suspensions.
+    """
+    status, suspension = entries
     enrolment, facts = request.enrolment, request.claim
     course = enrolment.cohort.course
     salt = secrets.token_hex(SALT_BYTES)
-    labs = [lab for lab in facts.get("labs", []) if isinstance(lab, Mapping)]
+    labs = labs_of(request)
     return Claim(
         credential_id=f"urn:uuid:{uuid4()}",
         issued_at=at,
-        university=_party(course.university, Role.UNIVERSITY, signing, request.language),
-        company=_party(course.company, Role.COMPANY, signing, request.language),
+        university=describe_party(course.university, Role.UNIVERSITY, signing, request.language),
+        company=describe_party(course.company, Role.COMPANY, signing, request.language),
         holder_name=enrolment.confirmed_name or "",
         email_hash=hash_email(enrolment.user.email, salt),
         email_salt=salt,
-        achievement=_achievement(request.version, request.language, signing.public_url),
+        achievement=describe_achievement(request.version, request.language, signing.public_url),
         score=str(facts["score"]),
         maximum=str(facts["maximum"]),
         labs=tuple(_lab(lab, request.language) for lab in labs),
-        evidence=tuple(piece for lab in labs for piece in _evidence(lab, request.language)),
+        evidence=tuple(piece for lab in labs for piece in _plain_evidence(lab, request.language)),
+        ranks=_ranks(labs, read_outline(request.version.outline), request.language),
         status=status,
+        suspension=suspension,
         demo_custody=signing.demo_custody,
         assurance=str(facts.get("assurance") or SHARED_KERNEL),
     )
+
+
+def labs_of(request: IssuanceRequest) -> list[Mapping[str, Any]]:
+    """Return what the facts of a request say of each lab."""
+    return [lab for lab in request.claim.get("labs", []) if isinstance(lab, Mapping)]
 
 
 def achievement_id(version: CourseVersion, public_url: str) -> str:
@@ -63,7 +79,8 @@ def achievement_id(version: CourseVersion, public_url: str) -> str:
     return f"{public_url.rstrip('/')}/courses/{version.course.slug}/versions/{version.number}"
 
 
-def _achievement(version: CourseVersion, language: str, public_url: str) -> Achievement:
+def describe_achievement(version: CourseVersion, language: str, public_url: str) -> Achievement:
+    """State what a course version certifies, in one language."""
     outline = read_outline(version.outline)
     return Achievement(
         id=achievement_id(version, public_url),
@@ -79,7 +96,8 @@ def _achievement(version: CourseVersion, language: str, public_url: str) -> Achi
     )
 
 
-def _party(organisation: Organisation, role: Role, signing: Signing, language: str) -> Party:
+def describe_party(organisation: Organisation, role: Role, signing: Signing, language: str) -> Party:
+    """Name one of the two organisations, in one language."""
     return Party(
         did=signing.did(role),
         name=in_language(organisation.name, language),
@@ -88,17 +106,33 @@ def _party(organisation: Organisation, role: Role, signing: Signing, language: s
 
 
 def _lab(lab: Mapping[str, Any], language: str) -> LabResult:
-    return LabResult(str(lab["slug"]), _title(lab, language), str(lab["score"]), str(lab["maximum"]))
+    return LabResult(str(lab["slug"]), title_of(lab, language), str(lab["score"]), str(lab["maximum"]))
 
 
-def _evidence(lab: Mapping[str, Any], language: str) -> list[Evidence]:
+def _ranks(labs: Sequence[Mapping[str, Any]], outline: Outline, language: str) -> tuple[Rank, ...]:
+    """State the places on leaderboards, where the course says that its certificate shows them."""
+    if not outline.certificate.rank:
+        return ()
+    return tuple(_rank(lab, outline, language) for lab in labs if "rank" in lab and "tied" in lab)
+
+
+def _rank(lab: Mapping[str, Any], outline: Outline, language: str) -> Rank:
+    known = outline.labs.get(str(lab["slug"]))
+    board = known.settings.board if known else None
+    title = in_language(board.title, language) if board else title_of(lab, language)
+    name = _RANKED[language].format(title=title, day=lab["ranked_on"])
+    return Rank(str(lab["slug"]), name, int(lab["rank"]), int(lab["tied"]), int(lab["field"]))
+
+
+def _plain_evidence(lab: Mapping[str, Any], language: str) -> list[Evidence]:
     return [
-        Evidence(_title(lab, language), str(lab[key]), genre)
+        Evidence(title_of(lab, language), str(lab[key]), genre)
         for key, genre in _GENRES.items()
         if lab.get(key)
     ]
 
 
-def _title(lab: Mapping[str, Any], language: str) -> str:
+def title_of(lab: Mapping[str, Any], language: str) -> str:
+    """Return the name of a lab from the facts of a request."""
     title = lab["title"]
     return in_language(title, language) if isinstance(title, Mapping) else str(title)

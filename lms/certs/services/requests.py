@@ -13,6 +13,7 @@ from lms.certs import policy, queries
 from lms.certs.models import Credential, IssuanceRequest, RequestState
 from lms.certs.services import letters
 from lms.courses.models import CourseVersion, Enrolment
+from lms.courses.services.enrolling import correct_name
 from lms.errors import N_, Invalid
 
 LANGUAGES = ("ko", "en")
@@ -87,17 +88,10 @@ def revoke(session: Session, actor: User, uuid: str, reason: str, *, at: datetim
     """Withdraw a certificate; the worker has the status list signed anew, which shows it to the world."""
     credential = queries.credential(session, uuid)
     policy.check_can_revoke(actor, credential)
-    reason = reason.strip()
-    if not reason or len(reason) > LONGEST_REASON:
-        raise Invalid(
-            N_("Say in 1 to %(limit)d characters why; the holder will read it."),
-            field="reason",
-            limit=LONGEST_REASON,
-        )
     session.execute(
         update(Credential)
         .where(Credential.id == credential.id, Credential.revoked_at.is_(None))
-        .values(revoked_at=at, revocation_reason=reason)
+        .values(revoked_at=at, revocation_reason=checked_reason(reason))
     )
     session.refresh(credential)
     record(session, actor, "certificate.revoked", f"credential:{credential.id}")
@@ -105,9 +99,55 @@ def revoke(session: Session, actor: User, uuid: str, reason: str, *, at: datetim
     return credential
 
 
+def correct(session: Session, actor: User, uuid: str, name: str, *, at: datetime) -> IssuanceRequest:
+    """Ask for a corrected certificate: with this name, and the facts as they are by now.
+
+    The present one holds until both have signed the new one, which then takes its place.
+    """
+    credential = queries.credential(session, uuid)
+    newest = queries.request_of_enrolment(session, credential.enrolment_id)
+    policy.check_can_correct(actor, credential, newest)
+    enrolment, before = credential.enrolment, credential.request
+    if name.strip() != enrolment.confirmed_name:
+        correct_name(session, actor, enrolment, name)
+    made = IssuanceRequest(
+        enrolment_id=enrolment.id,
+        edition=before.edition + 1,
+        version_id=before.version_id,
+        language=before.language,
+        claim=before.later_claim or before.claim,
+        state=RequestState.REQUESTED,
+        proofs={},
+        created_at=at,
+        updated_at=at,
+    )
+    session.add(made)
+    session.flush()
+    record(session, actor, "certificate.correction_requested", f"credential:{credential.id}", request=made.id)
+    return made
+
+
+def checked_reason(reason: str) -> str:
+    """Return a reason as it is kept.
+
+    Raises:
+        Invalid: it is empty or too long.
+    """
+    reason = reason.strip()
+    if not reason or len(reason) > LONGEST_REASON:
+        raise Invalid(
+            N_("Say in 1 to %(limit)d characters why; the holder will read it."),
+            field="reason",
+            limit=LONGEST_REASON,
+        )
+    return reason
+
+
 def _bring_up_to_date(
     request: IssuanceRequest, version: CourseVersion, facts: dict[str, Any], at: datetime
 ) -> IssuanceRequest:
-    if request.document is None and request.state is not RequestState.ISSUED and request.claim != facts:
+    if request.state is RequestState.ISSUED:
+        request.later_claim = None if request.claim == facts else facts
+    elif request.document is None and request.claim != facts:
         request.claim, request.version_id, request.updated_at = facts, version.id, at
     return request

@@ -1,13 +1,23 @@
 """What both ceremonies share: whom to ask, and what counts as an answer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lms.certs.core.joint import examine_signature
+from lms.blobs import BlobStore
+from lms.certs.core.endorsement import against_proof
+from lms.certs.core.heads import HeadSigner
+from lms.certs.core.joint import Finding, examine_signature
 from lms.certs.core.proofs import attach
-from lms.certs.core.protocols import Kind, SignerClient, SignerRefused, SignerUnavailable
+from lms.certs.core.protocols import (
+    Answer,
+    Kind,
+    SignerClient,
+    SignerRefused,
+    SignerUnavailable,
+    SignerWaits,
+)
 from lms.certs.core.sentences import sentence
 from lms.certs.core.strict_json import Document
 from lms.certs.core.trust import Role, Trust
@@ -24,6 +34,10 @@ class Signing:
     trust: Trust
     public_url: str
     demo_custody: bool
+    blobs: BlobStore | None = None
+    """Where hand-ins lie, for the hashes of evidence; without it there is no salted evidence."""
+    log: HeadSigner | None = None
+    """The transparency log's own key; without it no head is made."""
 
     def did(self, role: Role) -> str:
         """Return the identifier of the organisation in this part.
@@ -42,12 +56,16 @@ class Signing:
 
 
 class Unanswered(Exception):
-    """Say that one organisation did not sign: not now, or, with a refusal, not at all."""
+    """Say that one organisation did not sign: not now, or, with a refusal, not at all.
 
-    def __init__(self, role: Role, refusal: str = "") -> None:
+    With `waits` the refusal says what it waits for: asking again later is right.
+    """
+
+    def __init__(self, role: Role, refusal: str = "", *, waits: bool = False) -> None:
         super().__init__(f"{role}: {refusal or 'no answer'}")
         self.role = role
         self.refusal = refusal
+        self.final = bool(refusal) and not waits
 
 
 def both_languages(code: str, params: Mapping[str, Any]) -> str:
@@ -67,21 +85,62 @@ def ask(signing: Signing, role: Role, document: Document, kind: Kind, at: dateti
     Raises:
         Unanswered: no signer, no answer, a refusal, or a proof that its pinned key did not make.
     """
+    signer = _signer(signing, role)
+    try:
+        answer: Answer = signer.sign(document, kind)
+    except SignerUnavailable:
+        raise Unanswered(role) from None
+    except (SignerRefused, SignerWaits) as said:
+        answer = said
+    return _believed(signing, role, document, kind, answer, at=at)
+
+
+def ask_many(
+    signing: Signing, role: Role, documents: Sequence[Document], kind: Kind, at: datetime
+) -> list[Document | Unanswered]:
+    """Get one organisation's proofs over many documents at once; each is believed only if it holds.
+
+    Raises:
+        Unanswered: no signer, or no answer at all.
+    """
+    signer = _signer(signing, role)
+    try:
+        answers = signer.sign_many(documents, kind)
+    except SignerUnavailable:
+        raise Unanswered(role) from None
+    found: list[Document | Unanswered] = []
+    for document, answer in zip(documents, answers, strict=True):
+        try:
+            found.append(_believed(signing, role, document, kind, answer, at=at))
+        except Unanswered as missing:
+            found.append(missing)
+    return found
+
+
+def _signer(signing: Signing, role: Role) -> SignerClient:
     signer = signing.signers.get(role)
     if signer is None:
         raise Unanswered(role)
-    try:
-        proof = signer.sign(document, kind)
-    except SignerUnavailable:
-        raise Unanswered(role) from None
-    except SignerRefused as refused:
-        raise Unanswered(role, two_lines(refused.sentence or refused.code, refused.korean)) from None
-    signed = {**document, "proof": [proof]}
-    signature = examine_signature(signed, signing.did(role), role, signing.trust, at)
-    if not signature.good:
-        finding = signature.findings[0]
-        raise Unanswered(role, both_languages(finding.code, finding.params))
-    return proof
+    return signer
+
+
+def _believed(
+    signing: Signing, role: Role, document: Document, kind: Kind, answer: Answer, *, at: datetime
+) -> Document:
+    if isinstance(answer, SignerRefused | SignerWaits):
+        said = two_lines(answer.sentence or answer.code, answer.korean)
+        raise Unanswered(role, said, waits=isinstance(answer, SignerWaits))
+    for finding in _against(signing, role, {**document, "proof": [answer]}, kind, at):
+        # A key that was rotated at the signer a moment ago: the trust file will follow.
+        waits = finding.code == "proof.unknown_key"
+        raise Unanswered(role, both_languages(finding.code, finding.params), waits=waits)
+    return answer
+
+
+def _against(signing: Signing, role: Role, signed: Document, kind: Kind, at: datetime) -> Iterable[Finding]:
+    if kind is Kind.ENDORSEMENT:
+        return against_proof(signed, signing.did(role), signing.trust, at)
+    return examine_signature(signed, signing.did(role), role, signing.trust, at).findings
 
 
 def sign_jointly(signing: Signing, document: Document, kind: Kind, at: datetime) -> Document:

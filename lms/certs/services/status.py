@@ -13,13 +13,14 @@ from lms.certs.core.status import (
     build_status_list,
     contains,
     encode_bits,
+    places_in,
     read_status_list,
 )
 from lms.certs.core.status import StatusList as Edition
 from lms.certs.core.strict_json import Document, canonical
 from lms.certs.core.trust import Role
 from lms.certs.core.verify import verify_status_list
-from lms.certs.models import StatusList
+from lms.certs.models import Purpose, StatusList
 from lms.certs.services.signing import Signing, Unanswered, both_languages, sign_jointly
 
 VALIDITY = timedelta(hours=48)
@@ -28,7 +29,7 @@ VALIDITY = timedelta(hours=48)
 def keep_status_lists_fresh(
     sessions: sessionmaker[Session], signing: Signing, at: datetime
 ) -> list[Unanswered]:
-    """Sign every list anew whose time is half over or that misses a withdrawal; return who did not sign."""
+    """Sign every list anew whose time is half over or that lags behind; return who did not sign."""
     with sessions.begin() as session:
         due = queries.due_status_lists(session, at, VALIDITY / 2)
     unanswered = []
@@ -50,7 +51,14 @@ def renew_status_list(sessions: sessionmaker[Session], list_id: int, signing: Si
         if list_id not in queries.due_status_lists(session, at, VALIDITY / 2):
             return
         draft = _draft(session, list_id, signing, at)
-    signed = sign_jointly(signing, draft, Kind.STATUS_LIST, at)
+        cautious = _draft(session, list_id, signing, at, keeps=True)
+    try:
+        signed = sign_jointly(signing, draft, Kind.STATUS_LIST, at)
+    except Unanswered as missing:
+        if not missing.refusal or cautious == draft:
+            raise
+        # One organisation's own signer has yet to be told that a suspension may end: the list stays fresh.
+        signed = sign_jointly(signing, cautious, Kind.STATUS_LIST, at)
     try:
         edition = verify_status_list(canonical(signed), signing.trust, at)
     except StatusProblem as problem:
@@ -59,15 +67,19 @@ def renew_status_list(sessions: sessionmaker[Session], list_id: int, signing: Si
         _keep(session, list_id, signed, edition)
 
 
-def open_status_list(session: Session, course_id: int) -> StatusList:
+def open_status_list(session: Session, course_id: int, purpose: Purpose = Purpose.REVOCATION) -> StatusList:
     """Return the list that takes the course's next certificate; a full one is followed by a new one."""
     found = session.scalars(
         select(StatusList)
-        .where(StatusList.course_id == course_id, StatusList.next_index < LEAST_BITS)
+        .where(
+            StatusList.course_id == course_id,
+            StatusList.purpose == purpose,
+            StatusList.next_index < LEAST_BITS,
+        )
         .order_by(StatusList.id)
     ).first()
     if found is None:
-        found = StatusList(course_id=course_id)
+        found = StatusList(course_id=course_id, purpose=purpose)
         session.add(found)
         session.flush()
     return found
@@ -86,7 +98,14 @@ def take_status_place(session: Session, list_id: int) -> int:
     return taken - 1
 
 
-def _draft(session: Session, list_id: int, signing: Signing, at: datetime) -> Document:
+def _draft(
+    session: Session, list_id: int, signing: Signing, at: datetime, *, keeps: bool = False
+) -> Document:
+    """Write the next edition of a list; with `keeps` every place stays set that is set in the present one."""
+    found = session.get_one(StatusList, list_id)
+    places = set(queries.places_set(session, found))
+    if keeps and found.document is not None:
+        places |= places_in(read_status_list(found.document).encoded)
     return build_status_list(
         Edition(
             url=signing.status_url(list_id),
@@ -94,8 +113,9 @@ def _draft(session: Session, list_id: int, signing: Signing, at: datetime) -> Do
             company_did=signing.did(Role.COMPANY),
             valid_from=at,
             valid_until=at + VALIDITY,
-            encoded=encode_bits(queries.revoked_places(session, list_id)),
+            encoded=encode_bits(sorted(places)),
             demo_custody=signing.demo_custody,
+            purpose=found.purpose,
         )
     )
 
@@ -108,7 +128,8 @@ def _keep(session: Session, list_id: int, signed: Document, edition: Edition) ->
     current = session.get_one(StatusList, list_id, populate_existing=True)
     if current.document is not None:
         kept = read_status_list(current.document)
-        if kept.valid_from > edition.valid_from or not contains(edition.encoded, kept.encoded):
+        loses = current.purpose is Purpose.REVOCATION and not contains(edition.encoded, kept.encoded)
+        if kept.valid_from > edition.valid_from or loses:
             return
     current.document = signed
     current.valid_until = edition.valid_until

@@ -7,11 +7,13 @@ from werkzeug.wrappers import Response
 
 from lms.accounts.services.limits import count_try
 from lms.certs import policy, queries
+from lms.certs.core.evidence import write_bundle
 from lms.certs.core.pdf import MAX_PDF_BYTES
 from lms.certs.core.verify import Status, Verdict
-from lms.certs.forms import VerifyForm, WithdrawForm
+from lms.certs.forms import CorrectForm, SuspendForm, VerifyForm, WithdrawForm
 from lms.certs.models import Credential
-from lms.certs.services import requests
+from lms.certs.services import requests, suspending
+from lms.certs.views.bundling import bundle_of, paper_of
 from lms.certs.views.showing import show_marks, show_verdict
 from lms.db import now
 from lms.errors import Invalid
@@ -67,16 +69,23 @@ def paper(uuid: object) -> Response:
     credential = queries.credential(session(), str(uuid))
     chosen = request.args.get("language", "")
     chosen = chosen if chosen in LANGUAGES else credential.request.language
-    content = current_app.extensions["certificate_paper"](
-        credential.document,
-        language=chosen,
-        verify_url=queries.verify_url(credential, settings().public_url),
-        title=queries.title_of(credential, chosen),
-    )
-    response = current_app.response_class(content, mimetype="application/pdf")
+    response = current_app.response_class(paper_of(credential, chosen), mimetype="application/pdf")
     name = f"certificate-{credential.uuid[:8]}-{chosen}.pdf"
     response.headers.set("Content-Disposition", "inline", filename=name)
     response.headers["X-Robots-Tag"] = "noindex"
+    return response
+
+
+@blueprint.get("/c/<uuid:uuid>/bundle.zip")
+def bundle(uuid: object) -> Response:
+    """Hand the holder everything that outlives this site, the files behind the certificate among it."""
+    credential = queries.credential(session(), str(uuid))
+    policy.check_can_take_bundle(current_user, credential)
+    content = write_bundle(bundle_of(credential, now()))
+    response = current_app.response_class(content, mimetype="application/zip")
+    name = f"certificate-{credential.uuid[:8]}-bundle.zip"
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    response.headers["Cache-Control"] = "no-store"
     return response
 
 
@@ -145,6 +154,54 @@ def withdraw(uuid: object) -> str | Response | tuple[str, int]:
     return (page, UNREADABLE) if form.errors else page
 
 
+@blueprint.route("/c/<uuid:uuid>/suspend", methods=["GET", "POST"])
+def suspend(uuid: object) -> str | Response | tuple[str, int]:
+    """Suspend a certificate in the name of one of its two organisations."""
+    credential = queries.credential(session(), str(uuid))
+    policy.check_can_suspend(current_user, credential)
+    form = SuspendForm()
+    if form.validate_on_submit():
+        try:
+            suspending.suspend(session(), current_user, str(uuid), form.reason.data or "", at=now())
+        except Invalid as error:
+            put_beside(form, error)
+        else:
+            flash(gettext("The certificate is suspended; the status list is being signed anew."), "success")
+            return redirect(url_for("certs.of_course", slug=credential.enrolment.cohort.course.slug), 303)
+    page = render_template("certs/suspend.html", form=form, credential=credential)
+    return (page, UNREADABLE) if form.errors else page
+
+
+@blueprint.route("/c/<uuid:uuid>/correct", methods=["GET", "POST"])
+def correct(uuid: object) -> str | Response | tuple[str, int]:
+    """Have a certificate made anew, with a corrected name or the points as they are by now."""
+    credential = queries.credential(session(), str(uuid))
+    newest = queries.request_of_enrolment(session(), credential.enrolment_id)
+    policy.check_can_correct(current_user, credential, newest)
+    form = CorrectForm(name=credential.enrolment.confirmed_name)
+    if form.validate_on_submit():
+        try:
+            requests.correct(session(), current_user, str(uuid), form.name.data or "", at=now())
+        except Invalid as error:
+            put_beside(form, error)
+        else:
+            flash(gettext("Both signers are asked for the corrected certificate."), "success")
+            return redirect(url_for("certs.of_course", slug=credential.enrolment.cohort.course.slug), 303)
+    page = render_template("certs/correct.html", form=form, credential=credential)
+    return (page, UNREADABLE) if form.errors else page
+
+
+@blueprint.post("/c/<uuid:uuid>/lift")
+def lift(uuid: object) -> Response:
+    """Agree, for one's organisation, to end a suspension."""
+    credential = suspending.lift(session(), current_user, str(uuid), at=now())
+    if credential.suspended_at is None:
+        flash(gettext("Both organisations agreed: the status list is being signed anew."), "success")
+    else:
+        flash(gettext("Noted. The suspension ends once the other organisation agrees too."), "success")
+    return redirect(url_for("certs.of_course", slug=credential.enrolment.cohort.course.slug), 303)
+
+
 def _checked(credential: Credential, template: str) -> Response:
     verdict = _examine(queries.content_of(credential))
     page = render_template(
@@ -152,6 +209,8 @@ def _checked(credential: Credential, template: str) -> Response:
         credential=credential,
         answer=show_verdict(verdict),
         marks=show_marks(credential),
+        successor=queries.credential_after(session(), credential.request),
+        logged=queries.log_proof(session(), credential.sha256) is not None,
         mine=current_user.is_authenticated and credential.enrolment.user_id == current_user.id,
     )
     response = current_app.make_response(page)

@@ -212,6 +212,8 @@ class CertificateRule(Part):
     required_labs: tuple[Slug, ...] = ()
     required_share: Share = 0
     """Share in [0, 1] of its maximum that each required lab needs."""
+    rank: bool = False
+    """Whether the certificate states the holder's places on the leaderboards of its labs."""
 
 
 class CourseFile(Part):

@@ -14,7 +14,7 @@ from lms.courses import policy
 from lms.courses.models import Cohort, Enrolment, LessonReading
 from lms.courses.queries.catalogue import outline_of, version_by_number
 from lms.db import now
-from lms.errors import N_, Conflict, Invalid, NotFound
+from lms.errors import N_, Conflict, Invalid, NotAllowed, NotFound
 
 LONGEST_NAME = 120
 
@@ -108,6 +108,22 @@ def confirm_name(session: Session, actor: User, enrolment: Enrolment, name: str)
     enrolment.name_confirmed_at = now()
     session.flush()
     record(session, actor, "courses.confirm_name", f"enrolment:{enrolment.id}")
+
+
+def correct_name(session: Session, actor: User, enrolment: Enrolment, name: str) -> None:
+    """Put a confirmed name right, for what is signed from now on; who may do so, the caller decides.
+
+    Raises:
+        NotAllowed: it is the actor's own name.
+        Invalid: no name.
+    """
+    if enrolment.user_id == actor.id:
+        raise NotAllowed(N_("Nobody confirms their own name. Ask another instructor or admin."))
+    enrolment.requested_name = enrolment.confirmed_name = clean_name(name)
+    enrolment.name_confirmed_by_id = actor.id
+    enrolment.name_confirmed_at = now()
+    session.flush()
+    record(session, actor, "courses.correct_name", f"enrolment:{enrolment.id}")
 
 
 def mark_lesson_read(session: Session, actor: User, enrolment: Enrolment, lesson: str) -> None:

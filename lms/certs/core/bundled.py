@@ -1,0 +1,109 @@
+"""A verdict on a certificate together with the bundle that its holder shared."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lms.certs.core.document import Claim
+from lms.certs.core.evidence import MISSING, Bundle, check_bundle
+from lms.certs.core.joint import Finding
+from lms.certs.core.problems import CertificateProblem
+from lms.certs.core.strict_json import read_object, sha256_of
+from lms.certs.core.verify import Status, Verdict
+
+RECORD = "GradeRecord"
+"""The genre of the evidence that grading again starts from."""
+NOT_POSSIBLE = "regrade.not_possible"
+_SHOWN = ("where", "recorded", "now")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A signed grade record of the bundle, whose hash stands in the certificate."""
+
+    name: str
+    content: bytes
+
+
+def with_evidence(verdict: Verdict, bundle: Bundle) -> Verdict:
+    """Add to the verdict on a certificate what its bundle says for or against it."""
+    if verdict.facts is None:
+        return verdict
+    if _sha256(bundle.credential) != verdict.facts.sha256:
+        return _add(verdict, [Finding("bundle.other_credential", {})])
+    found = check_bundle(verdict.facts.claim, bundle)
+    matching = sum(piece is not None for piece in bundle.evidence)
+    told = [finding for finding in found if finding.code == MISSING]
+    against = [finding for finding in found if finding.code != MISSING]
+    if not against:
+        told.append(Finding("evidence.checked", {"count": matching}))
+    return _add(verdict, against, told)
+
+
+def with_regrading(verdict: Verdict, findings: Iterable[Finding]) -> Verdict:
+    """Add what came of grading again; where that was not possible the answer is open."""
+    found = list(findings)
+    against = [finding for finding in found if finding.code == "regrade.differs"]
+    missing = [finding for finding in found if finding.code == NOT_POSSIBLE]
+    told = [finding for finding in found if finding.code == "regrade.same"]
+    added = _add(verdict, against, told)
+    if not missing:
+        return added
+    status = Status.UNDECIDED if added.status is Status.VALID else added.status
+    return replace(added, status=status, findings=(*added.findings, *missing))
+
+
+def records_of(claim: Claim, bundle: Bundle) -> list[Recorded]:
+    """Return the grade records of a bundle, with the names of their labs; the bundle has been checked."""
+    pairs = zip(claim.evidence, bundle.evidence, strict=False)
+    return [
+        Recorded(item.name, piece.content)
+        for item, piece in pairs
+        if piece is not None and item.genre == RECORD
+    ]
+
+
+def compare_points(recorded: Recorded, answer: bytes) -> list[Finding]:
+    """Say what the answer of `lms grade rerun --json` means for the tests that students see whole."""
+    try:
+        told, record = read_object(answer), read_object(recorded.content)
+        if told.get("genuine") is False or not told["ran"]:
+            reason = told.get("reason") or "; ".join(told["explained"])
+            return [not_possible(recorded.name, str(reason))]
+        visible = [outcome["grade_id"] for outcome in record["outcomes"] if not outcome["hidden"]]
+        differing = list(_differing(told["result"], visible))
+    except (CertificateProblem, KeyError, TypeError, ValueError, AttributeError):
+        return [not_possible(recorded.name, "unreadable answer")]
+    name = {"name": recorded.name[:200]}
+    if not differing:
+        return [Finding("regrade.same", {**name, "count": len(visible)})]
+    return [
+        Finding("regrade.differs", {**name, **{key: str(each[key])[:80] for key in _SHOWN}})
+        for each in differing
+    ]
+
+
+def not_possible(name: str, reason: str) -> Finding:
+    """Say that a lab could not be graded again, and why."""
+    return Finding(NOT_POSSIBLE, {"name": name[:200], "reason": reason[:300]})
+
+
+def _differing(results: Sequence[dict[str, Any]], visible: Sequence[str]) -> Iterator[dict[str, Any]]:
+    places = {f"outcomes[{grade_id}].{part}" for grade_id in visible for part in ("score", "maximum")}
+    return (each for each in results if each["where"] in places)
+
+
+def _add(verdict: Verdict, against: Sequence[Finding], told: Sequence[Finding] = ()) -> Verdict:
+    return replace(
+        verdict,
+        status=Status.REFUSED if against else verdict.status,
+        findings=(*verdict.findings, *against),
+        notices=(*verdict.notices, *told),
+    )
+
+
+def _sha256(credential: bytes) -> str | None:
+    try:
+        return sha256_of(read_object(credential))
+    except CertificateProblem:
+        return None
