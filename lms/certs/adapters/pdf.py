@@ -1,167 +1,35 @@
-"""The certificate on paper: PDF/A-3u, A4 landscape, with the signed JSON attached."""
+"""The certificate on paper: PDF/A-3u, A4 landscape, with the signed JSON and room for two signatures."""
 
+import hashlib
 import io
 import json
 import warnings
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import asdict
+from functools import cache, lru_cache, partial
 from importlib import import_module, resources
+from typing import Any
 
-import base58
 import segno
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from lms.certs.core.document import SHARED_KERNEL, Claim
-from lms.certs.core.pdf import ATTACHMENT
-from lms.certs.core.reading import read_claim
-from lms.certs.core.strict_json import Document, canonical, read_object, sha256_of
-from lms.certs.core.times import read_time
+from lms.certs.core.pdf import ATTACHMENT, LOG_PROOF, SIGNATURE_FIELDS
+from lms.certs.core.sheet import WORDS, Seal, Sheet, read_sheet
+from lms.certs.core.strict_json import Document, canonical, read_object
+from lms.certs.core.trust import Role
 
-_LONG_NAME = 14
-_LONGEST_NAME = 30
-_KEY_END = 12
-_WIDE_FROM = 0x1100
-_FIRST_HANGUL = "가"
-_LAST_HANGUL = "힣"
-
-SAID = (SHARED_KERNEL, "isolated")  # levels of assurance that have a sentence
-_WORDS = {
-    "ko": {
-        "kind": "공동 인증서",
-        "done": "두 기관이 함께 운영한 과정을 마쳤음을 증명합니다.",
-        "score": "총점 {score} / {maximum}점",
-        "labs": "실습 {count}개",
-        "one_lab": "실습 1개",
-        "issued": "{date:%Y}년 {date.month}월 {date.day}일 발급",
-        "university": "대학의 전자 서명",
-        "company": "기업의 전자 서명",
-        "signed": "{at} 서명",
-        "check": "두 서명을 확인하는 곳",
-        "signed_title": "서명된 이름:",
-        "shared-kernel": (
-            "채점 보증 수준 shared-kernel: 정답 검사가 학습자의 코드와 같은 커널에서 실행되었습니다."
-        ),
-        "isolated": (
-            "채점 보증 수준 isolated: 정답 검사가 학습자의 코드가 닿을 수 없는 프로세스에서 실행되었습니다."
-        ),
-        "assurance": "채점 보증 수준: {assurance}.",
-        "demo": "시연용 키로 서명된 인증서입니다. 자격의 증명으로 쓸 수 없습니다.",
-    },
-    "en": {
-        "kind": "Joint certificate",
-        "done": "A course that both organisations teach together.",
-        "score": "{score} of {maximum} points",
-        "labs": "{count} labs",
-        "one_lab": "1 lab",
-        "issued": "issued on {date.day} {date:%B %Y}",
-        "university": "Signature of the university",
-        "company": "Signature of the company",
-        "signed": "signed {at}",
-        "check": "Check both signatures",
-        "signed_title": "Name as signed:",
-        "shared-kernel": (
-            "Grading assurance shared-kernel: the checks ran in the same kernel as the learner’s code."
-        ),
-        "isolated": (
-            "Grading assurance isolated: the checks ran in a process that the learner’s code could not reach."
-        ),
-        "assurance": "Grading assurance: {assurance}.",
-        "demo": "Signed with keys for demonstration; it proves no qualification.",
-    },
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Seal:
-    """What a seal shows of one signature."""
-
-    role: str
-    name: str
-    signature: bytes
-    signed_at: str
-    key: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sheet:
-    """What stands on the paper, taken from the signed document."""
-
-    document: Document
-    language: str
-    verify_url: str
-    title: str
-    claim: Claim
-
-    @property
-    def holder(self) -> str:
-        """Return the name of the holder."""
-        return self.claim.holder_name
-
-    @property
-    def name_size(self) -> str:
-        """Return how large the name can be set: Hangul is as wide as two Latin letters."""
-        width = sum(1 if ord(letter) < _WIDE_FROM else 2 for letter in self.holder)
-        if width > 2 * _LONGEST_NAME:
-            return "longest"
-        return "long" if width > 2 * _LONG_NAME else "usual"
-
-    @property
-    def name_face(self) -> str:
-        """Return the face of the name: one that has all of its letters, so that no accent stands out."""
-        plain = all(letter.isascii() or _FIRST_HANGUL <= letter <= _LAST_HANGUL for letter in self.holder)
-        return "usual-face" if plain else "foreign"
-
-    @property
-    def signed_title(self) -> str:
-        """Return the achievement's name as signed, where the paper shows another language."""
-        signed = self.claim.achievement.name
-        return "" if signed == self.title else signed
-
-    @property
-    def sha256(self) -> str:
-        """Return the hash by which the certificate is known, in groups of eight for the eye."""
-        whole = sha256_of(self.document)
-        return " ".join(whole[start : start + 8] for start in range(0, len(whole), 8))
-
-    @property
-    def how(self) -> str:
-        """Return the second line: points, labs, date."""
-        words = _WORDS[self.language]
-        count = len(self.claim.labs)
-        labs = words["one_lab"] if count == 1 else words["labs"].format(count=count)
-        parts = [
-            words["score"].format(score=self.claim.score, maximum=self.claim.maximum),
-            *([labs] if count else []),
-            words["issued"].format(date=self.claim.issued_at),
-        ]
-        return "  ·  ".join(parts)
-
-    @property
-    def assurance(self) -> str:
-        """Return the sentence about how the grading was guarded."""
-        words = _WORDS[self.language]
-        if self.claim.assurance in SAID:
-            return words[self.claim.assurance]
-        return words["assurance"].format(assurance=self.claim.assurance)
-
-    @property
-    def demo(self) -> bool:
-        """Say whether the keys are those of a demonstration."""
-        return self.claim.demo_custody
-
-    @cached_property
-    def seals(self) -> tuple[Seal, Seal]:
-        """Return the university's seal, then the company's."""
-        first, second = self.document["proof"]
-        return (
-            _seal("university", self.claim.university.name, first),
-            _seal("company", self.claim.company.name, second),
-        )
+_GROUND = "duri:ground"
+_PRINTED_AND_LOCKED = 4 | 128  # annotation flags, ISO 32000-1 table 165
 
 
 def render_certificate(
-    document: Document, *, language: str, verify_url: str, title: str | None = None
+    document: Document,
+    *,
+    language: str,
+    verify_url: str,
+    title: str | None = None,
+    log_proof: bytes | None = None,
+    to_sign: bool = False,
 ) -> bytes:
     """Set a signed credential on paper and attach it.
 
@@ -170,79 +38,162 @@ def render_certificate(
         language: of the paper, `ko` or `en`; the signed text keeps its own.
         verify_url: where the QR code leads.
         title: the achievement's name in `language`, if the signed one is in another.
+        log_proof: what shows that the log holds the certificate; attached as a second file.
+        to_sign: place an empty signature field for each organisation.
     """
+    if to_sign:
+        sheet = read_sheet(document, language=language, verify_url=verify_url, title=title)
+        return _set(sheet, log_proof, to_sign=True)
     return _render(canonical(document), language, verify_url, title)
 
 
 @lru_cache(maxsize=8)
 def _render(content: bytes, language: str, verify_url: str, title: str | None) -> bytes:
-    document = read_object(content)
-    claim = read_claim(document)
-    sheet = Sheet(
-        document=document,
-        language=language,
-        verify_url=verify_url,
-        title=title or claim.achievement.name,
-        claim=claim,
-    )
+    sheet = read_sheet(read_object(content), language=language, verify_url=verify_url, title=title)
+    return _set(sheet, None, to_sign=False)
+
+
+def _set(sheet: Sheet, log_proof: bytes | None, *, to_sign: bool) -> bytes:
     weasyprint = import_module("weasyprint")  # a second of start-up that most processes never need
-    attachment = weasyprint.Attachment(
-        string=json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8"),
-        name=ATTACHMENT,
-        description="Open Badges 3.0 credential with two proofs",
-        created=claim.issued_at,
-        modified=claim.issued_at,
-        relationship="Source",
-    )
-    page = weasyprint.HTML(string=_html(sheet), url_fetcher=_fetch_nothing)
+    page = weasyprint.HTML(string=_html(sheet, to_sign=to_sign), url_fetcher=_fetch)
     with warnings.catch_warnings():  # the library leaves its own colour profile to the garbage collector
         warnings.filterwarnings("ignore", message=r"unclosed file.*\.icc", category=ResourceWarning)
-        written: bytes = page.write_pdf(pdf_variant="pdf/a-3u", pdf_tags=True, attachments=[attachment])
+        written: bytes = page.write_pdf(
+            pdf_variant="pdf/a-3u",
+            pdf_tags=True,
+            attachments=_attachments(sheet, log_proof),
+            finisher=partial(_place_fields, sheet) if to_sign else None,
+        )
     return written
 
 
-def _html(sheet: Sheet) -> str:
+@cache
+def template_digest() -> str:
+    """Return what every page is set from, as one hex SHA-256: it changes where the look of a page does."""
+    folder = resources.files("lms.certs")
+    files = [*(folder / "templates/certs/pdf").iterdir(), folder / "templates/certs/_seal.html"]
+    parts = [file.read_bytes() for file in sorted(files, key=str)]
+    words = json.dumps([WORDS, [asdict(field) for field in SIGNATURE_FIELDS.values()]], sort_keys=True)
+    return hashlib.sha256(b"\0".join([*parts, words.encode("utf-8")])).hexdigest()
+
+
+def _attachments(sheet: Sheet, log_proof: bytes | None) -> list[Any]:
+    attach = partial(
+        import_module("weasyprint").Attachment, created=sheet.claim.issued_at, modified=sheet.claim.issued_at
+    )
+    credential = attach(
+        string=json.dumps(sheet.document, ensure_ascii=False, indent=1).encode("utf-8"),
+        name=ATTACHMENT,
+        description="Open Badges 3.0 credential with two proofs",
+        relationship="Source",
+    )
+    if log_proof is None:
+        return [credential]
+    description = "Proof that the transparency log holds the credential"
+    return [
+        credential,
+        attach(string=log_proof, name=LOG_PROOF, description=description, relationship="Supplement"),
+    ]
+
+
+def _place_fields(sheet: Sheet, _: object, pdf: Any) -> None:
+    """Add the empty signature fields before anybody signs, each tagged where its seal stands.
+
+    Source: ISO 32000-1, 12.7.4.5 (signature fields), 14.7.4.4 (from an annotation to its structure element).
+    """
+    pydyf = import_module("pydyf")
+    objects: list[Any] = [item for item in pdf.objects if isinstance(item, dict)]
+    page = next(item for item in objects if item.get("Type") == "/Page")
+    seals = [item for item in objects if item.get("S") == "/Sect"]
+    tree = next(item for item in objects if "Nums" in item)
+    fields = []
+    for seal, section in zip(sheet.seals, seals, strict=False):
+        widget = _widget(pydyf, sheet, seal)
+        widget["P"], widget["StructParent"] = page.reference, tree["Nums"][-2] + 1
+        pdf.add_object(widget["AP"]["N"])
+        widget["AP"]["N"] = widget["AP"]["N"].reference
+        pdf.add_object(widget)
+        form = _form_element(pydyf, widget, section, page)
+        pdf.add_object(form)
+        section["K"].append(form.reference)
+        tree["Nums"].extend([widget["StructParent"], form.reference])
+        page.setdefault("Annots", pydyf.Array()).append(widget.reference)
+        fields.append(widget.reference)
+    pdf.catalog["AcroForm"] = pydyf.Dictionary({"Fields": pydyf.Array(fields), "SigFlags": 3})
+
+
+def _widget(pydyf: Any, sheet: Sheet, seal: Seal) -> Any:
+    place = SIGNATURE_FIELDS[Role(seal.role)]
+    left, bottom, right, top = place.box
+    blank = {"Type": "/XObject", "Subtype": "/Form", "BBox": pydyf.Array([0, 0, right - left, top - bottom])}
+    label = WORDS[sheet.language]["field"].format(name=seal.name)
+    return pydyf.Dictionary(
+        {
+            "Type": "/Annot",
+            "Subtype": "/Widget",
+            "FT": "/Sig",
+            "T": pydyf.String(place.name),
+            "TU": pydyf.String(label),
+            "F": _PRINTED_AND_LOCKED,
+            "Rect": pydyf.Array(place.box),
+            "AP": pydyf.Dictionary({"N": pydyf.Stream([], pydyf.Dictionary(blank))}),
+        }
+    )
+
+
+def _form_element(pydyf: Any, widget: Any, section: Any, page: Any) -> Any:
+    link = {"Type": "/OBJR", "Obj": widget.reference, "Pg": page.reference}
+    return pydyf.Dictionary(
+        {
+            "Type": "/StructElem",
+            "S": "/Form",
+            "K": pydyf.Dictionary(link),  # no list of one: verifiers follow this very path
+            "Pg": page.reference,
+            "P": section.reference,
+        }
+    )
+
+
+def _html(sheet: Sheet, *, to_sign: bool) -> str:
     environment = _environment()
     return environment.get_template("certs/pdf/certificate.html").render(
         sheet=sheet,
         language=sheet.language,
-        words=_WORDS[sheet.language],
+        words=WORDS[sheet.language],
         css=Markup(_style()),  # noqa: S704 - our own file
-        qr=_qr(sheet.verify_url),
+        qr=_qr(sheet.verify_url, WORDS[sheet.language]["check"]),
+        to_sign=to_sign,
     )
 
 
-@lru_cache(maxsize=1)
+@cache
 def _environment() -> Environment:
     return Environment(
         loader=PackageLoader("lms.certs", "templates"), autoescape=True, undefined=StrictUndefined
     )
 
 
-@lru_cache(maxsize=1)
+@cache
 def _style() -> str:
     return (resources.files("lms.certs") / "templates/certs/pdf/certificate.css").read_text(encoding="utf-8")
 
 
-def _seal(role: str, name: str, proof: Document) -> Seal:
-    signed_at = read_time(proof["created"])
-    method = str(proof["verificationMethod"])
-    return Seal(
-        role=role,
-        name=name,
-        signature=base58.b58decode(proof["proofValue"][1:]),
-        signed_at=f"{signed_at:%Y-%m-%d %H:%M} UTC",
-        key=f"{method.partition('#')[0]} …{method[-_KEY_END:]}",
-    )
+@cache
+def _ground() -> str:
+    return _environment().get_template("certs/pdf/ground.svg").render()
 
 
-def _qr(address: str) -> Markup:
+def _qr(address: str, title: str) -> Markup:
     drawing = io.BytesIO()
     segno.make(address, error="m").save(
-        drawing, kind="svg", border=0, xmldecl=False, svgns=True, omitsize=True
+        drawing, kind="svg", border=0, xmldecl=False, svgns=True, omitsize=True, title=title, encoding="utf-8"
     )
-    return Markup(drawing.getvalue().decode("ascii"))  # noqa: S704 - drawn here
+    return Markup(drawing.getvalue().decode("utf-8"))  # noqa: S704 - drawn here
 
 
-def _fetch_nothing(url: str, *_: object, **__: object) -> dict[str, object]:
-    raise ValueError(f"a certificate loads nothing from outside: {url[:80]}")
+def _fetch(url: str, *_: object, **__: object) -> Any:
+    """Hand out the pattern of the ground, which as a background is no part of what is read out."""
+    if url != _GROUND:
+        raise ValueError(f"a certificate loads nothing from outside: {url[:80]}")
+    response = import_module("weasyprint.urls").URLFetcherResponse
+    return response(url, _ground().encode("utf-8"), {"Content-Type": "image/svg+xml"})
