@@ -7,6 +7,12 @@ from pathlib import Path
 from typing import Any, Self, get_type_hints
 
 ROOT = Path(__file__).resolve().parent.parent
+RETIRED = {"DURI_UNIVERSITY_SIGNER_TOKEN", "DURI_COMPANY_SIGNER_TOKEN"}
+RETIRED_SAID = (
+    "{name} has no use any more: signers are asked over https with a client certificate. Start the signer "
+    "once with this release, run `lms-signer client FOLDER --out NEW_FOLDER` there, and set {new} to that "
+    "folder here; see docs/howto/signer.md"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +32,13 @@ class Settings:
     environments_root: Path = ROOT
     """Folder whose `environments/` holds the hashed locks; what they make goes to `.environments/`."""
     university_signer_url: str = ""
-    """Address of the university's signer; empty: certificates wait for it."""
-    university_signer_token: Path | None = None
-    """File with the token that the university's signer expects."""
+    """Address of the university's signer (https); empty: certificates wait for it."""
+    university_signer_credentials: Path | None = None
+    """Folder that the university's `lms-signer client` wrote: whom to expect there, and who asks."""
     company_signer_url: str = ""
-    """Address of the company's signer; empty: certificates wait for it."""
-    company_signer_token: Path | None = None
-    """File with the token that the company's signer expects."""
+    """Address of the company's signer (https); empty: certificates wait for it."""
+    company_signer_credentials: Path | None = None
+    """Folder that the company's `lms-signer client` wrote."""
     trust_file: Path | None = None
     """Pinned parties and keys for `/verify`; empty: `instance/trust.json`."""
     smtp_url: str = ""
@@ -66,6 +72,8 @@ class Settings:
         hints = get_type_hints(cls)
         known = {f"DURI_{field.name.upper()}": field.name for field in fields(cls)}
         unknown = sorted(name for name in os.environ if name.startswith("DURI_") and name not in known)
+        for name in RETIRED & set(unknown):
+            raise ValueError(RETIRED_SAID.format(name=name, new=name.replace("_TOKEN", "_CREDENTIALS")))
         if unknown:
             raise ValueError(f"unknown settings: {', '.join(unknown)}; see docs/reference/settings.md")
         values: dict[str, Any] = {
@@ -98,6 +106,11 @@ class Settings:
     def trust(self) -> Path:
         """Return the path of the trust file."""
         return self.trust_file or self.instance / "trust.json"
+
+    @property
+    def demo_signers(self) -> Path:
+        """Return where a demonstration keeps its signers: beside the installation, not in it."""
+        return self.instance.with_name(f"{self.instance.name}-signers")
 
     def make_instance(self) -> None:
         """Make the folder of this installation unless it is there; nobody else may look inside."""

@@ -83,20 +83,21 @@ class Installation:
     def _signers(self) -> Mapping[Role, SignerClient]:
         settings = self.settings
         known = {
-            Role.UNIVERSITY: (settings.university_signer_url, settings.university_signer_token),
-            Role.COMPANY: (settings.company_signer_url, settings.company_signer_token),
+            Role.UNIVERSITY: (settings.university_signer_url, settings.university_signer_credentials),
+            Role.COMPANY: (settings.company_signer_url, settings.company_signer_credentials),
         }
         return {
-            role: HttpSigner(url, token.read_text(encoding="ascii").strip())
-            for role, (url, token) in known.items()
-            if url and token is not None
+            role: HttpSigner(url, credentials)
+            for role, (url, credentials) in known.items()
+            if url and credentials is not None
         }
 
     @property
     def secrets(self) -> list[Path]:
         """What no notebook may ever reach."""
-        names = ("duri.db", "secret_key", "keys", "blobs", "signers")
-        return [self.settings.instance / name for name in names if (self.settings.instance / name).exists()]
+        names = ("duri.db", "secret_key", "keys", "blobs", "clients")
+        found = [*(self.settings.instance / name for name in names), self.settings.demo_signers]
+        return [path for path in found if path.exists()]
 
     @property
     def record_keys(self) -> FolderKeys:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -135,12 +136,17 @@ class Supervisor:
                 process.running.wait()
 
 
-def answers(url: str, *, seconds: float) -> bool:
-    """Wait until a web address answers; False if it does not in time."""
+def answers(url: str, *, seconds: float, authority: Path | None = None) -> bool:
+    """Wait until a web address answers; False if it does not in time.
+
+    Args:
+        authority: who has signed the server's certificate, where no public authority has.
+    """
     deadline = time.monotonic() + seconds
+    context = None if authority is None else ssl.create_default_context(cafile=authority)
     while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own loopback address
+            with urllib.request.urlopen(url, timeout=2, context=context):  # noqa: S310 - our own loopback address
                 return True
         except urllib.error.HTTPError:
             return True

@@ -3,6 +3,7 @@
 It is made once per session, when a test first asks for it.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -145,9 +146,9 @@ class Stage:
     def start_signer(self, role: str) -> None:
         """Start an organisation's signer and wait until it answers."""
         self.signers[role].start()
-        settings = self.installation.settings
-        urls = {"university": settings.university_signer_url, "company": settings.company_signer_url}
-        assert answers(f"{urls[role]}/health", seconds=60)
+        folder = self.installation.settings.demo_signers / role
+        port = json.loads((folder / "signer.json").read_text())["port"]
+        assert answers(f"https://localhost:{port}/health", seconds=60, authority=folder / "tls" / "ca.pem")
 
     def stop_signer(self, role: str) -> None:
         """End an organisation's signer and wait until it is gone."""

@@ -17,7 +17,7 @@ def signers_of(settings: Settings) -> list[Process]:
     processes = []
     for order, part in enumerate(Part):
         own_user = ["--user", str(FIRST_UID + order)] if os.geteuid() == 0 else []
-        folder = settings.instance / "signers" / part.value
+        folder = settings.demo_signers / part.value
         command = [sys.executable, "-m", "lms.certs.signer", "run", *own_user, str(folder)]
         processes.append(Process(f"signer-{part.value}", command, kept, logs / f"signer-{part.value}.log"))
     return processes

@@ -5,7 +5,6 @@ Both keys lie on this machine, so every certificate made here says *demo custody
 
 import json
 import os
-import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,8 +20,9 @@ from lms.accounts.services.people import create_user
 from lms.certs.core.keys import did_web
 from lms.certs.core.mandate import Mandate
 from lms.certs.core.trust import Role as Part
-from lms.certs.core.trust import write_trust
-from lms.certs.signer.keeping import create, trusted_party
+from lms.certs.core.trust import read_trust, write_trust
+from lms.certs.signer.folder import create, furnish, trusted_party
+from lms.certs.signer.tls import admit_client
 from lms.config import Settings
 from lms.courses.models import Cohort, Course, CourseVersion
 from lms.courses.services.cohorts import CohortPlan, open_cohort
@@ -57,20 +57,27 @@ FIRST_UID = 61_100  # of the signers' OS users when started by root; unassigned 
 def settings_for(instance: Path, port: int) -> Settings:
     """Return the settings of the demonstration in a folder; what the environment says stays."""
     loaded = Settings.load()
-    signers = instance / "signers"
-    ports = _signer_ports(signers, port)
+    placed = replace(loaded, instance=instance)
+    _move_signers(placed)
+    ports, clients = _signer_ports(placed.demo_signers, port), instance / "clients"
     return replace(
-        loaded,
-        instance=instance,
+        placed,
         public_url=os.environ.get("DURI_PUBLIC_URL", f"http://127.0.0.1:{port}"),
         demo=True,
         gate_seconds=int(os.environ.get("DURI_GATE_SECONDS", "0")),  # a first start should not take minutes
         isolation=os.environ.get("DURI_ISOLATION", "reduced"),  # a plain user has no cgroup of its own
-        university_signer_url=f"http://127.0.0.1:{ports[Part.UNIVERSITY]}",
-        university_signer_token=signers / "university.token",
-        company_signer_url=f"http://127.0.0.1:{ports[Part.COMPANY]}",
-        company_signer_token=signers / "company.token",
+        university_signer_url=f"https://localhost:{ports[Part.UNIVERSITY]}",
+        university_signer_credentials=clients / "university",
+        company_signer_url=f"https://localhost:{ports[Part.COMPANY]}",
+        company_signer_credentials=clients / "company",
     )
+
+
+def _move_signers(settings: Settings) -> None:
+    """Take the signers of an earlier release, which lay within the installation, out of it."""
+    before = settings.instance / "signers"
+    if before.exists() and not settings.demo_signers.exists():
+        before.rename(settings.demo_signers)
 
 
 def _signer_ports(signers: Path, port: int) -> dict[Part, int]:
@@ -99,8 +106,8 @@ def prepare(installation: Installation) -> None:
 
 
 def _make_signers(settings: Settings) -> None:
-    folder = settings.instance / "signers"
-    folder.mkdir(exist_ok=True)
+    folder = settings.demo_signers
+    folder.mkdir(mode=0o700, exist_ok=True)
     ports = _signer_ports(folder, _port_of(settings))
     dids = {part: did_web("localhost", port) for part, port in ports.items()}
     names = {Part.UNIVERSITY: ORGANISATIONS[UNIVERSITY], Part.COMPANY: ORGANISATIONS[COMPANY]}
@@ -115,17 +122,21 @@ def _make_signers(settings: Settings) -> None:
                 host="127.0.0.1",
                 port=ports[part],
                 demo_custody=True,
+                open_roster=True,
                 courses=(f"{settings.public_url}/courses/",),
                 status_lists=(f"{settings.public_url}/status/",),
             )
-            create(own, mandate)
-        token = folder / f"{part.value}.token"
-        shutil.copyfile(own / "token", token)
-        token.chmod(0o600)
+            create(own, mandate, now())
+        furnish(own, now())  # one of an earlier release lacks the keys and certificates of later ones
+        (folder / f"{part.value}.token").unlink(missing_ok=True)
+        client = settings.instance / "clients" / part.value
+        if not client.exists():
+            admit_client(own, "platform", client, now())
         if os.geteuid() == 0:
             _give(own, FIRST_UID + order)
     parties = [trusted_party(folder / part.value) for part in Part]
-    settings.trust.write_bytes(write_trust(parties))
+    logs = read_trust(settings.trust.read_bytes()).logs if settings.trust.exists() else ()
+    settings.trust.write_bytes(write_trust(parties, logs))
 
 
 def _port_of(settings: Settings) -> int:
@@ -133,7 +144,7 @@ def _port_of(settings: Settings) -> int:
 
 
 def _give(folder: Path, uid: int) -> None:
-    for path in (folder, *folder.iterdir()):
+    for path in (folder, *folder.rglob("*")):
         os.chown(path, uid, uid)
 
 

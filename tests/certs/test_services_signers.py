@@ -1,8 +1,6 @@
 """The ceremony with the two real signers, each with its own key, asked over HTTP."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,33 +16,17 @@ from lms.certs.core.verify import Status, verify
 from lms.certs.models import IssuanceRequest, RequestState
 from lms.certs.services.ceremony import issue
 from lms.certs.services.signing import Signing
-from lms.certs.signer import keeping
-from lms.certs.signer.serving import SignerServer
+from lms.certs.signer.folder import approve, create, trusted_party
 from lms.db import now
 from tests.factories.certs import PUBLIC_URL, make_request
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[HttpSigner]:
-    """Run one signer on a free port until the end of the block."""
-    opened = keeping.Signer.open(folder)
-    server = SignerServer(opened, ("127.0.0.1", 0))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield HttpSigner(f"http://127.0.0.1:{server.server_port}", (folder / "token").read_text())
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-        opened.journal.close()
+from tests.factories.signers import client, served
 
 
 @pytest.fixture
 def folders(tmp_path: Path) -> dict[Role, Path]:
     dids = {Role.UNIVERSITY: did_web("localhost", 1), Role.COMPANY: did_web("localhost", 2)}
     for role in Role:
-        keeping.create(
+        create(
             tmp_path / role,
             Mandate(
                 role=role,
@@ -55,13 +37,15 @@ def folders(tmp_path: Path) -> dict[Role, Path]:
                 port=1,
                 demo_custody=True,
                 status_lists=(f"{PUBLIC_URL}/status/",),
+                open_roster=True,
             ),
+            now(),
         )
     return {role: tmp_path / role for role in Role}
 
 
 def signing(folders: dict[Role, Path], clients: dict[Role, HttpSigner]) -> Signing:
-    trust = Trust(tuple(keeping.trusted_party(folders[role]) for role in Role))
+    trust = Trust(tuple(trusted_party(folders[role]) for role in Role))
     return Signing(signers=clients, trust=trust, public_url=PUBLIC_URL, demo_custody=True)
 
 
@@ -77,20 +61,22 @@ def test_two_real_signers_issue_once_both_approve_and_both_are_up(
     with sessions.begin() as session:
         request = make_request(session)
         course = request.enrolment.cohort.course.slug
-    with serving(folders[Role.UNIVERSITY]) as university:
-        company = HttpSigner("http://127.0.0.1:9", "token", timeout_seconds=1)
+    with served(folders[Role.UNIVERSITY]) as port:
+        university = client(folders[Role.UNIVERSITY], port)
+        company = client(folders[Role.COMPANY], 9)
         alone = signing(folders, {Role.UNIVERSITY: university, Role.COMPANY: company})
         assert issue(sessions, request.id, alone, now()) is None
         assert state_of(sessions, request.id)[0] is RequestState.WAITING_FOR_COMPANY
     with ExitStack() as stack:
-        clients = {role: stack.enter_context(serving(folders[role])) for role in Role}
+        ports = {role: stack.enter_context(served(folders[role])) for role in Role}
+        clients = {role: client(folders[role], ports[role]) for role in Role}
         both = signing(folders, clients)
         assert issue(sessions, request.id, both, now()) is None
         state, refusal = state_of(sessions, request.id)
         assert state is RequestState.REFUSED
         assert len(refusal.splitlines()) == 2
         for role in Role:
-            keeping.approve(folders[role], course=f"{PUBLIC_URL}/courses/{course}/")
+            approve(folders[role], course=f"{PUBLIC_URL}/courses/{course}/")
         with sessions.begin() as session:
             bound = session.get_one(IssuanceRequest, request.id)
             bound.state, bound.document, bound.proofs = RequestState.REQUESTED, None, {}

@@ -1,109 +1,95 @@
-"""A signer's folder and what it does with one document: judge, sign, write down.
-
-Its folder holds `signer.json` (what may be signed), `key.json` (sealed), `passphrase`, `token` (for the LMS)
-and `journal.jsonl` (every signature made).
-"""
+"""What a signer does with documents: judge each one, sign it, write it down."""
 
 import fcntl
 import os
-import secrets
 import threading
+from collections import deque
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
+from lms.certs.core.document import Claim
+from lms.certs.core.endorsement import SUITE as ENDORSEMENT_SUITE
+from lms.certs.core.heads import read_head, show_head, sign_head
 from lms.certs.core.joint import SUITES
 from lms.certs.core.journal import Chain, read_journal
-from lms.certs.core.keys import PublicKey, generate, key_id, seal_key
-from lms.certs.core.keys import open_key as unseal_key
+from lms.certs.core.keys import KeyUse
 from lms.certs.core.mandate import (
     Mandate,
+    NotYet,
     Refusal,
     read_mandate,
     review_credential,
+    review_endorsement,
     review_status_list,
-    write_mandate,
 )
+from lms.certs.core.notices import read_notice, review_notice, sign_notice
+from lms.certs.core.problems import CertificateProblem
 from lms.certs.core.proofs import create_proof
 from lms.certs.core.protocols import Kind
 from lms.certs.core.status import StatusList, read_status_list
-from lms.certs.core.strict_json import Document, read_object, sha256_of
-from lms.certs.core.times import write_time
-from lms.certs.core.trust import TrustedParty
+from lms.certs.core.strict_json import Document, sha256_of
+from lms.certs.core.times import read_time, write_time
+from lms.certs.core.witness import Witness, read_witness, review_head, show_witness
+from lms.certs.signer.approvals import Desk
+from lms.certs.signer.folder import furnish, read_lifted, unlock
+from lms.certs.signer.keyring import Keyring
+from lms.certs.signer.roster import RosterFile
 
-
-def create(folder: Path, mandate: Mandate) -> None:
-    """Make a signer's folder with a new key, a random passphrase and a random token.
-
-    Raises:
-        FileExistsError: the folder is there already; keys are never overwritten.
-    """
-    folder.mkdir(mode=0o700, parents=True)
-    passphrase = secrets.token_urlsafe(32)
-    _write_private(folder / "passphrase", passphrase.encode("ascii"))
-    _write_private(folder / "token", secrets.token_urlsafe(32).encode("ascii"))
-    _write_private(folder / "key.json", seal_key(generate(), passphrase))
-    _write_private(folder / "journal.jsonl", b"")
-    _write_private(folder / "signer.json", write_mandate(mandate))
-
-
-def approve(folder: Path, *, achievement: str | None = None, course: str | None = None) -> None:
-    """Let the signer sign for one more achievement, or for a course (an address that ends with a slash)."""
-    path = folder / "signer.json"
-    content = write_mandate(read_mandate(path.read_bytes()).approve(achievement=achievement, course=course))
-    read_mandate(content)
-    fresh = path.with_suffix(".new")
-    with suppress(FileNotFoundError):
-        fresh.unlink()
-    _write_private(fresh, content)
-    fresh.replace(path)
-
-
-def trusted_party(folder: Path) -> TrustedParty:
-    """Return the organisation's entry for trust files; needs no passphrase."""
-    mandate = read_mandate((folder / "signer.json").read_bytes())
-    multibase = read_object((folder / "key.json").read_bytes())["publicKeyMultibase"]
-    return TrustedParty(
-        mandate.role, mandate.name, mandate.did, (PublicKey(f"{mandate.did}#{multibase}", multibase),)
-    )
+JOURNAL = "journal.jsonl"
+QUOTA_PERIOD = timedelta(hours=24)
+PDF = "pdf"
+USES = {
+    Kind.CREDENTIAL: KeyUse.ISSUING,
+    Kind.ENDORSEMENT: KeyUse.ISSUING,
+    Kind.STATUS_LIST: KeyUse.OPERATIONAL,
+    Kind.TREE_HEAD: KeyUse.OPERATIONAL,
+    Kind.NOTICE: KeyUse.OPERATIONAL,
+}
+ONCE = {Kind.CREDENTIAL, Kind.ENDORSEMENT}
+"""Of these every identifier is signed for one document only; the others have editions."""
 
 
 @dataclass
 class Signer:
-    """Judge, sign and write down, one document at a time."""
+    """Judge, sign and write down; one request at a time, each document of it alone."""
 
     folder: Path
-    key: Ed25519PrivateKey
-    journal: BinaryIO
+    keyring: Keyring
+    roster: RosterFile
+    journal: FileIO
+    desk: Desk
     chain: Chain = field(default_factory=Chain)
     signed: dict[str, tuple[str, Document]] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     lists: dict[str, StatusList] = field(default_factory=dict)
+    recent: deque[datetime] = field(default_factory=deque)
+    own: set[str] = field(default_factory=set)
+    """The hashes of all certificates that it signed."""
+    witness: Witness = field(default_factory=Witness)
     turn: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def open(cls, folder: Path) -> "Signer":
-        """Unlock the key and read the journal.
+    def open(cls, folder: Path, now: datetime) -> "Signer":
+        """Unlock the keys and read the journal.
 
         Raises:
-            CertificateProblem: the key or the journal cannot be used.
+            CertificateProblem: a key or the journal cannot be used.
             BlockingIOError: another process holds this signer.
         """
-        passphrase = (folder / "passphrase").read_text(encoding="utf-8").strip()
-        key = unseal_key((folder / "key.json").read_bytes(), passphrase)
-        journal = (folder / "journal.jsonl").open("r+b")
+        journal = (folder / JOURNAL).open("r+b", buffering=0)
         with ExitStack() as on_failure:
             on_failure.enter_context(journal)
             fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _cut_torn_line(journal)
-            signer = cls(folder, key, journal)
-            for entry, chain in read_journal(journal):
-                signer.chain = chain
-                signer._remember(entry)
+            furnish(folder, now)
+            keyring = Keyring(folder, unlock(folder))
+            keyring.open(KeyUse.ISSUING)
+            _cut_torn_line(folder / JOURNAL, journal)
+            signer = cls(folder, keyring, RosterFile(folder), journal, Desk(folder))
+            signer._recall()
             on_failure.pop_all()
         return signer
 
@@ -116,72 +102,174 @@ class Signer:
         """Return the organisation's proof; the same document gets the same proof again.
 
         Raises:
-            CertificateProblem: the organisation does not sign this.
+            CertificateProblem: the organisation does not sign this, or not yet.
         """
+        (answer,) = self.sign_many([document], kind, now)
+        if isinstance(answer, CertificateProblem):
+            raise answer
+        return answer
+
+    def sign_many(
+        self, documents: Sequence[Document], kind: Kind, now: datetime
+    ) -> list[Document | CertificateProblem]:
+        """Return a proof or a problem for each document; all signatures reach the disk before any is told."""
         with self.turn:
             mandate = self.mandate
+            lines: list[bytes] = []
+            try:
+                answers = [self._answer(document, kind, mandate, now, lines) for document in documents]
+                self._write(lines)
+            except BaseException:
+                self._recall()
+                raise
+            if mandate.approval:
+                self.desk.forget(
+                    sha256_of(document)
+                    for document, answer in zip(documents, answers, strict=True)
+                    if not isinstance(answer, CertificateProblem)
+                )
+            return answers
+
+    def sign_pdf(self, content: bytes, now: datetime) -> bytes:
+        """Return what is appended to a PDF to sign it; it must carry a certificate that this signer signed.
+
+        Raises:
+            CertificateProblem: the organisation does not sign this.
+        """
+        # Only who signs PDF files needs what reads them.
+        from lms.certs.signer.pdf import PdfIdentity, PdfSealing  # noqa: PLC0415
+
+        with self.turn:
+            identity, root = self.keyring.pdf()
+            sealing = PdfSealing(
+                role=self.mandate.role,
+                identity=PdfIdentity(key=identity.key, certificate=identity.certificate, chain=(root,)),
+            )
+            addition, entry = sealing.sign(content, self._known, now)
+            line, grown = self.chain.append({**entry, "kind": PDF})
+            self._write([line])
+            self.chain = grown
+            return addition
+
+    def _known(self, credential_id: str) -> tuple[str, Document] | None:
+        return self.signed.get(f"{Kind.CREDENTIAL}:{credential_id}")
+
+    def _answer(
+        self, document: Document, kind: Kind, mandate: Mandate, now: datetime, lines: list[bytes]
+    ) -> Document | CertificateProblem:
+        try:
             digest = sha256_of(document)
             known = self.signed.get(f"{kind}:{document.get('id')}")
             if known is not None and known[0] == digest and "proof" not in document:
                 return known[1]
-            if kind is Kind.CREDENTIAL:
-                entry = self._judge_credential(document, mandate, now, taken=known is not None)
-            else:
-                entry = self._judge_list(document, mandate, now)
-            proof = create_proof(
-                document, self.key, key_id(mandate.did, self.key.public_key()), SUITES[mandate.role], now
-            )
-            entry |= {"at": write_time(now), "kind": str(kind), "sha256": digest, "proof": proof}
-            self._write(entry)
-            return proof
+            entry = self._judge(document, kind, mandate, now)
+            if known is not None and kind in ONCE:
+                return Refusal("signer.id_taken", id=str(document["id"])[:200])
+            if mandate.approval and kind in ONCE:
+                entry["approved_by"] = self.desk.approver(document, digest, kind, now)
+            proof = self._prove(document, kind, mandate, now)
+        except CertificateProblem as problem:
+            return problem
+        entry |= {"at": write_time(now), "kind": str(kind), "sha256": digest, "proof": proof}
+        line, self.chain = self.chain.append(entry)
+        lines.append(line)
+        self._remember(entry)
+        return proof
 
-    def _judge_credential(
-        self, document: Document, mandate: Mandate, now: datetime, *, taken: bool
-    ) -> Document:
-        claim = review_credential(document, mandate, now)
-        place = f"{claim.status.url}#{claim.status.index}"
-        if taken:
-            raise Refusal("signer.id_taken", id=claim.credential_id)
-        if place in self.places:
-            raise Refusal("signer.place_taken", place=place[:200])
-        return {"id": claim.credential_id, "achievement": claim.achievement.id, "place": place}
+    def _prove(self, document: Document, kind: Kind, mandate: Mandate, now: datetime) -> Document:
+        key, multibase = self.keyring.open(USES[kind])
+        if kind is Kind.TREE_HEAD:
+            return sign_head(read_head(document["head"]), key, f"{mandate.did}#{multibase}")
+        if kind is Kind.NOTICE:
+            return sign_notice(read_notice(document), key, f"{mandate.did}#{multibase}")
+        suite = ENDORSEMENT_SUITE if kind is Kind.ENDORSEMENT else SUITES[mandate.role]
+        return create_proof(document, key, f"{mandate.did}#{multibase}", suite, now)
 
-    def _judge_list(self, document: Document, mandate: Mandate, now: datetime) -> Document:
-        edition = review_status_list(document, mandate, now, self.lists.get(str(document.get("id"))))
+    def _judge(self, document: Document, kind: Kind, mandate: Mandate, now: datetime) -> Document:
+        if kind is Kind.CREDENTIAL:
+            claim = review_credential(document, mandate, now)
+            self._check_places(claim)
+            return self._check_learner(claim, mandate, now)
+        if kind is Kind.ENDORSEMENT:
+            endorsement = review_endorsement(document, mandate, now)
+            return {"id": endorsement.id, "achievement": endorsement.achievement_id}
+        if kind is Kind.TREE_HEAD:
+            head, witness = review_head(document, self.witness, self.own, now)
+            return {"id": head.log, "head": show_head(head), "witness": show_witness(witness)}
+        if kind is Kind.NOTICE:
+            review_notice(document, mandate.did, self.own, now)
+            return {"id": document["id"], "notice": document}
+        url = str(document.get("id"))
+        lifted = None if mandate.open_roster else read_lifted(self.folder, url)
+        edition = review_status_list(document, mandate, now, self.lists.get(url), lifted)
         return {"id": edition.url, "document": document}
 
-    def _write(self, entry: Document) -> None:
-        line, chain = self.chain.append(entry)
+    def _check_places(self, claim: Claim) -> None:
+        for place in _places(claim):
+            if self.places.get(place, claim.credential_id) != claim.credential_id:
+                raise Refusal("signer.place_taken", place=place[:200])
+
+    def _check_learner(self, claim: Claim, mandate: Mandate, now: datetime) -> Document:
+        if not mandate.open_roster:
+            self.roster.current().find(claim)
+        while self.recent and self.recent[0] <= now - QUOTA_PERIOD:
+            self.recent.popleft()
+        if len(self.recent) >= mandate.daily_quota:
+            raise NotYet("signer.quota", limit=mandate.daily_quota)
+        places = _places(claim)
+        return {
+            "id": claim.credential_id,
+            "achievement": claim.achievement.id,
+            "place": places[0],
+            **({"suspension": places[1]} if len(places) > 1 else {}),
+            "roster": "open" if mandate.open_roster else "listed",
+        }
+
+    def _write(self, lines: list[bytes]) -> None:
+        if not lines:
+            return
         end = self.journal.seek(0, os.SEEK_END)
+        rest = memoryview(b"".join(lines))
         try:
-            self.journal.write(line)
-            self.journal.flush()
+            while rest:
+                rest = rest[self.journal.write(rest) :]
             os.fsync(self.journal.fileno())
         except OSError:
             with suppress(OSError):
                 self.journal.truncate(end)
             raise
-        self.chain = chain
-        self._remember(entry)
+
+    def _recall(self) -> None:
+        """Know what the journal says, and no more."""
+        for known in (self.signed, self.places, self.lists, self.recent, self.own):
+            known.clear()
+        self.chain, self.witness = Chain(), Witness()
+        with (self.folder / JOURNAL).open("rb") as lines:
+            for entry, chain in read_journal(lines):
+                self.chain = chain
+                self._remember(entry)
 
     def _remember(self, entry: Document) -> None:
+        if entry["kind"] == PDF:
+            return
         self.signed[f"{entry['kind']}:{entry['id']}"] = (entry["sha256"], entry["proof"])
         if entry["kind"] == Kind.CREDENTIAL:
-            self.places[entry["place"]] = entry["id"]
-        else:
+            self.own.add(entry["sha256"])
+            self.recent.append(read_time(entry["at"]))
+            for place in (entry["place"], entry.get("suspension")):
+                if place is not None:
+                    self.places[place] = entry["id"]
+        elif entry["kind"] == Kind.STATUS_LIST:
             self.lists[entry["id"]] = read_status_list(entry["document"])
+        elif entry["kind"] == Kind.TREE_HEAD:
+            self.witness = read_witness(entry["witness"])
 
 
-def _cut_torn_line(journal: BinaryIO) -> None:
+def _places(claim: Claim) -> list[str]:
+    entries = [claim.status, *([claim.suspension] if claim.suspension else [])]
+    return [f"{entry.url}#{entry.index}" for entry in entries]
+
+
+def _cut_torn_line(path: Path, journal: FileIO) -> None:
     """Drop a last line that a crash cut short: its proof was never handed out."""
-    content = journal.read()
-    journal.truncate(content.rfind(b"\n") + 1)
-    journal.seek(0)
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    journal.truncate(path.read_bytes().rfind(b"\n") + 1)

@@ -1,189 +1,299 @@
-"""One signer on the loopback interface, as an OS user of its own where root starts it."""
+"""One signer over HTTPS: who asks for a signature shows a certificate; keys and health are for everybody.
 
-import ctypes
-import hmac
+Tornado bounds what a slow or endless client can hold: the handshake, headers and body have a time each, and a
+body is not read before its sender is known.
+"""
+
+import asyncio
+import base64
 import json
-import os
 import signal
-import sys
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any, ClassVar
-from uuid import uuid4
+from typing import Any
 
-from lms.certs.core.document import Achievement, Claim, Party, StatusEntry, build_credential, hash_email
-from lms.certs.core.joint import SUITES
-from lms.certs.core.keys import PublicKey, did_document, encode_public, generate, key_id
-from lms.certs.core.mandate import (
-    Mandate,
-    Refusal,
-    review_credential,
-    review_status_list,
-)
+from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
+from tornado.log import access_log
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler, stream_request_body
+
+from lms.certs.core.keys import did_document
+from lms.certs.core.mandate import NotYet, Refusal
 from lms.certs.core.problems import CertificateProblem, Unreadable
-from lms.certs.core.proofs import create_proof
 from lms.certs.core.protocols import Kind
 from lms.certs.core.sentences import sentence
-from lms.certs.core.status import StatusList, build_status_list, encode_bits
 from lms.certs.core.strict_json import Document, read_object
 from lms.certs.signer.keeping import Signer
+from lms.certs.signer.keyring import public_keys
+from lms.certs.signer.pages import PAGES, Doorkeeper
+from lms.certs.signer.tls import client_of, server_context
 
-MOST_REQUEST_BYTES = 4_000_000
-_IDLE_SECONDS = 15
-_SET_PDEATHSIG, _GET_PDEATHSIG = 1, 2  # of prctl(2)
+MOST_REQUEST_BYTES = 8_000_000
+MOST_DOCUMENTS = 250
+MOST_CONNECTIONS = 64
+IDLE_SECONDS = 15
+KEPT_SECONDS = 60
+_MOST_PDF_BYTES = 1_500_000
 _STATUSES = {
     "signer.id_taken": HTTPStatus.CONFLICT,
     "signer.place_taken": HTTPStatus.CONFLICT,
     "signer.bad_request": HTTPStatus.BAD_REQUEST,
     "signer.unknown_kind": HTTPStatus.BAD_REQUEST,
-    "signer.wrong_token": HTTPStatus.UNAUTHORIZED,
+    "signer.no_certificate": HTTPStatus.UNAUTHORIZED,
     "signer.not_found": HTTPStatus.NOT_FOUND,
     "signer.too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "signer.quota": HTTPStatus.TOO_MANY_REQUESTS,
+    "signer.pending": HTTPStatus.ACCEPTED,
 }
 
 
-class SignerServer(ThreadingHTTPServer):
-    """Serve one signer on the loopback interface."""
+class _Server(HTTPServer):
+    """Take so many connections at once and no more."""
 
-    def __init__(self, signer: Signer, address: tuple[str, int]) -> None:
+    open = 0
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        if self.open >= MOST_CONNECTIONS:
+            stream.close()
+            return
+        self.open += 1
+        super().handle_stream(stream, address)
+
+    def on_close(self, server_conn: object) -> None:
+        self.open -= 1
+        super().on_close(server_conn)
+
+
+@dataclass
+class SignerServer:
+    """Serve one signer; started within a running event loop."""
+
+    signer: Signer
+    address: tuple[str, int]
+    sockets: list[socket.socket] = field(init=False)
+    _server: HTTPServer | None = None
+
+    def __post_init__(self) -> None:
+        host, port = self.address
+        self.sockets = bind_sockets(port, host)
+        self._context = server_context(self.signer.folder)
+        self._pool = ThreadPoolExecutor(1, "signing")
+        self._door = Doorkeeper()
+
+    @property
+    def port(self) -> int:
+        """Return the port that was taken."""
+        return int(self.sockets[0].getsockname()[1])
+
+    def start(self) -> None:
+        """Answer from now on."""
+        shared = {"signer": self.signer, "pool": self._pool}
+        routes: list[Any] = [(pattern, kind, shared) for pattern, kind in _ROUTES]
+        pages = {"signer": self.signer, "door": self._door}
+        routes += [(pattern, kind, pages) for pattern, kind in PAGES]
+        application = Application(
+            routes,
+            default_handler_class=_Unknown,
+            default_handler_args=shared,
+            log_function=_log,
+        )
+        self._server = _Server(
+            application,
+            ssl_options=self._context,
+            idle_connection_timeout=IDLE_SECONDS,
+            body_timeout=KEPT_SECONDS,
+            max_header_size=16_384,
+            max_body_size=MOST_REQUEST_BYTES,
+            max_buffer_size=MOST_REQUEST_BYTES + 100_000,
+        )
+        self._server.add_sockets(self.sockets)
+
+    async def stop(self) -> None:
+        """Take no more connections and close those that are open; what is being signed is finished."""
+        if self._server is not None:
+            self._server.stop()
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._server.close_all_connections(), 1)
+        self._pool.shutdown()
+
+
+class Conversation(RequestHandler):
+    """Answer one request; every answer is JSON."""
+
+    def initialize(self, signer: Signer, pool: ThreadPoolExecutor) -> None:
+        """Take what all requests share."""
         self.signer = signer
-        self.token = (signer.folder / "token").read_bytes().strip()
-        super().__init__(address, _Conversation)
+        self.pool = pool
+
+    def set_default_headers(self) -> None:
+        """Say nothing of the program; let nothing be kept."""
+        self.clear_header("Server")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Cache-Control", "no-store")
+
+    def answer(self, status: int, body: Document, headers: Mapping[str, str] | None = None) -> None:
+        """Write an answer."""
+        self.set_status(status)
+        for name, value in (headers or {}).items():
+            self.set_header(name, value)
+        self.set_header("Content-Type", "application/json")
+        self.finish(json.dumps(body, ensure_ascii=False).encode("utf-8"))
+
+    def refuse(self, problem: CertificateProblem) -> None:
+        """Write why not."""
+        if self.get_status() < HTTPStatus.BAD_REQUEST and problem.code in _CLOSING:
+            self.set_header("Connection", "close")
+        self.answer(_STATUSES.get(problem.code, HTTPStatus.UNPROCESSABLE_ENTITY), _spoken(problem))
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        """Say no more than that it failed."""
+        self.answer(status_code, {})
 
 
-class _Conversation(BaseHTTPRequestHandler):
-    server: SignerServer
-    timeout = _IDLE_SECONDS
-    server_version = "signer"
-    sys_version = ""
-    cors: ClassVar[dict[str, str]] = {"Access-Control-Allow-Origin": "*"}
+class _DidDocument(Conversation):
+    def get(self) -> None:
+        did = self.signer.mandate.did
+        shown = did_document(did, public_keys(self.signer.folder, did))
+        self.answer(HTTPStatus.OK, shown, {"Access-Control-Allow-Origin": "*"})
 
-    def do_GET(self) -> None:
-        mandate, signer = self.server.signer.mandate, self.server.signer
-        if self.path == "/.well-known/did.json":
-            public = signer.key.public_key()
-            key = PublicKey(key_id(mandate.did, public), encode_public(public))
-            self._answer(HTTPStatus.OK, did_document(mandate.did, [key]), self.cors)
-        elif self.path == "/health":
-            self._answer(
-                HTTPStatus.OK, {"status": "ok", "did": mandate.did, "signatures": signer.chain.length}
-            )
-        else:
-            self._refuse(Refusal("signer.not_found"))
 
-    def do_POST(self) -> None:
+class _Health(Conversation):
+    def get(self) -> None:
+        signer = self.signer
+        self.answer(
+            HTTPStatus.OK, {"status": "ok", "did": signer.mandate.did, "signatures": signer.chain.length}
+        )
+
+
+class _Unknown(Conversation):
+    def prepare(self) -> None:
+        self.refuse(Refusal("signer.not_found"))
+
+
+@stream_request_body
+class Asked(Conversation):
+    """Take a body from an admitted client only; it is not read before that is known."""
+
+    most_bytes = MOST_REQUEST_BYTES
+
+    def prepare(self) -> None:
+        """Refuse strangers and long bodies before the body is read."""
+        self.body = bytearray()
+        length = self.request.headers.get("Content-Length", "0")
+        if client_of(self.signer.folder, self._presented()) is None:
+            self.refuse(Refusal("signer.no_certificate"))
+        elif not length.isdecimal() or int(length) > self.most_bytes:
+            self.refuse(Refusal("signer.too_large", limit=self.most_bytes))
+
+    def data_received(self, chunk: bytes) -> None:
+        """Take a piece of the body."""
+        self.body += chunk
+
+    async def post(self) -> None:
+        """Answer; one request at a time is worked on."""
+        loop = asyncio.get_running_loop()
         try:
-            if self.path != "/sign":
-                raise Refusal("signer.not_found")
-            self._check_token()
-            document, kind = _request(self._body())
-            proof = self.server.signer.sign(document, kind, datetime.now(UTC))
+            status, answer = await loop.run_in_executor(self.pool, self.work, bytes(self.body))
         except CertificateProblem as problem:
-            self._refuse(problem)
+            self.refuse(problem)
         except OSError as problem:
-            self.log_error("not signed: %s", problem.strerror)
-            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, {})
+            access_log.error("not signed: %s", problem.strerror)
+            self.answer(HTTPStatus.SERVICE_UNAVAILABLE, {})
         else:
-            self._answer(HTTPStatus.OK, {"proof": proof})
+            self.answer(status, answer)
 
-    def _check_token(self) -> None:
-        given = self.headers.get("Authorization", "").encode("latin-1", errors="replace")
-        if not hmac.compare_digest(given, b"Bearer " + self.server.token):
-            raise Refusal("signer.wrong_token")
+    def work(self, body: bytes) -> tuple[HTTPStatus, Document]:
+        """Do what is asked, outside the event loop."""
+        raise NotImplementedError
 
-    def _body(self) -> bytes:
-        length = self.headers.get("Content-Length", "")
-        if not length.isascii() or not length.isdigit():
-            raise Refusal("signer.bad_request")
-        if len(length) > len(str(MOST_REQUEST_BYTES)) or int(length) > MOST_REQUEST_BYTES:
-            raise Refusal("signer.too_large", limit=MOST_REQUEST_BYTES)
-        return self.rfile.read(int(length))
+    def _presented(self) -> bytes | None:
+        shown = self.request.get_ssl_certificate(binary_form=True)
+        return shown if isinstance(shown, bytes) else None
 
-    def _refuse(self, problem: CertificateProblem) -> None:
-        self.close_connection = True
-        status = _STATUSES.get(problem.code, HTTPStatus.UNPROCESSABLE_ENTITY)
-        spoken = {language: sentence(problem.code, problem.params, language) for language in ("en", "ko")}
-        self._answer(status, {"code": problem.code, **spoken})
 
-    def _answer(self, status: HTTPStatus, body: Document, headers: dict[str, str] | None = None) -> None:
-        content = json.dumps(body, ensure_ascii=False).encode("utf-8")
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+class _Sign(Asked):
+    def work(self, body: bytes) -> tuple[HTTPStatus, Document]:
+        request, kind = _request(body)
+        now = datetime.now(UTC)
+        if "document" in request:
+            return HTTPStatus.OK, {"proof": self.signer.sign(request["document"], kind, now)}
+        answers = self.signer.sign_many(request["documents"], kind, now)
+        return HTTPStatus.OK, {"answers": [_answered(answer) for answer in answers]}
+
+
+class _SignPdf(Asked):
+    most_bytes = _MOST_PDF_BYTES
+
+    def work(self, body: bytes) -> tuple[HTTPStatus, Document]:
+        addition = self.signer.sign_pdf(body, datetime.now(UTC))
+        return HTTPStatus.OK, {"addition": base64.b64encode(addition).decode("ascii")}
+
+
+_CLOSING = {"signer.no_certificate", "signer.too_large", "signer.not_found"}
+_ROUTES: list[tuple[str, type[Conversation]]] = [
+    (r"/sign", _Sign),
+    (r"/pdf", _SignPdf),
+    (r"/health", _Health),
+    (r"/\.well-known/did\.json", _DidDocument),
+]
+
+
+Rehearsal = Callable[[int], Awaitable[None]]
+"""What is done with a server on a port of its own before the real one answers."""
+
+
+def serve(signer: Signer, rehearsal: Rehearsal | None = None) -> None:
+    """Run a signer until it is told to end."""
+    asyncio.run(_serve(signer, rehearsal))
+
+
+async def _serve(signer: Signer, rehearsal: Rehearsal | None) -> None:
+    mandate = signer.mandate
+    server = SignerServer(signer, (mandate.host, mandate.port))
+    if rehearsal is not None:
+        stage = SignerServer(signer, ("127.0.0.1", 0))
+        stage.start()
+        await rehearsal(stage.port)
+        await stage.stop()
+    server.start()
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    await ended.wait()
+    await server.stop()
 
 
 def _request(content: bytes) -> tuple[Document, Kind]:
     try:
-        request: dict[str, Any] = read_object(content, max_bytes=MOST_REQUEST_BYTES)
+        request = read_object(content, max_bytes=MOST_REQUEST_BYTES)
     except Unreadable:
         raise Refusal("signer.bad_request") from None
-    document, kind = request.get("document"), request.get("kind")
-    if not isinstance(document, dict):
+    documents = request.get("documents", [request.get("document")])
+    listed = isinstance(documents, list) and 1 <= len(documents) <= MOST_DOCUMENTS
+    if not listed or not all(isinstance(document, dict) for document in documents):
         raise Refusal("signer.bad_request")
-    if kind not in list(Kind):
+    if request.get("kind") not in list(Kind):
         raise Refusal("signer.unknown_kind")
-    return document, Kind(kind)
+    return request, Kind(request["kind"])
 
 
-def serve(folder: Path, user: int | None = None) -> None:
-    """Run the signer of a folder until it is told to end; started by root, become `user` first."""
-    os.chdir(folder)  # from here on relative: the way to the folder may be closed to `user`
-    signer = Signer.open(Path())
-    mandate = signer.mandate
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with SignerServer(signer, (mandate.host, mandate.port)) as server, suppress(KeyboardInterrupt):
-        if user is not None:
-            _become(user, mandate)
-        server.serve_forever()
+def _answered(answer: Document | CertificateProblem) -> Document:
+    if not isinstance(answer, CertificateProblem):
+        return {"proof": answer}
+    return {**_spoken(answer), "waits": isinstance(answer, NotYet)}
 
 
-def _become(user: int, mandate: Mandate) -> None:
-    """Give root away for good, after a rehearsal: the interpreter's own files may be closed to `user`."""
-    _rehearse(mandate)
-    process = ctypes.CDLL(None)
-    ends_with_parent = ctypes.c_int()
-    process.prctl(_GET_PDEATHSIG, ctypes.byref(ends_with_parent))
-    os.setgroups([])
-    os.setresgid(user, user, user)
-    os.setresuid(user, user, user)
-    process.prctl(_SET_PDEATHSIG, ends_with_parent)  # the kernel forgets it when the user changes
+def _spoken(problem: CertificateProblem) -> Document:
+    spoken = {language: sentence(problem.code, problem.params, language) for language in ("en", "ko")}
+    return {"code": problem.code, **spoken}
 
 
-def _rehearse(mandate: Mandate) -> None:
-    """Judge and sign one document of each kind with a key that is thrown away, so that all is loaded."""
-    moment = datetime.now(UTC)
-    own = replace(mandate, courses=("https://localhost/",), status_lists=("https://localhost/",))
-    claim = Claim(
-        credential_id=f"urn:uuid:{uuid4()}",
-        issued_at=moment,
-        university=Party(own.university, "-", "https://localhost/"),
-        company=Party(own.company, "-", "https://localhost/"),
-        holder_name="-",
-        email_hash=hash_email("nobody@localhost", "-"),
-        email_salt="-",
-        achievement=Achievement("https://localhost/c", "-", "-", "-", "en"),
-        score="0",
-        maximum="1",
-        status=StatusEntry("https://localhost/s", 0),
-        demo_custody=own.demo_custody,
-    )
-    edition = StatusList(
-        url="https://localhost/s",
-        university_did=own.university,
-        company_did=own.company,
-        valid_from=moment,
-        valid_until=moment + timedelta(hours=1),
-        encoded=encode_bits([]),
-        demo_custody=own.demo_custody,
-    )
-    for document in (build_credential(claim), build_status_list(edition)):
-        create_proof(document, generate(), "did:web:localhost#rehearsal", SUITES[own.role], moment)
-    review_credential(build_credential(claim), own, moment)
-    review_status_list(build_status_list(edition), own, moment, None)
+def _log(handler: RequestHandler) -> None:
+    if handler.get_status() >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        access_log.error("%d %s %s", handler.get_status(), handler.request.method, handler.request.path)

@@ -7,9 +7,9 @@ import lms.certs.core
 from lms.certs.core.sentences import sentence, sentences
 
 CORE = Path(lms.certs.core.__path__[0])
-SOURCES = [*CORE.glob("*.py"), *(CORE.parents[1] / "signer").glob("*.py")]
+SOURCES = [*CORE.glob("*.py"), *(CORE.parent / "signer").glob("*.py")]
 CODE = re.compile(
-    r'(?:Problem|Unreadable|Refusal|Finding|_about)\(\s*"([a-z]+\.[a-z0-9_]+)"|"((?:proof|pdf)\.[a-z_]+)"'
+    r'(?:Problem|Unreadable|Refusal|NotYet|Finding|_about)\(\s*"([a-z]+\.[a-z0-9_]+)"|"((?:proof|pdf)\.[a-z_]+)"'
 )
 
 

@@ -1,16 +1,6 @@
-import http.client
 import json
-import os
-import signal
-import socket
 import stat
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,69 +8,26 @@ from typing import Any
 
 import pytest
 
-from lms.certs.adapters.signers import HttpSigner
-from lms.certs.core.document import Claim, Party, StatusEntry, build_credential
+from lms.certs.core.document import Party, StatusEntry, build_credential
+from lms.certs.core.endorsement import build_endorsement, endorse
 from lms.certs.core.journal import JournalProblem, read_journal
-from lms.certs.core.keys import decode_public, generate, seal_key
-from lms.certs.core.mandate import Mandate, read_mandate, write_mandate
+from lms.certs.core.keys import KeyUse, generate, seal_key
+from lms.certs.core.mandate import NotYet, read_mandate, write_mandate
 from lms.certs.core.problems import CertificateProblem, DocumentProblem, KeyProblem
-from lms.certs.core.proofs import attach, verify_proof
-from lms.certs.core.protocols import Kind, SignerRefused, SignerUnavailable
-from lms.certs.core.status import build_status_list, encode_bits
+from lms.certs.core.proofs import attach
+from lms.certs.core.protocols import Kind
+from lms.certs.core.status import REVOCATION, SUSPENSION, build_status_list, encode_bits
 from lms.certs.core.strict_json import Document
 from lms.certs.core.trust import Role, Trust
 from lms.certs.core.verify import Status, verify
 from lms.certs.signer.commands import main
-from lms.certs.signer.keeping import Signer, approve, create, trusted_party
-from lms.certs.signer.serving import SignerServer
+from lms.certs.signer.folder import approve, create, trusted_party
+from lms.certs.signer.keeping import Signer
 from tests.certs.conftest import CLAIM, COMPANY, NOW, STATUS_URL, UNIVERSITY, edition
+from tests.certs.signer.conftest import MANDATE, now_claim
+from tests.factories.signers import client, opened, served
 
-ROOT = Path(__file__).parents[2]
-MANDATE = Mandate(
-    role=Role.UNIVERSITY,
-    name=UNIVERSITY.name,
-    university=UNIVERSITY.did,
-    company=COMPANY.did,
-    host="127.0.0.1",
-    port=0,
-    demo_custody=True,
-    achievements=(CLAIM.achievement.id,),
-    status_lists=("https://duri.example/status/",),
-)
 Changes = dict[str, Any]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    create(tmp_path / "university", MANDATE)
-    return tmp_path / "university"
-
-
-@contextmanager
-def opened(folder: Path) -> Iterator[Signer]:
-    signer = Signer.open(folder)
-    with closing(signer.journal):
-        yield signer
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[int]:
-    with opened(folder) as signer, SignerServer(signer, ("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield int(server.server_address[1])
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def client(folder: Path, port: int) -> HttpSigner:
-    return HttpSigner(f"http://127.0.0.1:{port}", (folder / "token").read_text(), timeout_seconds=20)
-
-
-def now_claim(**changes: Any) -> Claim:
-    return replace(CLAIM, issued_at=datetime.now(UTC).replace(microsecond=0), **changes)
 
 
 def refusal(signer: Signer, document: Document, kind: Kind = Kind.CREDENTIAL, now: datetime = NOW) -> str:
@@ -91,16 +38,24 @@ def refusal(signer: Signer, document: Document, kind: Kind = Kind.CREDENTIAL, no
 
 def test_the_folder_is_for_its_owner_only(folder: Path) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    for name in ("key.json", "passphrase", "token", "signer.json", "journal.jsonl"):
+    for name in (
+        "issuing-1.json",
+        "pdf-root.json",
+        "passphrase",
+        "keys.json",
+        "signer.json",
+        "journal.jsonl",
+        "tls/ca.key",
+    ):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
     with pytest.raises(FileExistsError):
-        create(folder, MANDATE)
+        create(folder, MANDATE, NOW)
 
 
 def test_two_signers_make_a_valid_certificate(tmp_path: Path) -> None:
     claim = now_claim()
     for role in Role:
-        create(tmp_path / role, replace(MANDATE, role=role))
+        create(tmp_path / role, replace(MANDATE, role=role), datetime.now(UTC))
     document = build_credential(claim)
     with served(tmp_path / "university") as one, served(tmp_path / "company") as two:
         ports = {Role.UNIVERSITY: one, Role.COMPANY: two}
@@ -256,7 +211,7 @@ def test_a_journal_with_a_changed_missing_or_moved_line_is_refused(folder: Path)
             list(read_journal(case))
     (folder / "journal.jsonl").write_bytes(b"".join(spoilt[0]))
     with pytest.raises(JournalProblem):
-        Signer.open(folder)
+        Signer.open(folder, NOW)
     assert main(["journal", str(folder)]) == 1
 
 
@@ -286,188 +241,120 @@ def test_a_full_disk_gives_no_proof(folder: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_one_process_at_a_time_holds_a_signer(folder: Path) -> None:
     with opened(folder), pytest.raises(BlockingIOError):
-        Signer.open(folder)
+        Signer.open(folder, NOW)
 
 
 def test_a_wrong_passphrase_or_key_file_ends_the_start(folder: Path) -> None:
     (folder / "passphrase").write_text("wrong")
     with pytest.raises(KeyProblem, match="wrong_passphrase"):
-        Signer.open(folder)
-    (folder / "key.json").write_bytes(seal_key(generate(), "other")[:50])
+        Signer.open(folder, NOW)
+    (folder / "issuing-1.json").write_bytes(seal_key(generate(), "other")[:50])
     with pytest.raises(KeyProblem, match="broken_envelope"):
-        Signer.open(folder)
+        Signer.open(folder, NOW)
 
 
-def ask(port: int, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, Document]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-    with closing(connection):
-        response = connection.getresponse()
-        return response.status, json.loads(response.read())
+def test_each_document_of_a_batch_is_judged_alone_and_written_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr("lms.certs.signer.keeping.os.fsync", flushed.append)
+    good = [
+        build_credential(replace(CLAIM, credential_id=_id(n), status=StatusEntry(STATUS_URL, n)))
+        for n in range(3)
+    ]
+    twin = build_credential(replace(CLAIM, credential_id=_id(9), status=StatusEntry(STATUS_URL, 2)))
+    same_id = build_credential(replace(CLAIM, credential_id=_id(1), status=StatusEntry(STATUS_URL, 8)))
+    with opened(folder) as signer:
+        flushed.clear()
+        batch = [*good, good[0], twin, same_id, {"id": 3}]
+        answers = signer.sign_many(batch, Kind.CREDENTIAL, NOW)
+        assert len(flushed) == 1
+        assert answers[3] == answers[0]
+        codes = [answer.code for answer in answers if isinstance(answer, CertificateProblem)]
+        assert codes == ["signer.place_taken", "signer.id_taken", "context.not_pinned"]
+        assert signer.chain.length == 3
+    with (folder / "journal.jsonl").open("rb") as lines:
+        assert [entry["id"] for entry, _ in read_journal(lines)] == [_id(n) for n in range(3)]
 
 
-def test_the_address_shows_the_key_and_its_health(folder: Path) -> None:
-    with served(folder) as port:
-        status, shown = ask(port, "GET", "/.well-known/did.json")
-        assert status == 200
-        assert shown["id"] == UNIVERSITY.did
-        (method,) = shown["verificationMethod"]
-        assert shown["assertionMethod"] == [method["id"]]
-        proof = client(folder, port).sign(build_credential(now_claim()), Kind.CREDENTIAL)
-        assert proof["verificationMethod"] == method["id"]
-        assert ask(port, "GET", "/health") == (200, {"status": "ok", "did": UNIVERSITY.did, "signatures": 1})
-        assert ask(port, "GET", "/key.json")[0] == 404
-        key = decode_public(method["publicKeyMultibase"])
-    verify_proof(build_credential(now_claim()) | {"validFrom": _signed_at(folder)}, proof, key)
+def _id(number: int) -> str:
+    return f"urn:uuid:0000000{number}-d8ba-41ed-83dd-0b3aef56cc33"
 
 
-def _signed_at(folder: Path) -> str:
-    (line,) = (folder / "journal.jsonl").read_bytes().splitlines()
-    return str(json.loads(line)["at"])
+def test_a_batch_that_does_not_reach_the_disk_is_not_signed_at_all(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    documents = [
+        build_credential(replace(CLAIM, credential_id=_id(n), status=StatusEntry(STATUS_URL, n)))
+        for n in range(2)
+    ]
+    with opened(folder) as signer:
+        with monkeypatch.context() as patch:
+            patch.setattr("lms.certs.signer.keeping.os.fsync", full)
+            with pytest.raises(OSError, match="No space"):
+                signer.sign_many(documents, Kind.CREDENTIAL, NOW)
+        assert (folder / "journal.jsonl").read_bytes() == b""
+        swapped = build_credential(replace(CLAIM, credential_id=_id(0), status=StatusEntry(STATUS_URL, 1)))
+        assert signer.sign(swapped, Kind.CREDENTIAL, NOW)
+        assert signer.chain.length == 1
 
 
-def test_requests_that_are_none_are_answered(folder: Path) -> None:
-    with served(folder) as port:
-        bearer = "Bearer " + (folder / "token").read_text()
-        good = {"Authorization": bearer}
-        document = json.dumps({"kind": "credential", "document": {}}).encode()
-        assert ask(port, "POST", "/sign", document)[1]["code"] == "signer.wrong_token"
-        assert ask(port, "POST", "/sign", document, Authorization=bearer + "x")[0] == 401
-        assert ask(port, "POST", "/sign", document, Authorization="Bearer é")[0] == 401
-        assert ask(port, "POST", "/other", document, **good)[0] == 404
-        assert ask(port, "POST", "/sign", b"no json", **good)[0] == 400
-        assert ask(port, "POST", "/sign", b'{"kind": "credential", "document": []}', **good)[0] == 400
-        assert ask(port, "POST", "/sign", b'{"kind": "deed", "document": {}}', **good)[1]["code"].endswith(
-            "kind"
-        )
-        assert ask(port, "POST", "/sign", b'{"kind": [], "document": {}}', **good)[0] == 400
-        assert ask(port, "POST", "/sign", b'{"a": 1, "a": 1}', **good)[0] == 400
-        assert ask(port, "POST", "/sign", document, **good)[0] == 422
-        assert ask(port, "POST", "/sign", b"", Content_Length="9999999", **good)[0] == 413
-        assert ask(port, "POST", "/sign", b"", Content_Length="-1", **good)[0] == 400
-        refused = ask(port, "POST", "/sign", document, **good)[1]
-        assert set(refused) == {"code", "en", "ko"}
+def test_no_more_are_signed_in_a_day_than_the_quota_says(folder: Path) -> None:
+    (folder / "signer.json").write_bytes(write_mandate(replace(MANDATE, daily_quota=2)))
+    with opened(folder) as signer:
+        documents = [
+            build_credential(replace(CLAIM, credential_id=_id(n), status=StatusEntry(STATUS_URL, n)))
+            for n in range(3)
+        ]
+        answers = signer.sign_many(documents, Kind.CREDENTIAL, NOW)
+        assert [isinstance(answer, NotYet) for answer in answers] == [False, False, True]
+    with opened(folder) as signer:
+        assert refusal(signer, documents[2], now=NOW + timedelta(hours=23)) == "signer.quota"
+        assert signer.sign(documents[2], Kind.CREDENTIAL, NOW + timedelta(hours=24))
 
 
-def test_a_refusal_reaches_the_client_as_one(folder: Path) -> None:
-    with served(folder) as port, pytest.raises(SignerRefused) as caught:
-        client(folder, port).sign(build_credential(now_claim(score="101")), Kind.CREDENTIAL)
-    assert caught.value.code == "signer.score"
-    assert "maximum" in caught.value.sentence
-    assert "만점" in caught.value.korean
+def test_certificates_and_lists_are_signed_with_keys_of_their_own(folder: Path) -> None:
+    keys = {key.use: key.id for key in trusted_party(folder).keys}
+    with opened(folder) as signer:
+        certificate = signer.sign(build_credential(CLAIM), Kind.CREDENTIAL, NOW)
+        listed = signer.sign(build_status_list(edition()), Kind.STATUS_LIST, NOW)
+    assert certificate["verificationMethod"] == keys[KeyUse.ISSUING]
+    assert listed["verificationMethod"] == keys[KeyUse.OPERATIONAL]
 
 
-def test_a_signer_that_is_down_or_mute_or_mad_is_unavailable() -> None:
-    document = build_credential(CLAIM)
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        port = mute.getsockname()[1]
-        with pytest.raises(SignerUnavailable):
-            HttpSigner(f"http://127.0.0.1:{port}", "t", timeout_seconds=0.2).sign(document, Kind.CREDENTIAL)
-    with pytest.raises(SignerUnavailable):
-        HttpSigner(f"http://127.0.0.1:{port}", "t", timeout_seconds=0.2).sign(document, Kind.CREDENTIAL)
+def test_only_the_company_endorses_and_only_what_it_approved(tmp_path: Path) -> None:
+    create(tmp_path / "company", replace(MANDATE, role=Role.COMPANY), NOW)
+    endorsement = endorse(CLAIM.achievement, COMPANY, endorsement_id=_id(5), at=NOW, demo_custody=True)
+    document = build_endorsement(endorsement)
+    other = build_endorsement(replace(endorsement, id=_id(6), achievement_id="https://duri.example/other"))
+    foreign = build_endorsement(replace(endorsement, id=_id(7), endorser=UNIVERSITY))
+    with opened(tmp_path / "company") as signer:
+        assert signer.sign(document, Kind.ENDORSEMENT, NOW)["cryptosuite"] == "eddsa-rdfc-2022"
+        assert refusal(signer, other, Kind.ENDORSEMENT) == "signer.not_approved"
+        assert refusal(signer, foreign, Kind.ENDORSEMENT) == "signer.not_the_pair"
+        assert refusal(signer, {"id": "x"}, Kind.ENDORSEMENT) == "endorsement.shape"
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n<html/>",
-        b'HTTP/1.1 500 Oh\r\nContent-Length: 13\r\n\r\n{"code": "x"}',
-        b'HTTP/1.1 200 OK\r\n\r\n{"proof": {"a": "' + b"x" * 200_000 + b'"}}',
-        b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
-    ],
-)
-def test_an_answer_that_makes_no_sense_is_unavailable(answer: bytes) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def reply() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(65_536)
-                connection.sendall(answer)
-
-        thread = threading.Thread(target=reply)
-        thread.start()
-        with pytest.raises(SignerUnavailable):
-            HttpSigner(f"http://127.0.0.1:{server.getsockname()[1]}", "t").sign({"a": 1}, Kind.CREDENTIAL)
-        thread.join()
+def test_a_university_endorses_nothing(folder: Path) -> None:
+    endorsement = endorse(CLAIM.achievement, UNIVERSITY, endorsement_id=_id(5), at=NOW, demo_custody=True)
+    with opened(folder) as signer:
+        assert refusal(signer, build_endorsement(endorsement), Kind.ENDORSEMENT) == "signer.not_the_pair"
 
 
-@pytest.mark.parametrize("url", ["http://signer.example", "ftp://127.0.0.1", "file:///etc/passwd", ""])
-def test_a_token_never_leaves_this_machine_unprotected(url: str) -> None:
-    with pytest.raises(ValueError, match="https"):
-        HttpSigner(url, "t")
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"host": "0.0.0.0"},  # noqa: S104 - the point
-        {"company": UNIVERSITY.did},
-        {"courses": ("https://duri.example/courses",)},
-        {"status_lists": ("https://duri.example/status",)},
-        {"port": "8101"},
-        {"demo_custody": "no"},
-        {"achievements": (1,)},
-    ],
-)
-def test_unsafe_settings_are_refused(change: Changes) -> None:
-    with pytest.raises(DocumentProblem, match="bad_value"):
-        read_mandate(write_mandate(replace(MANDATE, **change)))
-
-
-def test_the_command_makes_runs_and_ends_a_signer(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    folder = str(tmp_path / "company")
-    arguments = ["init", folder, "--role", "company", "--name", "누리에이아이", "--port", str(port)]
-    arguments += ["--partner", UNIVERSITY.did, "--demo-custody", "--course", "https://duri.example/courses/"]
-    assert main(arguments) == 0
-    assert main(arguments) == 1
-    assert main(["approve", folder, "--achievement", "https://duri.example/a"]) == 0
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lms.certs.signer", "run", folder], cwd=ROOT, stderr=subprocess.PIPE
-    )
-    with process:
-        assert _comes_up(port)["did"] == f"did:web:localhost%3A{port}"
-        assert main(["run", folder]) == 1
-        os.kill(process.pid, signal.SIGTERM)
-        assert process.wait(20) == 0
-    assert main(["journal", folder]) == 0
-
-
-def _comes_up(port: int) -> Document:
-    for _ in range(200):
-        try:
-            return ask(port, "GET", "/health")[1]
-        except OSError:
-            time.sleep(0.05)
-    pytest.fail("the signer did not come up")
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="not run: only root can become another user")
-def test_a_signer_of_its_own_user_ends_with_whoever_started_it(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    folder = tmp_path / "company"
-    create(folder, replace(MANDATE, port=port))
-    for path in (folder, *folder.iterdir()):
-        os.chown(path, 61_100, 61_100)
-    command = (
-        f"setpriv --pdeathsig TERM {sys.executable} -m lms.certs.signer run --user 61100 {folder} & wait"
-    )
-    with subprocess.Popen(["/bin/sh", "-c", command], cwd=ROOT, stderr=subprocess.DEVNULL) as shell:
-        _comes_up(port)
-        pid = subprocess.run(
-            ["/usr/bin/pgrep", "-f", str(folder)], capture_output=True, text=True, check=True
-        ).stdout
-        owners = {Path(f"/proc/{each}").stat().st_uid for each in pid.split() if int(each) != shell.pid}
-        assert owners == {61_100}
-        shell.kill()
-    for _ in range(200):
-        try:
-            ask(port, "GET", "/health")
-        except OSError:
-            return
-        time.sleep(0.05)
-    pytest.fail("the signer outlived the process that started it")
+def test_a_suspension_ends_only_where_the_organisation_lifts_it(folder: Path) -> None:
+    (folder / "signer.json").write_bytes(write_mandate(replace(MANDATE, open_roster=False)))
+    suspended = edition(purpose=SUSPENSION, encoded=encode_bits([3, 7]))
+    later = replace(suspended, encoded=encode_bits([7]), valid_from=NOW + timedelta(minutes=1))
+    with opened(folder) as signer:
+        signer.sign(build_status_list(suspended), Kind.STATUS_LIST, NOW)
+        assert refusal(signer, build_status_list(later), Kind.STATUS_LIST) == "signer.not_lifted"
+        assert main(["lift", str(folder), f"{STATUS_URL}#7"]) == 0
+        assert refusal(signer, build_status_list(later), Kind.STATUS_LIST) == "signer.not_lifted"
+        assert main(["lift", str(folder), f"{STATUS_URL}#3"]) == 0
+        assert signer.sign(build_status_list(later), Kind.STATUS_LIST, NOW)
+        turned = replace(later, purpose=REVOCATION, valid_from=NOW + timedelta(minutes=2))
+        assert refusal(signer, build_status_list(turned), Kind.STATUS_LIST) == "signer.other_purpose"
+    assert main(["lift", str(folder), "3"]) == 1

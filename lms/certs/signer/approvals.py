@@ -1,0 +1,181 @@
+"""Documents that wait for a person: what was asked, who decided, and how they sign in.
+
+`waiting/` holds one file per document, under its hash; it goes once the signature stands in the journal.
+`approvers.json` holds the names of those who may decide, with their passphrases stretched.
+"""
+
+import base64
+import hmac
+import json
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from lms.certs.core.mandate import NotYet, Refusal
+from lms.certs.core.problems import CertificateProblem, DocumentProblem
+from lms.certs.core.protocols import Kind
+from lms.certs.core.strict_json import Document, read_object
+from lms.certs.core.times import read_time, write_time
+from lms.certs.signer.files import replace_private
+
+MOST_WAITING = 5_000
+LONGEST_REASON = 200
+LEAST_PASSPHRASE = 12
+_NAME = re.compile(r"[^\s\x00-\x1f]{1,40}")
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_SCRYPT_N = 2**15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Hold one document that waits, and what was decided about it."""
+
+    digest: str
+    kind: Kind
+    document: Document
+    asked_at: datetime
+    by: str = ""
+    """Who decided; empty: nobody yet."""
+    reason: str = ""
+    """Why it was declined; empty: it was approved, or nobody decided yet."""
+
+
+class Desk:
+    """Keep what waits for a person."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "waiting"
+
+    def approver(self, document: Document, digest: str, kind: Kind, now: datetime) -> str:
+        """Return who has approved a document; one that is new is put up for approval.
+
+        Raises:
+            NotYet: nobody has decided.
+            Refusal: a person declined.
+        """
+        found = self._read(digest)
+        if found is None:
+            self._put(Asked(digest=digest, kind=kind, document=document, asked_at=now))
+        if found is None or not found.by:
+            raise NotYet("signer.pending")
+        if found.reason:
+            raise Refusal("signer.declined", reason=found.reason)
+        return found.by
+
+    def waiting(self) -> list[Asked]:
+        """Return what nobody has decided about, the oldest first."""
+        found = [self._read(path.stem) for path in self._files()]
+        return sorted((each for each in found if each and not each.by), key=lambda each: each.asked_at)
+
+    def decide(self, digests: Iterable[str], by: str, reason: str = "") -> int:
+        """Note that a person approved these documents or, with a reason, declined them; return how many."""
+        decided = 0
+        for digest in set(digests):
+            found = self._read(digest)
+            if found is not None and not found.by:
+                self._put(
+                    Asked(
+                        digest=digest, kind=found.kind, document=found.document,
+                        asked_at=found.asked_at, by=by, reason=reason,
+                    )
+                )  # fmt: skip
+                decided += 1
+        return decided
+
+    def forget(self, digests: Iterable[str]) -> None:
+        """Let go of documents that are signed."""
+        for digest in digests:
+            (self._folder / f"{digest}.json").unlink(missing_ok=True)
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("*.json")) if self._folder.exists() else []
+
+    def _read(self, digest: str) -> Asked | None:
+        path = self._folder / f"{digest}.json"
+        if not _DIGEST.fullmatch(digest) or not path.exists():
+            return None
+        known: dict[str, Any] = read_object(path.read_bytes())
+        return Asked(
+            digest=digest,
+            kind=Kind(known["kind"]),
+            document=known["document"],
+            asked_at=read_time(known["asked_at"]),
+            by=known["by"],
+            reason=known["reason"],
+        )
+
+    def _put(self, asked: Asked) -> None:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        path = self._folder / f"{asked.digest}.json"
+        if not path.exists() and len(self._files()) >= MOST_WAITING:
+            return
+        content = {
+            "kind": str(asked.kind),
+            "document": asked.document,
+            "asked_at": write_time(asked.asked_at),
+            "by": asked.by,
+            "reason": asked.reason,
+        }
+        replace_private(path, json.dumps(content, ensure_ascii=False).encode("utf-8"))
+
+
+def add_approver(folder: Path, name: str, passphrase: str) -> None:
+    """Let a person decide; one of this name gets the new passphrase.
+
+    Raises:
+        DocumentProblem: a name with spaces, or a passphrase that is too short.
+    """
+    if not _NAME.fullmatch(name) or len(passphrase) < LEAST_PASSPHRASE:
+        raise DocumentProblem("signer.approver", limit=LEAST_PASSPHRASE)
+    salt = secrets.token_bytes(16)
+    known = {**_approvers(folder), name: [_text(salt), _text(_stretch(passphrase, salt))]}
+    _write(folder, known)
+
+
+def remove_approver(folder: Path, name: str) -> bool:
+    """Let a person decide no more; say whether there was one of this name."""
+    known = _approvers(folder)
+    gone = known.pop(name, None)
+    _write(folder, known)
+    return gone is not None
+
+
+def approvers(folder: Path) -> list[str]:
+    """Return the names of those who may decide."""
+    return sorted(_approvers(folder))
+
+
+def knows(folder: Path, name: str, passphrase: str) -> bool:
+    """Tell whether a person may decide; it takes as long for a name that nobody has."""
+    salt, wanted = _approvers(folder).get(name, [_text(b"0" * 16), ""])
+    stretched = _stretch(passphrase[:1_000], base64.b64decode(salt))
+    return hmac.compare_digest(_text(stretched), wanted)
+
+
+def _approvers(folder: Path) -> dict[str, list[str]]:
+    path = folder / "approvers.json"
+    try:
+        known: dict[str, list[str]] = read_object(path.read_bytes()) if path.exists() else {}
+    except CertificateProblem:
+        raise DocumentProblem("document.bad_value", field="approvers.json") from None
+    return known
+
+
+def _write(folder: Path, known: dict[str, list[str]]) -> None:
+    replace_private(
+        folder / "approvers.json", json.dumps(known, ensure_ascii=False, indent=1).encode("utf-8")
+    )
+
+
+def _stretch(passphrase: str, salt: bytes) -> bytes:
+    return Scrypt(salt=salt, length=32, n=_SCRYPT_N, r=8, p=1).derive(passphrase.encode("utf-8"))
+
+
+def _text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode("ascii")

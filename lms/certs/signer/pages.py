@@ -1,0 +1,294 @@
+"""The page on which a person of the organisation reads what waits, and approves or declines it.
+
+It is served by the signer itself, so the platform can neither change what is shown nor press the button.
+"""
+
+import asyncio
+import hmac
+import secrets
+import time
+import tomllib
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tornado.template import Loader
+from tornado.web import RequestHandler
+
+from lms.certs.core.document import Claim
+from lms.certs.core.endorsement import read_endorsement
+from lms.certs.core.mandate import Mandate, Refusal
+from lms.certs.core.protocols import Kind
+from lms.certs.core.reading import read_claim
+from lms.certs.signer.approvals import LONGEST_REASON, Asked, knows
+from lms.certs.signer.keeping import Signer
+from lms.certs.signer.roster import Roster
+
+MOST_SHOWN = 50
+SESSION_SECONDS = 30 * 60
+MOST_TRIES, TRIES_SECONDS = 5, 600
+_MOST_REMEMBERED = 1_000
+_COOKIE = "__Host-approver"
+_FOLDER = Path(__file__).with_name("templates")
+_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """Hold what a person is shown of one document; each line is a name of `texts.toml` and a value."""
+
+    digest: str
+    kind: str
+    title: str
+    lines: tuple[tuple[str, str], ...]
+
+
+@dataclass
+class _Session:
+    name: str
+    token: str
+    ends: float
+    note: tuple[str, str] | None = None
+
+
+@dataclass
+class Doorkeeper:
+    """Remember who is signed in, and how often an address tried in vain."""
+
+    sessions: dict[str, _Session] = field(default_factory=dict)
+    tries: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "sign-in"))
+    loader: Loader = field(default_factory=lambda: Loader(str(_FOLDER), autoescape="xhtml_escape"))
+
+    def __post_init__(self) -> None:
+        for name in ("page.html", "sign_in.html", "waiting.html"):  # now: later they may be closed to us
+            self.loader.load(name)
+        self.style = (_FOLDER / "page.css").read_bytes()
+        texts()
+
+    def admit(self, name: str) -> str:
+        """Open a session and return what its cookie holds."""
+        now = time.monotonic()
+        self.sessions = {key: known for key, known in self.sessions.items() if known.ends > now}
+        cookie = secrets.token_urlsafe(32)
+        self.sessions[cookie] = _Session(name, secrets.token_urlsafe(32), now + SESSION_SECONDS)
+        return cookie
+
+    def session(self, cookie: str | None) -> _Session | None:
+        """Return the session of a cookie."""
+        found = self.sessions.get(cookie or "")
+        return found if found is not None and found.ends > time.monotonic() else None
+
+    def may_try(self, address: str) -> bool:
+        """Count a try, and say whether it is one too many."""
+        now = time.monotonic()
+        if len(self.tries) > _MOST_REMEMBERED:
+            self.tries.clear()
+        tried = self.tries[address]
+        while tried and tried[0] < now - TRIES_SECONDS:
+            tried.popleft()
+        tried.append(now)
+        return len(tried) <= MOST_TRIES
+
+
+class _Page(RequestHandler):
+    title: ClassVar[str] = "title"
+
+    def initialize(self, signer: Signer, door: Doorkeeper) -> None:
+        self.signer = signer
+        self.door = door
+        self.known = self.door.session(self.get_cookie(_COOKIE))
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+        for name, value in {
+            "Content-Security-Policy": _POLICY,
+            "Cache-Control": "no-store",
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+        }.items():
+            self.set_header(name, value)
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        self.finish(f"{status_code}")
+
+    @property
+    def language(self) -> str:
+        asked = self.get_query_argument("language", "") or self.get_cookie("language") or ""
+        if asked in {"en", "ko"}:
+            return asked
+        return "ko" if self.request.headers.get("Accept-Language", "").startswith("ko") else "en"
+
+    def say(self, name: str, **values: Any) -> str:
+        return texts()[name][self.language] % values
+
+    def show(self, template: str, title: str, **values: Any) -> None:
+        if self.get_query_argument("language", ""):
+            self.set_cookie("language", self.language, secure=True, httponly=True, samesite="Strict")
+        mandate = self.signer.mandate
+        shared = {
+            "say": self.say, "title": title, "language": self.language, "organisation": mandate.name,
+            "role": str(mandate.role), "approver": self.known.name if self.known else "",
+            "token": self.known.token if self.known else "", "note": None,
+        }  # fmt: skip
+        self.finish(self.door.loader.load(template).generate(**{**shared, **values}))
+
+    def check_token(self) -> _Session:
+        """Return the session that a form was shown in.
+
+        Raises:
+            Refusal: none, or another one.
+        """
+        given = self.get_body_argument("token", "")
+        if self.known is None or not hmac.compare_digest(given.encode(), self.known.token.encode()):
+            raise Refusal("signer.not_found")
+        return self.known
+
+
+class Waiting(_Page):
+    """Show what waits; or the way in."""
+
+    def get(self) -> None:
+        """Show the page."""
+        if self.known is None:
+            self.show("sign_in.html", "sign_in_title")
+            return
+        note, self.known.note = self.known.note, None
+        waiting = self.signer.desk.waiting()
+        mandate, roster = self.signer.mandate, self.signer.roster.current()
+        sheets = [sheet_of(asked, mandate, roster, self.language) for asked in waiting[:MOST_SHOWN]]
+        self.show("waiting.html", "title", sheets=sheets, count=len(waiting), note=note)
+
+
+class SignIn(_Page):
+    """Take name and passphrase."""
+
+    async def post(self) -> None:
+        """Open a session, or say that they do not belong together."""
+        if not self.door.may_try(self.request.remote_ip or ""):
+            self.set_status(429)
+            self.show("sign_in.html", "sign_in_title", note=("bad", self.say("too_often")))
+            return
+        name, passphrase = (
+            self.get_body_argument(field, "", strip=False) for field in ("name", "passphrase")
+        )
+        check = partial(knows, self.signer.folder, name.strip(), passphrase)
+        if await asyncio.get_running_loop().run_in_executor(self.door.pool, check):
+            self.door.tries.pop(self.request.remote_ip or "", None)
+            cookie = self.door.admit(name.strip())
+            self.set_cookie(_COOKIE, cookie, secure=True, httponly=True, samesite="Strict", path="/")
+            self.redirect("/approve", status=303)
+            return
+        self.set_status(403)
+        self.show("sign_in.html", "sign_in_title", note=("bad", self.say("wrong")))
+
+
+class SignOut(_Page):
+    """End the session."""
+
+    def post(self) -> None:
+        """Forget who it was."""
+        try:
+            self.check_token()
+        except Refusal:
+            self.redirect("/approve", status=303)
+            return
+        self.door.sessions.pop(self.get_cookie(_COOKIE) or "", None)
+        self.clear_cookie(_COOKIE, secure=True, path="/")
+        self.redirect("/approve", status=303)
+
+
+class Decide(_Page):
+    """Approve or decline what was shown."""
+
+    def post(self) -> None:
+        """Note the decision; the platform hears of it when it asks again."""
+        try:
+            known = self.check_token()
+        except Refusal:
+            self.set_status(403)
+            self.show("sign_in.html", "sign_in_title", note=("bad", self.say("stale")), approver="", token="")
+            return
+        known.note = self._decided(known.name)
+        self.redirect("/approve", status=303)
+
+    def _decided(self, name: str) -> tuple[str, str]:
+        decision = self.get_body_argument("decision", "")
+        chosen = self.get_body_arguments("shown" if decision == "all" else "chosen")[:MOST_SHOWN]
+        reason = " ".join(self.get_body_argument("reason", "").split())[:LONGEST_REASON]
+        if not chosen:
+            return ("bad", self.say("nothing_chosen"))
+        if decision != "decline":
+            return ("good", self.say("approved", count=self.signer.desk.decide(chosen, name)))
+        if not reason:
+            return ("bad", self.say("no_reason"))
+        return ("good", self.say("declined", count=self.signer.desk.decide(chosen, name, reason)))
+
+
+class Style(_Page):
+    """Give the page its looks."""
+
+    def get(self) -> None:
+        """Hand out the style sheet."""
+        self.set_header("Content-Type", "text/css; charset=utf-8")
+        self.finish(self.door.style)
+
+
+PAGES: list[tuple[str, type[RequestHandler]]] = [
+    (r"/approve", Waiting),
+    (r"/approve/sign-in", SignIn),
+    (r"/approve/sign-out", SignOut),
+    (r"/approve/decide", Decide),
+    (r"/approve/page\.css", Style),
+]
+
+
+def sheet_of(asked: Asked, mandate: Mandate, roster: Roster, language: str) -> Sheet:
+    """Write a document as a person reads it, from the parsed document and nothing else."""
+    when = f"{asked.asked_at:%Y-%m-%d %H:%M} UTC"
+    if asked.kind is Kind.ENDORSEMENT:
+        endorsement = read_endorsement(asked.document)
+        title = endorsement.name
+        lines = [("achievement", endorsement.achievement_id), ("text", endorsement.comment)]
+    else:
+        claim = read_claim(asked.document)
+        title = f"{claim.holder_name} · {claim.achievement.name}"
+        lines = _lines(claim, mandate, roster, language)
+    return Sheet(digest=asked.digest, kind=str(asked.kind), title=title, lines=(*lines, ("asked", when)))
+
+
+def _lines(claim: Claim, mandate: Mandate, roster: Roster, language: str) -> list[tuple[str, str]]:
+    said = {code: sentence[language] for code, sentence in texts().items()}
+    labs = "\n".join(f"{lab.name}: {lab.score} / {lab.maximum}" for lab in claim.labs)
+    places = "\n".join(
+        said["place"] % {"name": rank.name, "place": rank.place, "field": rank.field} for rank in claim.ranks
+    )
+    lines = [
+        ("holder", claim.holder_name),
+        ("email", said["open_roster"] if mandate.open_roster else _listed_as(claim, roster)),
+        ("achievement", f"{claim.achievement.name}\n{claim.achievement.id}"),
+        ("criteria", claim.achievement.criteria),
+        ("points", f"{claim.score} / {claim.maximum}"),
+        ("labs", labs),
+        ("places", places),
+        ("evidence", said["evidence_count"] % {"count": len(claim.evidence)}),
+        ("dated", f"{claim.issued_at:%Y-%m-%d %H:%M} UTC"),
+    ]
+    return [(name, value) for name, value in lines if value]
+
+
+def _listed_as(claim: Claim, roster: Roster) -> str:
+    try:
+        return roster.find(claim).email
+    except Refusal:  # withdrawn since it was asked for; it will not be signed
+        return "—"
+
+
+@cache
+def texts() -> Mapping[str, Mapping[str, str]]:
+    """Return every text of the pages by name and language."""
+    return tomllib.loads(Path(__file__).with_name("texts.toml").read_text(encoding="utf-8"))

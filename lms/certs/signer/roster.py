@@ -1,0 +1,203 @@
+"""Who may be certified for what, as the organisation itself decided: its own list, not the platform's.
+
+`roster.csv` has the columns email, achievement, name, score. An achievement that ends with a slash stands for
+all whose address begins so. A name or score that is given binds: another name or more points are not signed.
+"""
+
+import csv
+import hashlib
+import io
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from lms.certs.core.document import Claim
+from lms.certs.core.mandate import Refusal
+from lms.certs.core.problems import DocumentProblem
+from lms.certs.signer.files import replace_private, stamp
+
+COLUMNS = ("email", "achievement", "name", "score")
+MOST_ENTRIES = 200_000
+MOST_BYTES = 50_000_000
+_FILE = "roster.csv"
+_LONGEST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Say that a person may be certified for an achievement."""
+
+    email: str
+    achievement: str
+    name: str = ""
+    score: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Return what a roster has one entry of."""
+        return (self.email, self.achievement)
+
+    def allows(self, claim: Claim) -> bool:
+        """Tell whether a claim keeps to the name and the points, where the entry gives them."""
+        other_name = bool(self.name) and self.name != unicodedata.normalize("NFC", claim.holder_name)
+        too_many = bool(self.score) and Decimal(claim.score) > Decimal(self.score)
+        return not other_name and not too_many
+
+
+class Roster:
+    """Find learners by the salted hash that a document carries."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self.entries = {entry.key: entry for entry in entries}
+        self._by_achievement: dict[str, list[tuple[bytes, Entry]]] = {}
+        for entry in self.entries.values():
+            listed = self._by_achievement.setdefault(entry.achievement, [])
+            listed.append((entry.email.encode("utf-8"), entry))
+
+    def find(self, claim: Claim) -> Entry:
+        """Return the entry that allows a claim.
+
+        Raises:
+            Refusal: nobody on the roster has this address for this achievement, or has it under another
+                name or with fewer points.
+
+        Complexity: one hash per entry of the achievement.
+        """
+        salt = claim.email_salt.encode("utf-8")
+        wanted = claim.email_hash.removeprefix("sha256$")
+        found = [
+            entry
+            for email, entry in self._listed(claim.achievement.id)
+            if hashlib.sha256(email + salt).hexdigest() == wanted
+        ]
+        if not found:
+            raise Refusal("signer.not_on_roster", achievement=claim.achievement.id[:200])
+        for entry in found:
+            if entry.allows(claim):
+                return entry
+        raise Refusal("signer.other_than_roster", achievement=claim.achievement.id[:200])
+
+    def _listed(self, achievement: str) -> Iterator[tuple[bytes, Entry]]:
+        for about, listed in self._by_achievement.items():
+            if about == achievement or (about.endswith("/") and achievement.startswith(about)):
+                yield from listed
+
+
+class RosterFile:
+    """Read a folder's roster again whenever it has changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stamp = (-1, -1, -1)
+        self._roster = Roster()
+
+    def current(self) -> Roster:
+        """Return the roster as it is now.
+
+        Raises:
+            DocumentProblem: it is damaged.
+        """
+        fresh = stamp(self._folder / _FILE)
+        if fresh != self._stamp:
+            self._roster, self._stamp = read_roster(self._folder), fresh
+        return self._roster
+
+
+def read_roster(folder: Path) -> Roster:
+    """Read a folder's roster; empty where there is none.
+
+    Raises:
+        DocumentProblem: it is damaged.
+    """
+    path = folder / _FILE
+    return Roster(parse_entries(path.read_bytes())) if path.exists() else Roster()
+
+
+def parse_entries(content: bytes) -> list[Entry]:
+    """Read a CSV with a line of column names; columns may come in any order, unknown ones are refused.
+
+    Raises:
+        DocumentProblem: naming the line.
+    """
+    if len(content) > MOST_BYTES:
+        raise DocumentProblem("roster.too_large", limit=MOST_ENTRIES)
+    try:
+        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        entries = [_entry(row, rows.line_num) for row in rows]
+    except (UnicodeDecodeError, csv.Error):
+        raise DocumentProblem("roster.broken", line=1) from None
+    if len(entries) > MOST_ENTRIES:
+        raise DocumentProblem("roster.too_large", limit=MOST_ENTRIES)
+    return entries
+
+
+def add_entries(folder: Path, entries: Iterable[Entry]) -> int:
+    """Put entries on the roster, in place of those for the same; return how many it has then."""
+    known = read_roster(folder).entries
+    merged = {**known, **{entry.key: entry for entry in entries}}
+    _write(folder, merged.values())
+    return len(merged)
+
+
+def remove_entries(folder: Path, email: str, achievement: str | None = None) -> int:
+    """Take a person off the roster, for one achievement or all; return how many entries went."""
+    known = read_roster(folder).entries
+    email = _normal(email)
+    kept = [
+        entry
+        for entry in known.values()
+        if entry.email != email or (achievement is not None and entry.achievement != achievement)
+    ]
+    _write(folder, kept)
+    return len(known) - len(kept)
+
+
+def make_entry(email: str, achievement: str, name: str = "", score: str = "") -> Entry:
+    """Return an entry in the one spelling in which addresses are compared.
+
+    Raises:
+        DocumentProblem: a value that can match nobody.
+    """
+    return _checked(Entry(_normal(email), achievement.strip(), _nfc(name), score.strip()), 1)
+
+
+def _entry(row: dict[str | None, str | None], line: int) -> Entry:
+    unknown = {name for name in row if name not in COLUMNS}
+    values = [row.get(name) or "" for name in COLUMNS]
+    if unknown:
+        raise DocumentProblem("roster.broken", line=line)
+    email, achievement, name, score = values
+    return _checked(Entry(_normal(email), achievement.strip(), _nfc(name), score.strip()), line)
+
+
+def _checked(entry: Entry, line: int) -> Entry:
+    sound = (
+        "@" in entry.email
+        and "://" in entry.achievement
+        and all(len(text) <= _LONGEST for text in astuple(entry))
+    )
+    try:
+        sound = sound and (not entry.score or Decimal(entry.score) >= 0)
+    except InvalidOperation:
+        sound = False
+    if not sound:
+        raise DocumentProblem("roster.broken", line=line)
+    return entry
+
+
+def _write(folder: Path, entries: Iterable[Entry]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(astuple(entry) for entry in entries)
+    replace_private(folder / _FILE, text.getvalue().encode("utf-8"))
+
+
+def _normal(email: str) -> str:
+    return email.strip().lower()
+
+
+def _nfc(name: str) -> str:
+    return unicodedata.normalize("NFC", name.strip())
