@@ -1,21 +1,37 @@
-"""`lms-verify`: check a certificate offline. Needs neither the server nor a network."""
+"""`lms-verify`: check certificates offline. Needs neither the server nor a network."""
 
 import argparse
+import importlib.util
 import json
 import os
+import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lms.certs.core.carriers import Kind, kind_of
+from lms.certs.core.joint import Finding, Signature
+from lms.certs.core.log_proofs import proof_address, read_log_proof
+from lms.certs.core.many import Outcome, counts, tell, tell_many, verify_many, worst
+from lms.certs.core.problems import LogProblem, TrustProblem
+from lms.certs.core.sentences import sentence
+from lms.certs.core.trust import Trust, read_trust
+from lms.certs.core.verify import Facts, Verdict, verify
 
 if TYPE_CHECKING:
-    from lms.certs.core.joint import Finding, Signature
-    from lms.certs.core.verify import Facts, Verdict
+    from lms.certs.core.evidence import Bundle
 
 EXIT_CODES = {"valid": 0, "refused": 1, "unreadable": 2, "undecided": 3}
-_MOST_BYTES = 5_000_001
+_SERVER = ("flask", "sqlalchemy", "nbformat")
+"""What of the server grading again needs."""
+_REGRADE_SECONDS = 3600
+_LMS = "from lms.cli import main; main()"
+_MOST_BYTES = 50_000_001
 _HEADLINES = {
     "valid": ("Valid: signed by both organisations.", "유효함: 두 기관이 서명했습니다."),
     "refused": ("Refused: do not rely on this certificate.", "거부함: 이 인증서를 믿지 마세요."),
@@ -32,29 +48,54 @@ _LABELS = {
     "id": ("Identifier", "식별자"),
     "sha256": ("SHA-256", "SHA-256"),
 }
+_WORDS = {
+    "valid": ("valid", "유효함"),
+    "refused": ("refused", "거부함"),
+    "unreadable": ("unreadable", "읽을 수 없음"),
+    "undecided": ("undecided", "판단할 수 없음"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit status: 0 valid, 1 refused, 2 unreadable, 3 undecided."""
-    options = _parser().parse_args(arguments)
+    """Run the command; return its exit status: 0 valid, 1 refused, 2 unreadable, 3 undecided.
+
+    Of many certificates the worst answer counts: 2 over 1 over 3 over 0.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    _check_options(parser, options)
     try:
-        verdict = _verify(options)
+        desk = _lay_out(options)
+        lines = _one(desk, options) if desk.is_one else _many(desk, options)
     except _CannotReadError as problem:
         print(problem, file=sys.stderr)  # noqa: T201 - a command speaks by printing
         return EXIT_CODES["unreadable"]
-    lines = [_json(verdict, options.language)] if options.json else _lines(verdict, options.language)
-    _say(line if options.json else _printable(line) for line in lines)
-    return EXIT_CODES[verdict.status]
+    _say(lines)
+    return EXIT_CODES[desk.status]
 
 
-def _say(lines: Iterable[str]) -> None:
-    """Print; a reader who has seen enough must not turn the exit status into another answer."""
-    try:
-        for line in lines:
-            print(line)  # noqa: T201 - a command speaks by printing
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+@dataclass
+class _Desk:
+    """All that lies before the verifier, and the answer so far."""
+
+    files: list[tuple[str, bytes]]
+    trust: Trust
+    resources: Mapping[str, bytes]
+    at: datetime
+    log_proofs: Sequence[bytes] = ()
+    status: str = "unreadable"
+    bundle: "Bundle | None" = None
+
+    @property
+    def is_one(self) -> bool:
+        """Say whether there is a single file that carries a single certificate."""
+        name, content = self.files[0]
+        return len(self.files) == 1 and kind_of(content, name) not in {Kind.ZIP, Kind.CSV}
+
+    def check(self, content: bytes) -> Verdict:
+        """Verify one certificate with what is at hand."""
+        only = self.log_proofs[0] if self.is_one and len(self.log_proofs) == 1 else None
+        return verify(content, self.trust, self.resources, self.at, log_proof=only)
 
 
 class _CannotReadError(Exception):
@@ -64,10 +105,17 @@ class _CannotReadError(Exception):
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lms-verify",
-        description="Check a joint certificate offline.",
-        epilog="Exit status: 0 valid, 1 refused, 2 unreadable, 3 undecided (the status list is not at hand).",
+        description="Check joint certificates offline.",
+        epilog="Exit status: 0 valid, 1 refused, 2 unreadable, 3 undecided (something needed is not "
+        "at hand). Of many certificates the worst answer counts: 2 over 1 over 3 over 0.",
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="credential.json, or the PDF that carries it")
+    parser.add_argument(
+        "files",
+        type=Path,
+        nargs="*",
+        metavar="FILE",
+        help="credential.json, a PDF, PNG or SVG that carries it, a ZIP of such files, or a CSV of them",
+    )
     parser.add_argument("--trust", type=Path, required=True, help="whose keys count, as JSON")
     parser.add_argument(
         "--resource",
@@ -75,28 +123,156 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         type=_resource,
         metavar="URL=FILE",
-        help="a status list or DID document that the certificate names; may be given several times",
+        help="a status list or DID document that a certificate names; may be given several times",
+    )
+    parser.add_argument(
+        "--log-proof",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="shows that the log holds a certificate, where its file does not; may be given several times",
     )
     parser.add_argument(
         "--at", type=_time, default=None, metavar="TIME", help="answer for this time (ISO 8601)"
+    )
+    parser.add_argument(
+        "--evidence",
+        type=Path,
+        metavar="BUNDLE",
+        help="check the files of the holder's bundle too; without FILE, the certificate in it",
+    )
+    parser.add_argument(
+        "--regrade",
+        action="store_true",
+        help="with --evidence: grade the hand-ins again, where the server is installed, and compare",
     )
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
     parser.add_argument("--language", choices=["ko", "en"], default=_language(), help="of the sentences")
     return parser
 
 
-def _verify(options: argparse.Namespace) -> "Verdict":
-    from lms.certs.core.problems import TrustProblem  # noqa: PLC0415 - so that --help needs no libraries
-    from lms.certs.core.sentences import sentence  # noqa: PLC0415 - likewise
-    from lms.certs.core.trust import read_trust  # noqa: PLC0415 - likewise
-    from lms.certs.core.verify import verify  # noqa: PLC0415 - likewise
+def _check_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if not options.files and options.evidence is None:
+        parser.error("name a FILE, or a bundle with --evidence")
+    if len(options.files) > 1 and options.evidence is not None:
+        parser.error("--evidence is about one certificate: name one FILE, or none")
+    if options.regrade and options.evidence is None:
+        parser.error("--regrade needs --evidence: the hand-ins lie in the holder's bundle")
 
+
+def _lay_out(options: argparse.Namespace) -> _Desk:
     try:
         trust = read_trust(_read(options.trust))
     except TrustProblem as problem:
         raise _CannotReadError(sentence(problem.code, problem.params, options.language)) from None
-    resources = {url: _read(path) for url, path in options.resource}
-    return verify(_read(options.file), trust, resources, options.at or datetime.now(UTC))
+    proofs = [_read(path) for path in options.log_proof]
+    resources = {**_addressed(proofs), **{url: _read(path) for url, path in options.resource}}
+    desk = _Desk(
+        files=[(path.name, _read(path)) for path in options.files],
+        trust=trust,
+        resources=resources,
+        at=options.at or datetime.now(UTC),
+        log_proofs=proofs,
+    )
+    return desk if options.evidence is None else _open_bundle(desk, options)
+
+
+def _addressed(proofs: Iterable[bytes]) -> dict[str, bytes]:
+    """Put log proofs under their addresses; one that cannot be read is one that is not at hand."""
+    found = {}
+    for content in proofs:
+        with suppress(LogProblem):
+            proof = read_log_proof(content)
+            found[proof_address(proof.head.log, proof.entry.document)] = content
+    return found
+
+
+def _open_bundle(desk: _Desk, options: argparse.Namespace) -> _Desk:
+    """Add what the holder's bundle holds; what was named besides counts before it."""
+    from lms.certs.core.evidence import BundleProblem, read_bundle  # noqa: PLC0415 - only where asked for
+
+    try:
+        bundle = read_bundle(_read(options.evidence))
+    except BundleProblem as problem:
+        raise _CannotReadError(sentence(problem.code, problem.params, options.language)) from None
+    proofs = desk.log_proofs or ([bundle.log_proof] if bundle.log_proof else [])
+    return replace(
+        desk,
+        files=desk.files or [("credential.json", bundle.credential)],
+        resources={**bundle.resources, **_addressed(proofs), **desk.resources},
+        log_proofs=proofs,
+        bundle=bundle,
+    )
+
+
+def _with_bundle(verdict: Verdict, desk: _Desk, options: argparse.Namespace) -> Verdict:
+    if desk.bundle is None:
+        return verdict
+    from lms.certs.core import bundled  # noqa: PLC0415 - likewise
+
+    verdict = bundled.with_evidence(verdict, desk.bundle)
+    if not options.regrade or verdict.facts is None or verdict.status == "refused":
+        return verdict
+    records = bundled.records_of(verdict.facts.claim, desk.bundle)
+    missing = [library for library in _SERVER if importlib.util.find_spec(library) is None]
+    found = bundled.grade_again(records, missing, _rerun)
+    return bundled.with_regrading(verdict, found)
+
+
+def _rerun(record: bytes) -> tuple[bytes, str]:
+    """Have the grading server grade again what a record tells of; return its answer, and its complaints."""
+    with tempfile.TemporaryDirectory(prefix="lms-verify-") as folder:
+        path = Path(folder, "record.json")
+        path.write_bytes(record)
+        command = [sys.executable, "-c", _LMS, "grade", "rerun", str(path), "--json"]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=_REGRADE_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            return b"", f"no answer within {_REGRADE_SECONDS} seconds"
+    return done.stdout, done.stderr.decode("utf-8", errors="replace").strip()
+
+
+def _one(desk: _Desk, options: argparse.Namespace) -> Iterator[str]:
+    verdict = _with_bundle(desk.check(desk.files[0][1]), desk, options)
+    desk.status = str(verdict.status)
+    if options.json:
+        yield _json(tell(verdict, {"sentence": options.language}))
+    else:
+        yield from map(_printable, _lines(verdict, options.language))
+
+
+def _many(desk: _Desk, options: argparse.Namespace) -> Iterator[str]:
+    """Answer one after the other, so that a long list shows how far it is."""
+    outcomes: list[Outcome] = []
+    for outcome in verify_many(desk.files, desk.check):
+        outcomes.append(outcome)
+        if not options.json:
+            yield f"{_printable(outcome.name)}:"
+            yield from (f"  {_printable(line)}" for line in _lines(outcome.verdict, options.language))
+    desk.status = str(worst(outcome.verdict.status for outcome in outcomes))
+    if options.json:
+        yield _json(tell_many(outcomes, {"sentence": options.language}))
+    else:
+        column = _column(options.language)
+        yield ", ".join(f"{count} {_WORDS[name][column]}" for name, count in counts(outcomes).items())
+
+
+def _say(lines: Iterable[str]) -> None:
+    """Print; a reader who has seen enough must not turn the exit status into another answer."""
+    for line in lines:
+        try:
+            print(line)  # noqa: T201 - a command speaks by printing
+        except BrokenPipeError:
+            _hush()  # the rest is still verified: the exit status is about all
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _hush()
+
+
+def _hush() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _read(path: Path) -> bytes:
@@ -127,17 +303,21 @@ def _language() -> str:
     return "ko" if chosen.lower().startswith("ko") else "en"
 
 
-def _lines(verdict: "Verdict", language: str) -> Iterator[str]:
-    column = 1 if language == "ko" else 0
+def _column(language: str) -> int:
+    return 1 if language == "ko" else 0
+
+
+def _lines(verdict: Verdict, language: str) -> Iterator[str]:
+    column = _column(language)
     yield _HEADLINES[verdict.status][column]
-    yield from (f"  ✗ {line['sentence']}" for line in _told(verdict.findings, language))
+    yield from (f"  ✗ {line}" for line in _sentences(verdict.findings, language))
     if verdict.facts is not None:
         for key, value in _shown(verdict.facts):
             yield f"  {_LABELS[key][column]}: {value}"
-    yield from (f"  ! {line['sentence']}" for line in _told(verdict.notices, language))
+    yield from (f"  ! {line}" for line in _sentences(verdict.notices, language))
 
 
-def _shown(facts: "Facts") -> Iterator[tuple[str, str]]:
+def _shown(facts: Facts) -> Iterator[tuple[str, str]]:
     claim = facts.claim
     yield "holder", claim.holder_name
     yield "achievement", claim.achievement.name
@@ -154,30 +334,15 @@ def _printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
-def _party(signature: "Signature", claimed: str) -> str:
+def _party(signature: Signature, claimed: str) -> str:
     return f"{'✓' if signature.good else '✗'} {signature.name or claimed} ({signature.did})"
 
 
-def _told(findings: "Iterable[Finding]", language: str) -> list[dict[str, Any]]:
-    from lms.certs.core.sentences import sentence  # noqa: PLC0415 - so that --help needs no libraries
-
-    return [
-        {
-            "code": finding.code,
-            "params": finding.params,
-            "sentence": sentence(finding.code, finding.params, language),
-        }
-        for finding in findings
-    ]
+def _sentences(findings: Iterable[Finding], language: str) -> list[str]:
+    return [sentence(finding.code, finding.params, language) for finding in findings]
 
 
-def _json(verdict: "Verdict", language: str) -> str:
-    answer = {
-        "status": verdict.status,
-        "findings": _told(verdict.findings, language),
-        "notices": _told(verdict.notices, language),
-        "facts": None if verdict.facts is None else asdict(verdict.facts),
-    }
+def _json(answer: object) -> str:
     return json.dumps(answer, ensure_ascii=False, indent=2, default=datetime.isoformat)
 
 

@@ -1,6 +1,6 @@
 """A verdict on a certificate together with the bundle that its holder shared."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,6 +61,30 @@ def records_of(claim: Claim, bundle: Bundle) -> list[Recorded]:
         for item, piece in pairs
         if piece is not None and item.genre == RECORD
     ]
+
+
+def grade_again(
+    records: Sequence[Recorded],
+    missing: Sequence[str],
+    rerun: Callable[[bytes], tuple[bytes, str]],
+) -> Iterator[Finding]:
+    """Yield what comes of grading each record again.
+
+    Args:
+        missing: what would have to be installed first.
+        rerun: grades again what a record tells of; returns `lms grade rerun --json`'s answer, and complaints.
+    """
+    if not records:
+        yield not_possible("–", "no grade record in the bundle")
+    for recorded in records:
+        if missing:
+            yield not_possible(recorded.name, f"not installed: {', '.join(missing)}")
+            continue
+        answer, complaint = rerun(recorded.content)
+        if answer.strip():
+            yield from compare_points(recorded, answer)
+        else:
+            yield not_possible(recorded.name, complaint.splitlines()[-1] if complaint else "no answer")
 
 
 def compare_points(recorded: Recorded, answer: bytes) -> list[Finding]:

@@ -22,7 +22,7 @@ from lms.certs.core.strict_json import Document, read_object
 
 FORMAT = "duri-bundle/1"
 SALT_BYTES = 32
-MAX_BUNDLE_BYTES = 64_000_000
+MAX_BUNDLE_BYTES = 50_000_000
 MAX_UNPACKED_BYTES = 160_000_000
 MISSING = "evidence.not_included"
 """The one finding that speaks against nothing: the holder need not share every file."""
