@@ -19,6 +19,8 @@ from lms.accounts.core.letters import Post
 from lms.accounts.services import mail
 from lms.certs import queries as certificates
 from lms.certs.services.ceremony import issue
+from lms.certs.services.log import keep_heads_signed
+from lms.certs.services.notices import keep_notices_signed
 from lms.certs.services.signing import Signing
 from lms.certs.services.status import keep_status_lists_fresh
 from lms.config import Settings
@@ -110,11 +112,14 @@ class Chores:
         return True
 
     def sign_all(self) -> bool:
-        """Take every due certificate through its ceremony as far as it goes; renew status lists."""
+        """Take due certificates through their ceremony as far as it goes; renew lists; keep the log."""
+        unsigned = keep_notices_signed(self.sessions, self.signing, now())
         keep_status_lists_fresh(self.sessions, self.signing, now())
         with self.sessions() as session:
             due = [request.id for request in certificates.due_requests(session, now())]
         issued = [issue(self.sessions, request_id, self.signing, now()) for request_id in due]
+        for missing in (*unsigned, *keep_heads_signed(self.sessions, self.signing, now())):
+            log.warning("log.not_signed", role=missing.role, reason=missing.refusal.partition("\n")[0])
         return any(issued)
 
 

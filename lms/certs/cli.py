@@ -1,16 +1,28 @@
-"""Commands for operators: who is trusted, what waits for whom, and asking the signers at once."""
+"""Commands for operators: who is trusted, what waits for whom, asking the signers at once, and the log."""
 
+import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
 import click
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.certs import queries
-from lms.certs.core.trust import Trust, write_trust
+from lms.certs.core.audit import audit_entries, audit_heads, read_signed
+from lms.certs.core.heads import HeadSigner
+from lms.certs.core.joint import Finding
+from lms.certs.core.problems import CertificateProblem
+from lms.certs.core.sentences import sentence
+from lms.certs.core.trust import Role, Trust, TrustedLog, write_trust
+from lms.certs.services import log_reading
 from lms.certs.services.ceremony import issue
 from lms.certs.services.signing import Signing
 from lms.certs.services.status import keep_status_lists_fresh
 from lms.db import now
+
+JOURNAL = click.Path(path_type=Path, exists=True, dir_okay=False)
+ALL = 10**9
 
 
 class Tools(Protocol):
@@ -40,7 +52,7 @@ def trust(tools: Tools) -> None:
     """Print the trust file: hand it to whoever wants to verify without this server."""
     if not tools.trust.parties:
         raise click.ClickException("No trust file is set up yet; see docs/reference/settings.md.")
-    click.echo(write_trust(tools.trust.parties).decode("utf-8"), nl=False)
+    click.echo(write_trust(tools.trust.parties, tools.trust.logs).decode("utf-8"), nl=False)
 
 
 @certs.command("waiting")
@@ -64,6 +76,68 @@ def issue_now(tools: Tools) -> None:
         waiting = [request.id for request in queries.requests_under_way(session)]
     issued = [issue(tools.sessions, request_id, signing, now()) for request_id in waiting]
     click.echo(f"{sum(1 for found in issued if found)} of {len(waiting)} issued.")
+
+
+@certs.group("log")
+def log() -> None:
+    """Look into the transparency log, or compare it with what the signers wrote down."""
+
+
+@log.command("show")
+@click.pass_obj
+def show(tools: Tools) -> None:
+    """Print how far the log is co-signed, and the entry by which a trust file asks for its proofs."""
+    signing = tools.signing
+    with tools.sessions() as session:
+        newest, size = log_reading.newest_head(session), log_reading.log_size(session)
+        refusal = log_reading.refusal_of_log(session)
+    signed = "nothing" if newest is None else f"{newest.size} lines, at {newest.made_at.isoformat()}"
+    click.echo(f"{size} lines; co-signed: {signed}")
+    if refusal:
+        click.echo(f"Not co-signed: {refusal.splitlines()[0]}", err=True)
+    if signing.log is not None:
+        pinned = _own_log(signing.log, signing)
+        entry = {"id": pinned.id, "publicKeyMultibase": pinned.multibase, "cosigners": pinned.cosigners}
+        click.echo(json.dumps(entry, indent=2))
+
+
+@log.command("audit")
+@click.option("--university", type=JOURNAL, required=True, help="The university's journal.jsonl.")
+@click.option("--company", type=JOURNAL, required=True, help="The company's journal.jsonl.")
+@click.pass_obj
+def audit(tools: Tools, university: Path, company: Path) -> None:
+    """Compare the whole log with both signers' journals; end with status 1 where they differ."""
+    try:
+        findings = list(_differences(tools, university, company))
+    except CertificateProblem as problem:
+        raise click.ClickException(sentence(problem.code, problem.params, "en")) from None
+    for finding in findings:
+        click.echo(f"{finding.code}\t{sentence(finding.code, finding.params, 'en')}")
+    if findings:
+        raise click.ClickException(f"{len(findings)} differences.")
+    click.echo("The log and both journals agree.")
+
+
+def _differences(tools: Tools, university: Path, company: Path) -> Iterator[Finding]:
+    with university.open("rb") as one, company.open("rb") as other:
+        journals = read_signed(Role.UNIVERSITY, one), read_signed(Role.COMPANY, other)
+    signing = tools.signing
+    with tools.sessions() as session:
+        entries = log_reading.log_entries(session, 0, log_reading.log_size(session))
+        heads = [
+            (
+                log_reading.shown_head(head, log_reading.log_id(signing.public_url)),
+                log_reading.signatures_of(head),
+            )
+            for head in log_reading.signed_heads(session, 0, ALL)
+        ]
+    yield from audit_entries(entries, *journals, now())
+    if signing.log is not None:
+        yield from audit_heads(entries, heads, _own_log(signing.log, signing), signing.trust)
+
+
+def _own_log(key: HeadSigner, signing: Signing) -> TrustedLog:
+    return TrustedLog(key.id, key.multibase, tuple(signing.did(role) for role in Role))
 
 
 commands = (certs,)

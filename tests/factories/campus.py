@@ -13,6 +13,7 @@ from lms.accounts.services.links import make_link
 from lms.blobs import BlobStore, FolderBlobs
 from lms.certs.core.trust import write_trust
 from lms.certs.services.ceremony import issue
+from lms.certs.services.log import keep_heads_signed
 from lms.certs.services.requests import request_issuance
 from lms.config import Settings
 from lms.courses.models import Course, CourseVersion, Enrolment
@@ -123,6 +124,7 @@ def make_campus(
         "board_id": board.id,
         "request_id": pending,
         "uuid": credential.uuid,
+        "sha256": credential.sha256,
         "list_id": credential.status_list_id,
         "membership_id": membership.id,
         "secret": _secrets(session, campus),
@@ -219,4 +221,5 @@ def _certified(
     session.commit()
     credential = issue(sessions, asked.id, pair.signing, now())
     assert credential is not None
+    assert keep_heads_signed(sessions, pair.signing, now()) == []
     return credential, pending.id

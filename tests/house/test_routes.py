@@ -22,6 +22,15 @@ PUBLIC = {
     "certs_api.credential",
     "certs_api.status_list",
     "certs_api.verify",
+    "certs_api.verify_many",
+    "certs_badges.png",
+    "certs_badges.svg",
+    "certs_log.consistency",
+    "certs_log.entries",
+    "certs_log.head",
+    "certs_log.heads",
+    "certs_log.notices",
+    "certs_log.proof",
     "courses.asset",
     "courses.catalogue",
     "courses.course",
@@ -39,6 +48,9 @@ PUBLIC = {
 OWN = {
     "accounts.sign_out",
     "certs.wallet",
+    "certs_bulk.check",
+    "certs_bulk.many",
+    "certs_bulk.token",
     "courses.enrol",
     "grading.labs",
     "leaderboards.boards",
@@ -73,7 +85,7 @@ STUDENT = (FELLOW - {"certs.choose_language"}) | {
 """What the student may open whose submission and invitation the campus holds."""
 LETTERS = {("profile.accept", "GET")}
 """Whoever holds the secret of a letter may read what it offers; only its addressee may take it."""
-WITHOUT_TOKEN = {"certs_api.verify"}
+WITHOUT_TOKEN = {"certs_api.verify", "certs_api.verify_many"}
 """Posts of programs, which act in nobody's name."""
 CLOSED = {403, 404}
 

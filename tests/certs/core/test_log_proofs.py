@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,17 +18,22 @@ from lms.certs.core.heads import (
     sign_head,
     signed_sha256,
 )
-from lms.certs.core.keys import KeyUse, PublicKey, generate
+from lms.certs.core.keys import KeyUse, PublicKey, generate, key_id
 from lms.certs.core.log_proofs import (
     MOST_PROOF_BYTES,
     LogAnswer,
     examine_log_proof,
+    proof_address,
     read_log_proof,
     write_log_proof,
 )
 from lms.certs.core.problems import LogProblem
-from lms.certs.core.trust import Trust, TrustedLog
-from tests.certs.conftest import COMPANY, NOW, UNIVERSITY, Case
+from lms.certs.core.status import build_status_list
+from lms.certs.core.strict_json import sha256_of
+from lms.certs.core.trust import Role, Trust, TrustedLog, write_trust
+from lms.certs.core.verify import verify
+from lms.certs.verifier import main
+from tests.certs.conftest import COMPANY, NOW, STATUS_URL, UNIVERSITY, Case, edition
 from tests.factories.log import LOG_ID, Ledger, filler, issued
 
 LATER = NOW + timedelta(hours=1)
@@ -263,3 +269,78 @@ def test_an_entry_of_another_form_is_refused() -> None:
     for wrong in ([], None, {}, {**show_entry(entry), "x": 1}, {**show_entry(entry), "time": 1}):
         with pytest.raises(LogProblem):
             read_entry(wrong)
+
+
+def test_a_certificate_and_its_proof_are_checked_together(case: Case, ledger: Ledger) -> None:
+    trust = ledger.trust(case.pair.trust)
+    content = json.dumps(case.credential).encode()
+    proof = ledger.proof_of(case.credential, NOW + MINUTE)
+
+    def answer(resources: dict[str, bytes], log_proof: bytes | None = None) -> tuple[str, list[str]]:
+        verdict = verify(content, trust, resources, LATER, log_proof=log_proof)
+        return verdict.status, [finding.code for finding in verdict.findings]
+
+    assert answer(case.resources, proof) == ("valid", [])
+    assert answer(case.resources) == ("undecided", ["log.proof_missing"])
+    assert answer({}, proof) == ("undecided", ["status.unreachable"])
+    assert answer(case.resources, b"{}") == ("refused", ["log.proof_unreadable"])
+    address = proof_address(LOG_ID, sha256_of(case.credential))
+    assert answer({**case.resources, address: proof}) == ("valid", [])
+
+
+@pytest.mark.parametrize(
+    ("since", "status"), [(2 * MINUTE, "valid"), (MINUTE, "refused"), (timedelta(0), "refused")]
+)
+def test_what_the_log_proves_to_be_older_than_the_theft_stays_valid(
+    case: Case, ledger: Ledger, since: timedelta, status: str
+) -> None:
+    trust = ledger.trust(case.pair.trust)
+    listed = build_status_list(edition())
+    for role in Role:
+        did, key = case.pair.dids[role], ledger.cosigning[case.pair.dids[role]]
+        method = key_id(did, key.public_key())
+        listed.setdefault("proof", []).append(case.pair.proof(listed, role, key=key, method=method))
+    stolen = Trust(
+        tuple(
+            replace(party, keys=(replace(party.keys[0], compromised_at=NOW + since), *party.keys[1:]))
+            for party in trust.parties
+        ),
+        trust.logs,
+    )
+    content, resources = json.dumps(case.credential).encode(), {STATUS_URL: json.dumps(listed).encode()}
+    proof = ledger.proof_of(case.credential, NOW + MINUTE)
+    verdict = verify(content, stolen, resources, LATER, log_proof=proof)
+    assert verdict.status == status
+    if status == "valid":
+        codes = {notice.code for notice in verdict.notices}
+        assert "key.compromised_since" in codes
+        without = verify(content, stolen, resources, LATER)
+        assert (without.status, {finding.code for finding in without.findings}) == (
+            "undecided", {"log.proof_missing", "proof.unproven_time"},
+        )  # fmt: skip
+
+
+def test_the_command_reads_the_proof_from_a_file(case: Case, ledger: Ledger, tmp_path: Path) -> None:
+    trust = ledger.trust(case.pair.trust)
+    files = {
+        "credential.json": json.dumps(case.credential).encode(),
+        "trust.json": write_trust(trust.parties, trust.logs),
+        "status.json": case.resources[STATUS_URL],
+        "proof.json": ledger.proof_of(case.credential),
+        "broken.json": b"{}",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+
+    def ends(*more: str, copies: int = 1) -> int:
+        given = [str(tmp_path / "credential.json")] * copies
+        given += ["--trust", str(tmp_path / "trust.json"), "--at", "2026-03-02T10:00:00Z"]
+        given += ["--resource", f"{STATUS_URL}={tmp_path / 'status.json'}"]
+        return main([*given, *(str(tmp_path / each) if each.endswith(".json") else each for each in more)])
+
+    assert ends("--log-proof", "proof.json") == 0
+    assert ends() == 3
+    assert ends("--log-proof", "broken.json") == 1
+    assert ends("--log-proof", "broken.json", "--log-proof", "proof.json", copies=2) == 0
+    assert ends("--log-proof", "broken.json", copies=2) == 3
+    assert ends("--log-proof", "missing.json") == 2

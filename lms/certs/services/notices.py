@@ -1,0 +1,56 @@
+"""Notices: each organisation's own word that a certificate is withdrawn, as soon as it can be asked."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from lms.certs.core.notices import Notice as Word
+from lms.certs.core.notices import attach_signature, notice_holds, show_notice
+from lms.certs.core.protocols import Kind
+from lms.certs.core.trust import Role
+from lms.certs.models import Notice
+from lms.certs.services import log_reading
+from lms.certs.services.asking import ask_signer
+from lms.certs.services.signing import Signing, Unanswered, both_languages
+
+MOST_AT_ONCE = 50
+PAUSE = timedelta(seconds=30)
+LONG_PAUSE = timedelta(minutes=10)
+"""After a refusal: it will hardly be taken back within a minute."""
+
+
+def keep_notices_signed(sessions: sessionmaker[Session], signing: Signing, at: datetime) -> list[Unanswered]:
+    """Ask each organisation for its notice about every withdrawn certificate; return who did not sign.
+
+    One notice is enough for a verifier; the list that both sign follows by itself.
+    """
+    with sessions.begin() as session:
+        for credential in log_reading.without_notice(session, MOST_AT_ONCE):
+            session.add_all(Notice(credential_id=credential.id, role=role) for role in Role)
+        session.flush()
+        waiting = [notice.id for notice in log_reading.notices_to_sign(session, at, MOST_AT_ONCE)]
+    unanswered = []
+    for notice_id in waiting:
+        try:
+            _sign(sessions, notice_id, signing, at)
+        except Unanswered as missing:
+            unanswered.append(missing)
+            with sessions.begin() as session:
+                pause = LONG_PAUSE if missing.refusal else PAUSE
+                session.get_one(Notice, notice_id).next_try_at = at + pause
+    return unanswered
+
+
+def _sign(sessions: sessionmaker[Session], notice_id: int, signing: Signing, at: datetime) -> None:
+    with sessions() as session:
+        found = session.get_one(Notice, notice_id)
+        role, credential = found.role, found.credential
+        did = signing.did(role)
+        word = Word(
+            credential.sha256, did, " ".join(credential.revocation_reason.split()), at.replace(microsecond=0)
+        )
+    signature = ask_signer(signing, role, show_notice(word), Kind.NOTICE)
+    if not notice_holds(word, signature, signing.trust):
+        raise Unanswered(role, both_languages("proof.does_not_match", {"role": str(role), "name": did}))
+    with sessions.begin() as session:
+        session.get_one(Notice, notice_id).document = attach_signature(show_notice(word), signature)
