@@ -15,13 +15,14 @@ from pypdf import PdfReader
 
 from lms.certs.adapters.pdf import render_certificate, template_digest
 from lms.certs.core.mandate import Refusal
-from lms.certs.core.pdf import SIGNATURE_FIELDS, credential_from_pdf, log_proof_from_pdf
+from lms.certs.core.pdf import SIGNATURE_FIELDS, credential_from_pdf, files_from_pdf
 from lms.certs.core.pdf_review import MOST_PDF_BYTES, review_pdf
 from lms.certs.core.pdf_signatures import examine_pdf
 from lms.certs.core.problems import CertificateProblem
 from lms.certs.core.strict_json import read_object, sha256_of
 from lms.certs.core.trust import Role
-from tests.certs.conftest import Case
+from lms.certs.core.verify import Status
+from tests.certs.conftest import NOW, Case
 from tests.factories import pdf as pdfs
 from tests.factories.tsa import serving_time
 
@@ -205,9 +206,9 @@ def test_the_log_proof_travels_as_a_second_file(case: Case, draft: bytes) -> Non
     proven = render_certificate(
         case.credential, language="ko", verify_url=url, log_proof=b'{"tree": 1}', to_sign=True
     )
-    assert log_proof_from_pdf(proven) == b'{"tree": 1}'
+    assert files_from_pdf(proven)[1] == b'{"tree": 1}'
     assert review_pdf(proven, Role.UNIVERSITY, pdfs.known(case.credential, Role.UNIVERSITY))
-    assert log_proof_from_pdf(draft) is None
+    assert files_from_pdf(draft)[1] is None
 
 
 def tags(content: bytes) -> tuple[Any, ...]:
@@ -273,3 +274,26 @@ def test_an_authority_that_is_down_means_later_and_not_never(case: Case, draft: 
 def test_the_digest_of_the_template_is_stable() -> None:
     assert template_digest() == template_digest()
     assert len(template_digest()) == 64
+
+
+def test_the_verifier_wants_the_signatures_of_whom_the_trust_file_pins(
+    case: Case, draft: bytes, certified: bytes, signed: bytes
+) -> None:
+    moment = max(datetime.now(UTC), NOW)
+    pinned = pdfs.with_roots(case.pair.trust)
+    wanted = {signed: "", certified: "pdf.one_signature", draft: "pdf.signature_count"}
+    for content, code in wanted.items():
+        found = {finding.code for finding in case.verify(content, trust=pinned, at=moment).findings}
+        assert {each for each in found if each.startswith("pdf.")} == ({code} if code else set())
+    notices = {notice.code for notice in case.verify(signed, trust=pinned, at=moment).notices}
+    assert "notice.pdf_signed" in notices
+    assert "notice.pdf_page" not in notices
+
+
+def test_who_pins_no_roots_has_the_credential_checked_and_is_told_so(
+    case: Case, draft: bytes, signed: bytes
+) -> None:
+    for content in (draft, signed):
+        verdict = case.verify(content)
+        assert verdict.status is Status.VALID
+        assert "notice.pdf_page" in {notice.code for notice in verdict.notices}

@@ -99,9 +99,9 @@ def open_carrier(content: bytes) -> Carried:
     if kind is Kind.ZIP:
         raise Unreadable("carrier.many")
     if kind is Kind.PDF:
-        from lms.certs.core.pdf import credential_from_pdf  # noqa: PLC0415 - slow to load, for PDFs only
+        from lms.certs.core.pdf import files_from_pdf  # noqa: PLC0415 - slow to load, for PDFs only
 
-        return Carried(kind, credential_from_pdf(content))
+        return Carried(kind, *files_from_pdf(content))
     from lms.certs.core.baking import read_png, read_svg  # noqa: PLC0415 - for pictures only
 
     baked = read_png(content) if kind is Kind.PNG else read_svg(content)

@@ -13,6 +13,7 @@ from lms.certs.core.trust import Role
 ATTACHMENT = "credential.json"
 LOG_PROOF = "log-proof.json"
 MAX_PDF_BYTES = 5_000_000
+_WANTED = {ATTACHMENT, LOG_PROOF}
 _MOST_FILES = 20
 
 
@@ -41,49 +42,37 @@ def is_pdf(content: bytes) -> bool:
     return b"%PDF-" in content[:1024]
 
 
-def credential_from_pdf(content: bytes) -> bytes:
-    """Return the one attached `credential.json`.
+def files_from_pdf(content: bytes) -> tuple[bytes, bytes | None]:
+    """Return the one attached `credential.json`, and the proof of the transparency log if there is one.
 
     Raises:
-        Unreadable: too large, broken, locked, without the attachment, or with more than one.
+        Unreadable: too large, broken, locked, without the credential, or with more than one of either.
     """
-    found = _attached(content, ATTACHMENT, MAX_BYTES)
-    if len(found) != 1:
-        raise Unreadable("pdf.twice" if found else "pdf.without_credential")
-    return found[0]
-
-
-def log_proof_from_pdf(content: bytes) -> bytes | None:
-    """Return the attached proof of the transparency log, if there is one.
-
-    Raises:
-        Unreadable: too large, broken, locked, or with more than one.
-    """
-    found = _attached(content, LOG_PROOF, MAX_BYTES)
-    if len(found) > 1:
-        raise Unreadable("pdf.broken")
-    return found[0] if found else None
-
-
-def _attached(content: bytes, name: str, most_bytes: int) -> list[bytes]:
     if len(content) > MAX_PDF_BYTES:
         raise Unreadable("file.too_large", limit=MAX_PDF_BYTES)
     try:
-        return _unpacked(PdfReader(io.BytesIO(content)), name, most_bytes)
+        found = _unpacked(PdfReader(io.BytesIO(content)))
     except PDF_PROBLEMS:
         raise Unreadable("pdf.broken") from None
+    if ATTACHMENT not in found:
+        raise Unreadable("pdf.without_credential")
+    return found[ATTACHMENT], found.get(LOG_PROOF)
 
 
-def _unpacked(reader: PdfReader, name: str, most_bytes: int) -> list[bytes]:
-    found: list[bytes] = []
+def credential_from_pdf(content: bytes) -> bytes:
+    """Return the one attached `credential.json`; raises as `files_from_pdf` does."""
+    return files_from_pdf(content)[0]
+
+
+def _unpacked(reader: PdfReader) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
     for position, file in enumerate(reader.attachment_list):
         if position >= _MOST_FILES:
             raise Unreadable("pdf.broken")
-        if name in {file.name, file.alternative_name}:
-            content = file.content
-            if len(content) > most_bytes:
-                raise Unreadable("file.too_large", limit=most_bytes)
-            found.append(content)
-        if len(found) > 1:
-            break  # it is refused; the others need not be unpacked
+        for name in _WANTED & {file.name, file.alternative_name}:
+            if name in found:  # it is refused; the others need not be unpacked
+                raise Unreadable("pdf.twice")
+            found[name] = file.content
+            if len(found[name]) > MAX_BYTES:
+                raise Unreadable("file.too_large", limit=MAX_BYTES)
     return found
