@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from lms.accounts.adapters import FolderPost, SmtpPost
 from lms.accounts.core.letters import Post
 from lms.blobs import BlobStore, FolderBlobs
+from lms.certs.adapters.log_key import FolderLogKey
 from lms.certs.adapters.signers import HttpSigner
 from lms.certs.core.protocols import SignerClient
 from lms.certs.core.trust import Role, Trust, read_trust
@@ -78,7 +79,14 @@ class Installation:
             trust=self.trust,
             public_url=self.settings.public_url,
             demo_custody=self.settings.demo,
+            blobs=self.blobs,
+            log=self.log_key,
         )
+
+    @cached_property
+    def log_key(self) -> FolderLogKey:
+        """The key of the transparency log."""
+        return FolderLogKey(self.settings.instance / "keys", f"{self.settings.public_url.rstrip('/')}/log")
 
     def _signers(self) -> Mapping[Role, SignerClient]:
         settings = self.settings
