@@ -294,6 +294,12 @@ ROUTES = [
     ("GET", "/courses/{slug}/certificates"),
     ("GET", "/c/{uuid}/withdraw"),
     ("POST", "/c/{uuid}/withdraw"),
+    ("GET", "/c/{uuid}/suspend"),
+    ("POST", "/c/{uuid}/suspend"),
+    ("POST", "/c/{uuid}/lift"),
+    ("GET", "/c/{uuid}/correct"),
+    ("POST", "/c/{uuid}/correct"),
+    ("GET", "/c/{uuid}/bundle.zip"),
 ]
 
 
