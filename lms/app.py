@@ -13,9 +13,13 @@ import lms.accounts.views.organisations
 import lms.accounts.views.profile
 import lms.accounts.views.sign_in
 import lms.accounts.views.site
+import lms.certs.adapters.badge
 import lms.certs.adapters.pdf
 import lms.certs.api
 import lms.certs.panels
+import lms.certs.views.badges
+import lms.certs.views.bulk
+import lms.certs.views.log
 import lms.certs.views.pages
 import lms.courses.panels
 import lms.courses.views.routes
@@ -56,6 +60,9 @@ BLUEPRINTS = (
     lms.courses.views.routes.blueprint,
     lms.leaderboards.views.blueprint,
     lms.certs.views.pages.blueprint,
+    lms.certs.views.badges.blueprint,
+    lms.certs.views.bulk.blueprint,
+    lms.certs.views.log.blueprint,
     lms.certs.api.blueprint,
 )
 
@@ -113,6 +120,7 @@ def create_app(
     assets.attach(app)
     app.jinja_env.globals["fill"] = slots.fill
     app.extensions["grade_keys"] = lms.grading.adapters.record_key.FolderKeys(settings.instance / "keys")
+    app.extensions["certificate_badge"] = lms.certs.adapters.badge.draw_badge
     app.extensions["certificate_paper"] = lms.certs.adapters.pdf.render_certificate
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -1,27 +1,29 @@
 """For programs: the certificate file, the status list, and a verdict as JSON."""
 
 import json
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, current_app, request
 from flask.blueprints import BlueprintSetupState
+from flask_login import current_user
+from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response
 
 from lms.accounts.services.limits import count_try
 from lms.certs import policy, queries
-from lms.certs.core.joint import Finding
+from lms.certs.core.many import tell, tell_many, write_report
 from lms.certs.core.pdf import MAX_PDF_BYTES
-from lms.certs.core.sentences import sentence
 from lms.certs.core.strict_json import canonical
-from lms.certs.core.verify import Verdict
+from lms.certs.services.tokens import person_of
 from lms.db import now
-from lms.errors import N_, TooLarge
+from lms.errors import N_, Invalid, TooLarge
 from lms.web.guard import public
-from lms.web.session import own_session, session, settings
+from lms.web.session import own_session, reads_first, session, settings
 
 blueprint = Blueprint("certs_api", __name__)
+
+LANGUAGES = {"en": "en", "ko": "ko"}
 
 
 @blueprint.record_once
@@ -68,28 +70,45 @@ def verify() -> Response:
     with own_session() as reading:
         trust = queries.pinned_trust(settings().trust)
         verdict = queries.verdict_on(reading, content, trust, settings().public_url, now())
-    return current_app.response_class(_told(verdict), mimetype="application/json")
+    return _json(tell(verdict, LANGUAGES))
+
+
+@blueprint.post("/api/verify/many")
+@public
+@reads_first
+def verify_many() -> Response:
+    """Check many certificates, the form's files `files`, for somebody signed in or a program with a token."""
+    files = [(file.filename or "…", _content(file)) for file in request.files.getlist("files")]
+    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    user_id = current_user.id if current_user.is_authenticated else 0
+    with own_session() as own:
+        count_try(own, policy.MANY_PER_ADDRESS, request.remote_addr or "")
+        own.commit()
+        user_id = user_id or person_of(own, token, settings().session_key()).id
+        count_try(own, policy.MANY_PER_PERSON, str(user_id))
+        own.commit()
+    if not files:
+        raise Invalid(N_("Send the certificates as files of the field “files”: several, a ZIP or a CSV."))
+    with own_session() as reading:
+        trust = queries.pinned_trust(settings().trust)
+        outcomes = list(queries.verdicts_on(reading, files, trust, settings().public_url, now()))
+    if request.accept_mimetypes.best_match(["application/json", "text/csv"]) == "text/csv":
+        chosen = request.args.get("language", "en")
+        return current_app.response_class(write_report(outcomes, chosen), mimetype="text/csv")
+    return _json(tell_many(outcomes, LANGUAGES))
 
 
 def _taken() -> bytes:
     """Return the certificate: the body, or the form's field `file`."""
     sent = request.files.get("file")
-    if sent is None:
-        return request.get_data()
-    with sent.stream as stream:
+    return request.get_data() if sent is None else _content(sent)
+
+
+def _content(file: FileStorage) -> bytes:
+    with file.stream as stream:
         return stream.read()
 
 
-def _told(verdict: Verdict) -> str:
-    answer = {
-        "status": verdict.status,
-        "findings": [_sentence(finding) for finding in verdict.findings],
-        "notices": [_sentence(finding) for finding in verdict.notices],
-        "facts": None if verdict.facts is None else asdict(verdict.facts),
-    }
-    return json.dumps(answer, ensure_ascii=False, default=datetime.isoformat)
-
-
-def _sentence(finding: Finding) -> dict[str, Any]:
-    languages = {code: sentence(finding.code, finding.params, code) for code in ("en", "ko")}
-    return {"code": finding.code, "params": finding.params, **languages}
+def _json(answer: dict[str, Any]) -> Response:
+    told = json.dumps(answer, ensure_ascii=False, default=datetime.isoformat)
+    return current_app.response_class(told, mimetype="application/json")
