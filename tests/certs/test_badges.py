@@ -14,10 +14,11 @@ from lms.certs.core.baking import read_png, read_svg
 from lms.certs.core.carriers import Kind
 from lms.certs.core.document import Party, build_credential
 from lms.certs.core.strict_json import read_object
-from lms.certs.core.verify import Status
+from lms.certs.core.verify import Status, verify
+from lms.certs.services.log import keep_heads_signed
 from tests.certs.conftest import CLAIM, Case, Pair
+from tests.factories.certs import NOW, make_credential
 from tests.factories.certs import Pair as Signers
-from tests.factories.certs import make_credential
 
 LONG = "Hangang University of Science and Technology"
 
@@ -66,12 +67,19 @@ def test_long_words_stay_inside_the_frame() -> None:
 
 
 def test_anyone_with_the_address_gets_the_badge(client: FlaskClient, sessions: sessionmaker[Session]) -> None:
-    credential = make_credential(sessions, Signers())
+    signers = Signers()
+    credential = make_credential(sessions, signers)
+    assert keep_heads_signed(sessions, signers.signing, NOW) == []
     for kind, mimetype in (("png", "image/png"), ("svg", "image/svg+xml")):
         response = client.get(f"/c/{credential.uuid}.{kind}?language=en")
         assert (response.status_code, response.mimetype) == (200, mimetype)
         assert f"-en.{kind}" in response.headers["Content-Disposition"]
         read = read_png if kind == "png" else read_svg
-        assert read_object(read(response.data).credential) == credential.document
+        baked = read(response.data)
+        assert read_object(baked.credential) == credential.document
+        verdict = verify(response.data, signers.pinned, {}, NOW)
+        assert {finding.code for finding in verdict.findings} == {"status.unreachable"}
+        bare = verify(baked.credential, signers.pinned, {}, NOW)
+        assert "log.proof_missing" in {finding.code for finding in bare.findings}
     assert client.get("/c/58172aac-d8ba-41ed-83dd-0b3aef56cc33.png").status_code == 404
     assert client.get(f"/c/{credential.uuid}.gif").status_code == 404

@@ -33,7 +33,11 @@ def _badge(uuid: str, kind: Kind) -> Response:
     chosen = request.args.get("language", "")
     chosen = chosen if chosen in LANGUAGES else credential.request.language
     content = current_app.extensions["certificate_badge"](
-        credential.document, kind, language=chosen, title=queries.title_of(credential, chosen)
+        credential.document,
+        kind,
+        language=chosen,
+        title=queries.title_of(credential, chosen),
+        proof=queries.log_proof(session(), credential.sha256),
     )
     response = current_app.response_class(content, mimetype=TYPES[kind])
     name = f"badge-{credential.uuid[:8]}-{chosen}.{kind}"
