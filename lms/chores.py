@@ -18,7 +18,7 @@ from lms import workflows
 from lms.accounts.core.letters import Post
 from lms.accounts.services import mail
 from lms.certs import queries as certificates
-from lms.certs.services.ceremony import issue
+from lms.certs.services.batches import issue_many
 from lms.certs.services.log import keep_heads_signed
 from lms.certs.services.notices import keep_notices_signed
 from lms.certs.services.signing import Signing
@@ -117,10 +117,10 @@ class Chores:
         keep_status_lists_fresh(self.sessions, self.signing, now())
         with self.sessions() as session:
             due = [request.id for request in certificates.due_requests(session, now())]
-        issued = [issue(self.sessions, request_id, self.signing, now()) for request_id in due]
+        issued = issue_many(self.sessions, due, self.signing, now())
         for missing in (*unsigned, *keep_heads_signed(self.sessions, self.signing, now())):
             log.warning("log.not_signed", role=missing.role, reason=missing.refusal.partition("\n")[0])
-        return any(issued)
+        return bool(issued)
 
 
 def repeat(step: Callable[[], bool], pause_seconds: float, stop: threading.Event) -> None:

@@ -47,42 +47,42 @@ def issue(
     Safe to repeat and to run twice at once. Nothing is visible to anyone before both have signed.
     """
     with sessions.begin() as session:
-        lists = _prepare(session, request_id, at)
+        lists = prepare(session, request_id, at)
     if lists is None:
         return None
     try:
         for list_id in lists:
             renew_status_list(sessions, list_id, signing, at)
     except Unanswered as missing:
-        _wait(sessions, request_id, missing, at)
+        wait(sessions, request_id, missing, at)
         return None
     try:
         keep_endorsement(sessions, request_id, signing, at)
         with sessions.begin() as session:
-            _freeze(session, request_id, lists, signing, at)
+            freeze(session, request_id, lists, signing, at)
         for role in Role:
             _collect(sessions, request_id, role, signing, at)
         with sessions.begin() as session:
-            return _complete(session, request_id, signing, at)
+            return complete(session, request_id, signing, at)
     except Unanswered as missing:
         if missing.final:
-            _refuse(sessions, request_id, missing.refusal, at)
+            refuse(sessions, request_id, missing.refusal, at)
         else:
-            _wait(sessions, request_id, missing, at)
+            wait(sessions, request_id, missing, at)
     except CertificateProblem as problem:
-        _refuse(sessions, request_id, both_languages(problem.code, problem.params), at)
+        refuse(sessions, request_id, both_languages(problem.code, problem.params), at)
     return None
 
 
-def _take(session: Session, request_id: int, at: datetime) -> IssuanceRequest:
+def take(session: Session, request_id: int, at: datetime) -> IssuanceRequest:
     """Return the request, kept from other workers until the transaction ends: the first statement writes."""
     session.execute(update(IssuanceRequest).where(IssuanceRequest.id == request_id).values(updated_at=at))
     return session.get_one(IssuanceRequest, request_id, populate_existing=True)
 
 
-def _prepare(session: Session, request_id: int, at: datetime) -> list[int] | None:
+def prepare(session: Session, request_id: int, at: datetime) -> list[int] | None:
     """Return the status lists that the certificate stands in; None where there is nothing to sign now."""
-    request = _take(session, request_id, at)
+    request = take(session, request_id, at)
     if request.state not in queries.UNDER_WAY:
         return None
     if request.document is not None:
@@ -104,9 +104,9 @@ def _lists_of(document: Document) -> list[int]:
     return [int(str(entry["statusListCredential"]).rpartition("/")[2]) for entry in entries]
 
 
-def _freeze(session: Session, request_id: int, lists: list[int], signing: Signing, at: datetime) -> None:
+def freeze(session: Session, request_id: int, lists: list[int], signing: Signing, at: datetime) -> None:
     """Write the document once; both signers get exactly this one, however often they are asked."""
-    request = _take(session, request_id, at)
+    request = take(session, request_id, at)
     if request.document is not None or request.state not in queries.UNDER_WAY:
         return
     entries = [StatusEntry(signing.status_url(each), take_status_place(session, each)) for each in lists]
@@ -130,18 +130,18 @@ def _collect(
             return
     proof = ask(signing, role, document, Kind.CREDENTIAL, at)
     with sessions.begin() as session:
-        request = _take(session, request_id, at)
+        request = take(session, request_id, at)
         if request.document == document and request.state in queries.UNDER_WAY:
             request.proofs = {str(role): proof, **request.proofs}
 
 
-def _complete(session: Session, request_id: int, signing: Signing, at: datetime) -> Credential | None:
+def complete(session: Session, request_id: int, signing: Signing, at: datetime) -> Credential | None:
     """Put the whole together and keep it if our own verifier finds it good.
 
     Raises:
         DocumentProblem: it does not; the finding's code.
     """
-    request = _take(session, request_id, at)
+    request = take(session, request_id, at)
     if request.state is RequestState.ISSUED:
         return queries.credential_of(session, request_id)
     if request.document is None or set(request.proofs) != {str(role) for role in Role}:
@@ -190,10 +190,10 @@ def _supersede(session: Session, request: IssuanceRequest, at: datetime) -> None
         record(session, None, "certificate.superseded", f"credential:{before.id}")
 
 
-def _wait(sessions: sessionmaker[Session], request_id: int, missing: Unanswered, at: datetime) -> None:
+def wait(sessions: sessionmaker[Session], request_id: int, missing: Unanswered, at: datetime) -> None:
     """Note for whom the certificate waits, and ask again after a while that doubles."""
     with sessions.begin() as session:
-        request = _take(session, request_id, at)
+        request = take(session, request_id, at)
         if request.state not in queries.UNDER_WAY:
             return
         _move(request, WAITING[missing.role], missing.refusal)
@@ -206,10 +206,10 @@ def _postpone(request: IssuanceRequest, at: datetime) -> None:
     request.next_try_at = at + min(pause, LONGEST_PAUSE)
 
 
-def _refuse(sessions: sessionmaker[Session], request_id: int, refusal: str, at: datetime) -> None:
+def refuse(sessions: sessionmaker[Session], request_id: int, refusal: str, at: datetime) -> None:
     """Note why it is not signed; the proofs collected so far are of no use and go."""
     with sessions.begin() as session:
-        request = _take(session, request_id, at)
+        request = take(session, request_id, at)
         if request.state not in queries.UNDER_WAY:
             return
         _move(request, RequestState.REFUSED, refusal)

@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from lms.certs.core.mandate import NotYet, Refusal
 from lms.certs.core.problems import CertificateProblem, DocumentProblem
-from lms.certs.core.protocols import Kind
 from lms.certs.core.strict_json import Document, read_object
 from lms.certs.core.times import read_time, write_time
 from lms.certs.signer.files import replace_private
@@ -37,7 +36,6 @@ class Asked:
     """Hold one document that waits, and what was decided about it."""
 
     digest: str
-    kind: Kind
     document: Document
     asked_at: datetime
     by: str = ""
@@ -52,7 +50,7 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "waiting"
 
-    def approver(self, document: Document, digest: str, kind: Kind, now: datetime) -> str:
+    def approver(self, document: Document, digest: str, now: datetime) -> str:
         """Return who has approved a document; one that is new is put up for approval.
 
         Raises:
@@ -61,7 +59,7 @@ class Desk:
         """
         found = self._read(digest)
         if found is None:
-            self._put(Asked(digest=digest, kind=kind, document=document, asked_at=now))
+            self._put(Asked(digest=digest, document=document, asked_at=now))
         if found is None or not found.by:
             raise NotYet("signer.pending")
         if found.reason:
@@ -81,7 +79,7 @@ class Desk:
             if found is not None and not found.by:
                 self._put(
                     Asked(
-                        digest=digest, kind=found.kind, document=found.document,
+                        digest=digest, document=found.document,
                         asked_at=found.asked_at, by=by, reason=reason,
                     )
                 )  # fmt: skip
@@ -103,7 +101,6 @@ class Desk:
         known: dict[str, Any] = read_object(path.read_bytes())
         return Asked(
             digest=digest,
-            kind=Kind(known["kind"]),
             document=known["document"],
             asked_at=read_time(known["asked_at"]),
             by=known["by"],
@@ -116,7 +113,6 @@ class Desk:
         if not path.exists() and len(self._files()) >= MOST_WAITING:
             return
         content = {
-            "kind": str(asked.kind),
             "document": asked.document,
             "asked_at": write_time(asked.asked_at),
             "by": asked.by,

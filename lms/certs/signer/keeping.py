@@ -165,8 +165,8 @@ class Signer:
             entry = self._judge(document, kind, mandate, now)
             if known is not None and kind in ONCE:
                 return Refusal("signer.id_taken", id=str(document["id"])[:200])
-            if mandate.approval and kind in ONCE:
-                entry["approved_by"] = self.desk.approver(document, digest, kind, now)
+            if mandate.approval and kind is Kind.CREDENTIAL:
+                entry["approved_by"] = self.desk.approver(document, digest, now)
             proof = self._prove(document, kind, mandate, now)
         except CertificateProblem as problem:
             return problem

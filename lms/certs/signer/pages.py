@@ -20,9 +20,7 @@ from tornado.template import Loader
 from tornado.web import RequestHandler
 
 from lms.certs.core.document import Claim
-from lms.certs.core.endorsement import read_endorsement
 from lms.certs.core.mandate import Mandate, Refusal
-from lms.certs.core.protocols import Kind
 from lms.certs.core.reading import read_claim
 from lms.certs.signer.approvals import LONGEST_REASON, Asked, knows
 from lms.certs.signer.keeping import Signer
@@ -42,7 +40,6 @@ class Sheet:
     """Hold what a person is shown of one document; each line is a name of `texts.toml` and a value."""
 
     digest: str
-    kind: str
     title: str
     lines: tuple[tuple[str, str], ...]
 
@@ -249,16 +246,11 @@ PAGES: list[tuple[str, type[RequestHandler]]] = [
 
 def sheet_of(asked: Asked, mandate: Mandate, roster: Roster, language: str) -> Sheet:
     """Write a document as a person reads it, from the parsed document and nothing else."""
-    when = f"{asked.asked_at:%Y-%m-%d %H:%M} UTC"
-    if asked.kind is Kind.ENDORSEMENT:
-        endorsement = read_endorsement(asked.document)
-        title = endorsement.name
-        lines = [("achievement", endorsement.achievement_id), ("text", endorsement.comment)]
-    else:
-        claim = read_claim(asked.document)
-        title = f"{claim.holder_name} · {claim.achievement.name}"
-        lines = _lines(claim, mandate, roster, language)
-    return Sheet(digest=asked.digest, kind=str(asked.kind), title=title, lines=(*lines, ("asked", when)))
+    claim = read_claim(asked.document)
+    lines = _lines(claim, mandate, roster, language)
+    lines.append(("asked", f"{asked.asked_at:%Y-%m-%d %H:%M} UTC"))
+    title = f"{claim.holder_name} · {claim.achievement.name}"
+    return Sheet(digest=asked.digest, title=title, lines=tuple(lines))
 
 
 def _lines(claim: Claim, mandate: Mandate, roster: Roster, language: str) -> list[tuple[str, str]]:

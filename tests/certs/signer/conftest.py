@@ -1,6 +1,8 @@
 """A university's signer, as every test finds it: new, with one achievement approved and an open roster."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from lms.certs.core import envelope
 from lms.certs.core.document import Claim
 from lms.certs.core.mandate import Mandate
 from lms.certs.core.trust import Role
+from lms.certs.signer import approvals
 from lms.certs.signer.folder import create
 from tests.certs.conftest import CLAIM, COMPANY, UNIVERSITY
 
@@ -32,11 +36,33 @@ def now_claim(**changes: Any) -> Claim:
     return replace(CLAIM, issued_at=datetime.now(UTC).replace(microsecond=0), **changes)
 
 
+@contextmanager
+def quick() -> Iterator[None]:
+    """Stretch passphrases less than in earnest: the tests open folders a hundred times."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (envelope, approvals):
+            patch.setattr(module, "_SCRYPT_N", 2**10)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def quick_passphrases() -> Iterator[None]:
+    with quick():
+        yield
+
+
+@pytest.fixture
+def slow_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stretch them as a process does that the test starts."""
+    monkeypatch.setattr(envelope, "_SCRYPT_N", 2**15)
+
+
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make one folder for all tests: stretching a passphrase takes its time."""
     folder = tmp_path_factory.mktemp("signer") / "university"
-    create(folder, MANDATE, datetime.now(UTC))
+    with quick():
+        create(folder, MANDATE, datetime.now(UTC))
     return folder
 
 

@@ -120,6 +120,7 @@ def test_clients_are_admitted_listed_and_dismissed(
     assert main(["client", str(folder), "--dismiss"]) == 1
 
 
+@pytest.mark.usefixtures("slow_passphrases")
 def test_the_command_makes_runs_and_ends_a_signer(tmp_path: Path) -> None:
     port, folder = free_port(), str(tmp_path / "company")
     arguments = ["init", folder, "--role", "company", "--name", "누리에이아이", "--port", str(port)]
@@ -163,6 +164,7 @@ def comes_up(folder: Path, port: int) -> Document:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="not run: only root can become another user")
+@pytest.mark.usefixtures("slow_passphrases")
 def test_a_signer_of_its_own_user_ends_with_whoever_started_it(tmp_path: Path) -> None:
     port, folder = free_port(), tmp_path / "company"
     create(folder, replace(MANDATE, port=port), datetime.now(UTC))
