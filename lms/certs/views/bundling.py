@@ -32,6 +32,7 @@ def bundle_of(credential: Credential, at: datetime) -> Bundle:
         credential=queries.content_of(credential),
         trust=trust.read_bytes(),
         resources=queries.resources(session(), credential, queries.pinned_trust(trust)),
+        log_proof=queries.log_proof(session(), credential.sha256),
         evidence=queries.evidence_pieces(session(), credential, blobs()),
         others=others | {f"README.{code}.txt": _explained(credential, code, at) for code in LANGUAGES},
     )
