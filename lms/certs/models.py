@@ -211,3 +211,29 @@ class Notice(Base):
     next_try_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     credential: Mapped[Credential] = relationship()
+
+
+class Paper(Base):
+    """A certificate's PDF in one language, signed by both; anew after a change of its template."""
+
+    __tablename__ = "papers"
+    __table_args__ = (UniqueConstraint("credential_id", "language"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    credential_id: Mapped[int] = mapped_column(ForeignKey("credentials.id"))
+    language: Mapped[str] = mapped_column(String(8))
+    due: Mapped[bool] = mapped_column(default=True, index=True)
+    wanted: Mapped[str] = mapped_column(Sha256)
+    """Of the template that it is to be set from."""
+    made: Mapped[str] = mapped_column(String(64), default="")
+    """Of the template that the kept one was set from; empty until there is one."""
+    blob: Mapped[str | None] = mapped_column(Sha256)
+    """The signed file; handed out until a newer one is signed."""
+    signed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """While a worker is at it; one that dies is waited for no longer."""
+    tries: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    refusal: Mapped[str] = mapped_column(String(300), default="")
+
+    credential: Mapped[Credential] = relationship()
