@@ -1,17 +1,16 @@
 """The whole log against both signers' journals: it holds all that both have signed, and nothing else."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from lms.certs.core.heads import EntryKind, LogEntry, TreeHead, check_head, hash_entry
+from lms.certs.core.heads import EntryKind, LogEntry, TreeHead, check_head, hash_entry, hash_whole
 from lms.certs.core.joint import Finding
 from lms.certs.core.journal import JournalProblem, read_journal
 from lms.certs.core.log import EMPTY_ROOT, Frontier
 from lms.certs.core.protocols import Kind
 from lms.certs.core.status import REVOCATION, decode_bits, read_status_list
-from lms.certs.core.strict_json import Document, canonical
+from lms.certs.core.strict_json import Document
 from lms.certs.core.times import read_time
 from lms.certs.core.trust import Role, Trust, TrustedLog
 
@@ -106,7 +105,7 @@ def _against_issue(
         if signed is None:
             yield Finding("audit.not_signed", {"index": index, "role": str(journal.role)})
     proofs = [signed.proof for signed in known if signed is not None]
-    if len(proofs) == len(journals) and entry.signed != _whole(entry.document, proofs):
+    if len(proofs) == len(journals) and entry.signed != hash_whole(entry.document, proofs):
         yield Finding("audit.altered", {"index": index})
 
 
@@ -137,7 +136,3 @@ def _places(one: bytes, other: bytes) -> Iterator[int]:
     for number, (left, right) in enumerate(zip(one, other, strict=False)):
         if left & right:
             yield from (number * 8 + bit for bit in range(8) if left & right & (0x80 >> bit))
-
-
-def _whole(document: str, proofs: list[Document]) -> str:
-    return hashlib.sha256(canonical({"document": document, "proof": proofs})).hexdigest()

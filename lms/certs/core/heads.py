@@ -81,8 +81,12 @@ def signed_sha256(credential: Document) -> str:
 
     It is made of the certificate's hash and the proofs, so that whoever keeps only these can recompute it.
     """
-    whole = {"document": sha256_of(credential), "proof": credential.get("proof")}
-    return hashlib.sha256(canonical(whole)).hexdigest()
+    return hash_whole(sha256_of(credential), credential.get("proof"))
+
+
+def hash_whole(document: str, proofs: Any) -> str:
+    """Return the hash of a certificate with its proofs, given its own."""
+    return hashlib.sha256(canonical({"document": document, "proof": proofs})).hexdigest()
 
 
 def show_entry(entry: LogEntry) -> Document:

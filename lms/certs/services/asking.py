@@ -19,5 +19,6 @@ def ask_signer(signing: Signing, role: Role, request: Document, kind: Kind) -> D
         return signer.sign(request, kind)
     except SignerUnavailable:
         raise Unanswered(role) from None
-    except (SignerRefused, SignerWaits) as refused:
-        raise Unanswered(role, two_lines(refused.sentence or refused.code, refused.korean)) from None
+    except (SignerRefused, SignerWaits) as said:
+        spoken = two_lines(said.sentence or said.code, said.korean)
+        raise Unanswered(role, spoken, waits=isinstance(said, SignerWaits)) from None

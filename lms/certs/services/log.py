@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.certs.core import heads
-from lms.certs.core.heads import EntryKind, HeadSigner, hash_entry, is_usable, operational_keys, signed_sha256
+from lms.certs.core.heads import EntryKind, HeadSigner, hash_entry, hash_whole, is_usable, operational_keys
 from lms.certs.core.log import Frontier, inclusion_path, root_of
 from lms.certs.core.log_proofs import LogProof, write_log_proof
 from lms.certs.core.protocols import Kind
@@ -91,7 +91,10 @@ def _append(session: Session, lines: Sequence[Line]) -> None:
     frontier = Frontier(tree.size, tuple(bytes.fromhex(one) for one in tree.hashes))
     for credential, kind, moment in lines:
         entry = heads.LogEntry(
-            kind, credential.sha256, signed_sha256(credential.document), moment.replace(microsecond=0)
+            kind,
+            credential.sha256,
+            hash_whole(credential.sha256, credential.document["proof"]),
+            moment.replace(microsecond=0),
         )
         frontier, filled = frontier.append(hash_entry(entry))
         session.add(_row(frontier.size - 1, credential, entry, filled))

@@ -36,7 +36,7 @@ def keep_notices_signed(sessions: sessionmaker[Session], signing: Signing, at: d
         except Unanswered as missing:
             unanswered.append(missing)
             with sessions.begin() as session:
-                pause = LONG_PAUSE if missing.refusal else PAUSE
+                pause = LONG_PAUSE if missing.final else PAUSE
                 session.get_one(Notice, notice_id).next_try_at = at + pause
     return unanswered
 
