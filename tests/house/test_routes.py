@@ -31,6 +31,7 @@ PUBLIC = {
     "certs_log.heads",
     "certs_log.notices",
     "certs_log.proof",
+    "certs_sharing.show",
     "courses.asset",
     "courses.catalogue",
     "courses.course",
@@ -74,6 +75,9 @@ FELLOW = {
 }
 """What every student of the course may open besides."""
 STUDENT = (FELLOW - {"certs.choose_language"}) | {
+    "certs.bundle",
+    "certs_sharing.end",
+    "certs_sharing.share",
     "grading.download_record",
     "grading.download_submission",
     "grading.feedback",

@@ -101,10 +101,13 @@ def take_status_place(session: Session, list_id: int) -> int:
 def _draft(
     session: Session, list_id: int, signing: Signing, at: datetime, *, keeps: bool = False
 ) -> Document:
-    """Write the next edition of a list; with `keeps` every place stays set that is set in the present one."""
+    """Write the next edition of a list; with `keeps` every place stays set that is set in the present one.
+
+    A revocation stays, whatever became of the rows about it: a person may ask to be forgotten.
+    """
     found = session.get_one(StatusList, list_id)
     places = set(queries.places_set(session, found))
-    if keeps and found.document is not None:
+    if (keeps or found.purpose is Purpose.REVOCATION) and found.document is not None:
         places |= places_in(read_status_list(found.document).encoded)
     return build_status_list(
         Edition(
