@@ -99,12 +99,12 @@ class Credential(Base):
     status_list_id: Mapped[int] = mapped_column(ForeignKey("status_lists.id"))
     status_index: Mapped[int]
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     revocation_reason: Mapped[str] = mapped_column(String(300), default="")
     suspension_list_id: Mapped[int | None] = mapped_column(ForeignKey("status_lists.id"))
     """Empty for a certificate from before there were suspensions: it can only be withdrawn."""
     suspension_index: Mapped[int | None]
-    suspended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    suspended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     suspension_reason: Mapped[str] = mapped_column(String(300), default="")
     university_lifts_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the university agreed to end the suspension; it ends once the company agreed too."""
@@ -160,7 +160,7 @@ class LogEntry(Base):
     """One line of the transparency log: that a certificate was issued, withdrawn, suspended or given back."""
 
     __tablename__ = "log_entries"
-    __table_args__ = (Index("ix_log_entries_of_credential", "credential_id", "kind"),)
+    __table_args__ = (Index("ix_log_entries_of_credential", "kind", "credential_id"),)
 
     index: Mapped[int] = mapped_column("position", primary_key=True, autoincrement=False)
     """0, 1, 2: its place in the tree."""
@@ -235,5 +235,24 @@ class Paper(Base):
     tries: Mapped[int] = mapped_column(default=0)
     next_try_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     refusal: Mapped[str] = mapped_column(String(300), default="")
+
+    credential: Mapped[Credential] = relationship()
+
+
+class ShareLink(Base):
+    """An address at which the holder shows a certificate for a while."""
+
+    __tablename__ = "share_links"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    credential_id: Mapped[int] = mapped_column(ForeignKey("credentials.id"), index=True)
+    secret: Mapped[str] = mapped_column(String(43), unique=True)
+    """128 random bits, base64url; kept so that the holder can copy the address again."""
+    label: Mapped[str] = mapped_column(String(80), default="")
+    """For whom it is, as the holder noted it."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     credential: Mapped[Credential] = relationship()

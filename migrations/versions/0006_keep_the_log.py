@@ -17,6 +17,8 @@ def choices(name, *values):
 
 
 def upgrade():
+    op.create_index(op.f("ix_credentials_revoked_at"), "credentials", ["revoked_at"])
+    op.create_index(op.f("ix_credentials_suspended_at"), "credentials", ["suspended_at"])
     op.create_table(
         "log_trees",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -41,7 +43,7 @@ def upgrade():
         sa.PrimaryKeyConstraint("position", name=op.f("pk_log_entries")),
         sa.UniqueConstraint("hash", name=op.f("uq_log_entries_hash")),
     )
-    op.create_index("ix_log_entries_of_credential", "log_entries", ["credential_id", "kind"])
+    op.create_index("ix_log_entries_of_credential", "log_entries", ["kind", "credential_id"])
     op.create_index(op.f("ix_log_entries_document"), "log_entries", ["document"])
     op.create_table(
         "tree_heads",
@@ -83,3 +85,5 @@ def downgrade():
     op.drop_index("ix_log_entries_of_credential", "log_entries")
     op.drop_table("log_entries")
     op.drop_table("log_trees")
+    op.drop_index(op.f("ix_credentials_suspended_at"), "credentials")
+    op.drop_index(op.f("ix_credentials_revoked_at"), "credentials")

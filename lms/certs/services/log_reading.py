@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from lms.certs.core import heads
@@ -41,18 +41,11 @@ def suspension_not_logged(session: Session, limit: int) -> Sequence[Credential]:
         .limit(1)
         .scalar_subquery()
     )
-    suspended = func.coalesce(last, EntryKind.LIFTED) == EntryKind.SUSPENDED
-    return session.scalars(
-        select(Credential)
-        .where(
-            or_(
-                Credential.suspended_at.is_not(None) & ~suspended,
-                Credential.suspended_at.is_(None) & suspended,
-            )
-        )
-        .order_by(Credential.id)
-        .limit(limit)
-    ).all()
+    ever = select(LogEntry.credential_id).where(LogEntry.kind == EntryKind.SUSPENDED)
+    begun = and_(Credential.suspended_at.is_not(None), or_(last.is_(None), last == EntryKind.LIFTED))
+    ended = and_(Credential.id.in_(ever), Credential.suspended_at.is_(None), last == EntryKind.SUSPENDED)
+    found = [session.scalars(select(Credential).where(one).limit(limit)).all() for one in (begun, ended)]
+    return sorted((one for part in found for one in part), key=lambda one: one.id)[:limit]
 
 
 def _logged(kind: EntryKind) -> ColumnElement[bool]:
