@@ -1,4 +1,4 @@
-"""The short work outside the web: grades are settled, certificates signed, mail sent, labs opened.
+"""The short work outside the web: settling grades, signing certificates and papers, mail, opening labs.
 
 Everything stands in the database and every step is repeatable: one process that does it is enough, several
 do no harm, and one that dies is missed by nobody for long.
@@ -21,6 +21,7 @@ from lms.certs import queries as certificates
 from lms.certs.services.batches import issue_many
 from lms.certs.services.log import keep_heads_signed
 from lms.certs.services.notices import keep_notices_signed
+from lms.certs.services.papers import Press, make_next
 from lms.certs.services.signing import Signing
 from lms.certs.services.status import keep_status_lists_fresh
 from lms.config import Settings
@@ -35,6 +36,7 @@ log = structlog.get_logger()
 CHORE_SECONDS = 1.0
 OPENING_SECONDS = 3.0
 SWEEP_SECONDS = 5.0
+PAPER_SECONDS = 1.0
 MOST_WAKES = 16  # of one sweep for one kind of machine: each worker that hears one works until nothing waits
 SILENCE = timedelta(minutes=10)  # after it a worker is off the list
 
@@ -48,6 +50,7 @@ class Chores:
     signing: Signing
     post: Post
     waker: Waker
+    press: Press
     stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
@@ -59,6 +62,7 @@ class Chores:
             for step, seconds in (
                 (self.open_what_is_ready, OPENING_SECONDS),
                 (self.sweep, SWEEP_SECONDS),
+                (self.make_paper, PAPER_SECONDS),
             )
         ]
         for thread in beside:
@@ -94,6 +98,10 @@ class Chores:
             for _ in range(min(number, MOST_WAKES)):
                 self.waker.wake(resource.value)
         return False
+
+    def make_paper(self) -> bool:
+        """Have the next paper of a certificate signed by both; False: nothing waited."""
+        return make_next(self.sessions, self.signing, self.press, now()) is not None
 
     def settle_all(self) -> bool:
         """Settle every grade that a dead worker left unsettled."""

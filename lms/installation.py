@@ -14,9 +14,11 @@ from lms.accounts.adapters import FolderPost, SmtpPost
 from lms.accounts.core.letters import Post
 from lms.blobs import BlobStore, FolderBlobs
 from lms.certs.adapters.log_key import FolderLogKey
+from lms.certs.adapters.pdf import render_certificate, template_digest
 from lms.certs.adapters.signers import HttpSigner
 from lms.certs.core.protocols import SignerClient
 from lms.certs.core.trust import Role, Trust, read_trust
+from lms.certs.services.papers import Press
 from lms.certs.services.signing import Signing
 from lms.chores import Chores
 from lms.config import Settings
@@ -169,7 +171,13 @@ class Installation:
             signing=self.signing,
             post=self.post,
             waker=self.waker,
+            press=self.press,
         )
+
+    @property
+    def press(self) -> Press:
+        """What sets certificates on paper, and where signed papers are kept."""
+        return Press(set_on_paper=render_certificate, template=template_digest(), blobs=self.blobs)
 
     def pool(self, concurrency: int, resources: Sequence[Resource] = ALL) -> Pool:
         """Make so many grading processes and one for the chores; the jail is probed once, for all.

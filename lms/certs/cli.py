@@ -15,14 +15,16 @@ from lms.certs.core.joint import Finding
 from lms.certs.core.problems import CertificateProblem
 from lms.certs.core.sentences import sentence
 from lms.certs.core.trust import Role, Trust, TrustedLog, write_trust
-from lms.certs.services import log_reading
+from lms.certs.services import log_reading, paper_reading
 from lms.certs.services.ceremony import issue
+from lms.certs.services.papers import Press, make_next, renew_papers
 from lms.certs.services.signing import Signing
 from lms.certs.services.status import keep_status_lists_fresh
 from lms.db import now
 
 JOURNAL = click.Path(path_type=Path, exists=True, dir_okay=False)
 ALL = 10**9
+_SHOWN_EVERY = 50
 
 
 class Tools(Protocol):
@@ -39,6 +41,10 @@ class Tools(Protocol):
     @property
     def trust(self) -> Trust:
         """Return whose keys count."""
+
+    @property
+    def press(self) -> Press:
+        """Return what sets certificates on paper."""
 
 
 @click.group("certs")
@@ -63,6 +69,41 @@ def waiting(tools: Tools) -> None:
         for request in queries.requests_under_way(session):
             course = request.enrolment.cohort.course.slug
             click.echo(f"{request.id}\t{course}\t{request.state}\ttries: {request.tries}")
+
+
+@certs.command("render")
+@click.option("--all", "everything", is_flag=True, help="Also those whose template has not changed.")
+@click.option("--here", is_flag=True, help="Sign them in this process too, and show how far it is.")
+@click.pass_obj
+def render(tools: Tools, *, everything: bool, here: bool) -> None:
+    """Have papers made and signed anew after a change of their template; certificates stay as they are."""
+    press, signing = tools.press, tools.signing
+    with tools.sessions.begin() as session:
+        due = renew_papers(session, press.template, also_unchanged=everything)
+    click.echo(f"{due} papers are to be made anew.")
+    done = 0
+    while here and (made := make_next(tools.sessions, signing, press, now())) is not None:
+        done += made
+        if done % _SHOWN_EVERY == 0 or not made:
+            _show_papers(tools)
+    _show_papers(tools)
+
+
+@certs.command("papers")
+@click.pass_obj
+def papers(tools: Tools) -> None:
+    """Show how many papers are signed, how many are to be made, and what signers refused."""
+    _show_papers(tools)
+    with tools.sessions() as session:
+        for paper in paper_reading.refusals(session):
+            reason = paper.refusal.partition("\n")[0]
+            click.echo(f"{paper.credential.uuid}\t{paper.language}\ttries: {paper.tries}\t{reason}")
+
+
+def _show_papers(tools: Tools) -> None:
+    with tools.sessions() as session:
+        found = paper_reading.paper_progress(session)
+    click.echo(f"{found.made} of {found.made + found.due} papers are signed; {found.stuck} were refused.")
 
 
 @certs.command("issue-now")

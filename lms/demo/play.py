@@ -10,8 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+from sqlalchemy.orm import Session
 
+from lms.certs import queries
 from lms.certs.adapters.pdf import render_certificate
+from lms.certs.models import Credential
+from lms.certs.services import paper_reading
 from lms.config import Settings
 from lms.demo.processes import signers_of, web_of, worker_of
 from lms.demo.seed import PASSWORD, PEOPLE, prepare, settings_for
@@ -20,6 +24,7 @@ from lms.installation import Installation
 from lms.supervisor import Supervisor, answers
 
 READY_SECONDS = 60
+_PAPER_SECONDS = 30.0
 
 
 def run(port: int) -> int:
@@ -135,8 +140,17 @@ def _keep(story: Story, folder: Path) -> None:
     with story.installation.sessions() as session:
         credential = story.credential(session)
         if credential is not None:
-            address = (
-                f"{story.installation.settings.public_url}/verify/{credential.uuid}#h={credential.sha256}"
-            )
-            pdf = render_certificate(credential.document, language="ko", verify_url=address)
-            (folder / "certificate.pdf").write_bytes(pdf)
+            (folder / "certificate.pdf").write_bytes(_paper(story, session, credential))
+
+
+def _paper(story: Story, session: Session, credential: Credential) -> bytes:
+    """Return the paper that both have signed; if they have not within a while, the page as it is."""
+    until = time.monotonic() + _PAPER_SECONDS
+    while time.monotonic() < until:
+        session.rollback()
+        kept = paper_reading.paper(session, credential.id, "ko")
+        if kept is not None and kept.blob is not None:
+            return story.installation.blobs.get(kept.blob)
+        time.sleep(0.5)
+    url = queries.verify_url(credential, story.installation.settings.public_url)
+    return render_certificate(credential.document, language="ko", verify_url=url)

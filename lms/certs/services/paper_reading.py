@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from lms.certs.core.pdf_signatures import Roots
@@ -25,6 +26,25 @@ def paper(session: Session, credential_id: int, language: str) -> Paper | None:
     return session.scalars(
         select(Paper).where(Paper.credential_id == credential_id, Paper.language == language)
     ).one_or_none()
+
+
+def papers_waiting(session: Session, at: datetime, *, logged: bool) -> bool:
+    """Say whether any paper is to be queued or made now; `logged` as in `without_papers`."""
+    due = select(Paper.id).where(
+        Paper.due,
+        or_(Paper.leased_until.is_(None), Paper.leased_until <= at),
+        or_(Paper.next_try_at.is_(None), Paper.next_try_at <= at),
+    )
+    return session.scalar(due.limit(1)) is not None or bool(without_papers(session, 1, logged=logged))
+
+
+def papers_ready(session: Session, credential_id: int) -> set[str]:
+    """Return the languages in which a certificate's paper is signed."""
+    return set(
+        session.scalars(
+            select(Paper.language).where(Paper.credential_id == credential_id, Paper.blob.is_not(None))
+        )
+    )
 
 
 def paper_progress(session: Session) -> Progress:

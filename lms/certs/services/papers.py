@@ -115,6 +115,23 @@ def make_paper(
         return _keep(session, paper_id, blob, press, at)
 
 
+def make_next(sessions: sessionmaker[Session], signing: Signing, press: Press, at: datetime) -> bool | None:
+    """Queue papers of new certificates and make the next one; None where nothing waits.
+
+    Nothing is written, and no writer's place taken, where nothing waits or papers are not signed here.
+    """
+    if paper_reading.paper_roots(signing.trust) is None:
+        return None
+    logged = bool(signing.trust.logs)
+    with sessions() as session:
+        if not paper_reading.papers_waiting(session, at, logged=logged):
+            return None
+    with sessions.begin() as session:
+        queue_papers(session, press.template, logged=logged)
+        paper_id = take_paper(session, at)
+    return None if paper_id is None else make_paper(sessions, paper_id, signing, press, at)
+
+
 def _draft(session: Session, paper_id: int, signing: Signing, press: Press) -> tuple[bytes, datetime]:
     paper = session.get_one(Paper, paper_id)
     credential = paper.credential

@@ -8,12 +8,20 @@ from lms.certs import queries
 from lms.certs.core.evidence import Bundle
 from lms.certs.core.times import write_time
 from lms.certs.models import Credential
+from lms.certs.services import paper_reading
+from lms.certs.services.evidence_reading import evidence_pieces
 from lms.web.language import LANGUAGES
 from lms.web.session import blobs, session, settings
 
 
-def paper_of(credential: Credential, language: str) -> bytes:
-    """Return the certificate on paper, in either language."""
+def paper_of(credential: Credential, language: str) -> bytes | None:
+    """Return the certificate on paper, in either language; None while both organisations are signing it."""
+    if signs_papers():
+        kept = paper_reading.paper(session(), credential.id, language)
+        if kept is not None and kept.blob is not None:
+            return blobs().get(kept.blob)
+        if credential.revoked_at is None:
+            return None
     content: bytes = current_app.extensions["certificate_paper"](
         credential.document,
         language=language,
@@ -23,9 +31,22 @@ def paper_of(credential: Credential, language: str) -> bytes:
     return content
 
 
+def papers_of(credential: Credential) -> set[str]:
+    """Return the languages in which the certificate can be had on paper now."""
+    if not signs_papers() or credential.revoked_at is not None:
+        return set(LANGUAGES)
+    return paper_reading.papers_ready(session(), credential.id)
+
+
+def signs_papers() -> bool:
+    """Say whether papers are signed here: the roots of both organisations are pinned."""
+    return paper_reading.paper_roots(queries.pinned_trust(settings().trust)) is not None
+
+
 def bundle_of(credential: Credential, at: datetime) -> Bundle:
     """Gather everything that outlives this site: certificate, paper, keys, lists, files with their salts."""
-    others = {f"certificate-{code}.pdf": paper_of(credential, code) for code in LANGUAGES}
+    papers = {f"certificate-{code}.pdf": paper_of(credential, code) for code in LANGUAGES}
+    others = {name: paper for name, paper in papers.items() if paper is not None}
     trust = settings().trust
     return Bundle(
         made_at=write_time(at),
@@ -33,7 +54,7 @@ def bundle_of(credential: Credential, at: datetime) -> Bundle:
         trust=trust.read_bytes(),
         resources=queries.resources(session(), credential, queries.pinned_trust(trust)),
         log_proof=queries.log_proof(session(), credential.sha256),
-        evidence=queries.evidence_pieces(session(), credential, blobs()),
+        evidence=evidence_pieces(session(), credential, blobs()),
         others=others | {f"README.{code}.txt": _explained(credential, code, at) for code in LANGUAGES},
     )
 

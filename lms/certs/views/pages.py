@@ -13,7 +13,7 @@ from lms.certs.core.verify import Status, Verdict
 from lms.certs.forms import CorrectForm, SuspendForm, VerifyForm, WithdrawForm
 from lms.certs.models import Credential
 from lms.certs.services import requests, suspending
-from lms.certs.views.bundling import bundle_of, paper_of
+from lms.certs.views.bundling import bundle_of, paper_of, papers_of
 from lms.certs.views.showing import show_marks, show_verdict
 from lms.db import now
 from lms.errors import Invalid
@@ -31,6 +31,7 @@ blueprint = Blueprint(
 )
 
 UNREADABLE = 422
+NOT_YET = 202
 
 
 @blueprint.get("/certificates")
@@ -64,12 +65,16 @@ def verify_one(uuid: object) -> Response:
 
 @blueprint.get("/c/<uuid:uuid>.pdf")
 @public
-def paper(uuid: object) -> Response:
+def paper(uuid: object) -> Response | tuple[str, int, dict[str, str]]:
     """Hand out the certificate on paper, in either language."""
     credential = queries.credential(session(), str(uuid))
     chosen = request.args.get("language", "")
     chosen = chosen if chosen in LANGUAGES else credential.request.language
-    response = current_app.response_class(paper_of(credential, chosen), mimetype="application/pdf")
+    content = paper_of(credential, chosen)
+    if content is None:
+        page = render_template("certs/paper_waiting.html", credential=credential)
+        return page, NOT_YET, {"Retry-After": "10"}
+    response = current_app.response_class(content, mimetype="application/pdf")
     name = f"certificate-{credential.uuid[:8]}-{chosen}.pdf"
     response.headers.set("Content-Disposition", "inline", filename=name)
     response.headers["X-Robots-Tag"] = "noindex"
@@ -211,6 +216,7 @@ def _checked(credential: Credential, template: str) -> Response:
         marks=show_marks(credential),
         successor=queries.credential_after(session(), credential.request),
         logged=queries.log_proof(session(), credential.sha256) is not None,
+        papers=papers_of(credential),
         mine=current_user.is_authenticated and credential.enrolment.user_id == current_user.id,
     )
     response = current_app.make_response(page)
