@@ -17,10 +17,12 @@ from lms.certs.core.sentences import sentence
 from lms.certs.core.trust import Role, Trust, TrustedLog, write_trust
 from lms.certs.services import log_reading, paper_reading
 from lms.certs.services.ceremony import issue
+from lms.certs.services.erasing import erase
 from lms.certs.services.papers import Press, make_next, renew_papers
 from lms.certs.services.signing import Signing
 from lms.certs.services.status import keep_status_lists_fresh
 from lms.db import now
+from lms.errors import DomainError
 
 JOURNAL = click.Path(path_type=Path, exists=True, dir_okay=False)
 ALL = 10**9
@@ -69,6 +71,20 @@ def waiting(tools: Tools) -> None:
         for request in queries.requests_under_way(session):
             course = request.enrolment.cohort.course.slug
             click.echo(f"{request.id}\t{course}\t{request.state}\ttries: {request.tries}")
+
+
+@certs.command("erase")
+@click.argument("uuid")
+@click.confirmation_option(prompt="Everything that names the holder is deleted for good. Go on?")
+@click.pass_obj
+def erase_one(tools: Tools, uuid: str) -> None:
+    """Forget whom the withdrawn certificate UUID was for; its place in the status list stays set."""
+    try:
+        with tools.sessions.begin() as session:
+            found = erase(session, uuid, at=now())
+    except DomainError as problem:
+        raise click.ClickException(str(problem)) from None
+    click.echo(f"Only the hash {found.sha256} and its line in the log are left.")
 
 
 @certs.command("render")

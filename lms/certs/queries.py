@@ -11,15 +11,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
-from lms.blobs import BlobStore
-from lms.certs.core.document import SUSPENSION_STATUS, Evidence
-from lms.certs.core.evidence import Piece
+from lms.certs.core.document import SUSPENSION_STATUS
 from lms.certs.core.heads import EntryKind
 from lms.certs.core.keys import did_document
 from lms.certs.core.log_proofs import proof_address
 from lms.certs.core.many import Outcome, verify_many
 from lms.certs.core.notices import write_notices
-from lms.certs.core.reading import read_claim
 from lms.certs.core.status import contains, encode_bits
 from lms.certs.core.strict_json import Document, canonical
 from lms.certs.core.times import read_time
@@ -28,7 +25,6 @@ from lms.certs.core.verify import Verdict, verify
 from lms.certs.models import (
     Credential,
     Endorsement,
-    EvidenceFile,
     IssuanceRequest,
     LogEntry,
     Notice,
@@ -200,7 +196,7 @@ def credential(session: Session, uuid: str) -> Credential:
     except ValueError:
         wanted = ""
     found = session.scalars(select(Credential).where(Credential.uuid == wanted)).one_or_none()
-    if found is None:
+    if found is None or _is_erased(found):
         raise NotFound(
             N_("No certificate has this address. Scan the QR code again, or ask the holder for the file.")
         )
@@ -264,19 +260,6 @@ def notices(session: Session, list_id: int, sha256: str) -> bytes | None:
     found = session.scalars(select(Credential.id).where(*listed)).one_or_none()
     signed = session.scalars(select(Notice.document).where(Notice.credential_id == found).order_by(Notice.id))
     return None if found is None else write_notices(one for one in signed if one is not None)
-
-
-def evidence_pieces(session: Session, found: Credential, blobs: BlobStore) -> list[Piece | None]:
-    """Return the files that a certificate's evidence is about, in its order; None for what is not kept here.
-
-    A certificate of the first form carries plain hashes, by which hand-ins are found.
-    """
-    rows = session.scalars(select(EvidenceFile).where(EvidenceFile.request_id == found.request_id))
-    kept = {row.position: Piece(row.path, row.salt, blobs.get(row.blob)) for row in rows}
-    return [
-        kept.get(position) or _plain_piece(item, position, blobs)
-        for position, item in enumerate(read_claim(found.document).evidence)
-    ]
 
 
 def course(session: Session, slug: str) -> Course:
@@ -356,15 +339,6 @@ def _credential_of_edition(session: Session, request: IssuanceRequest, edition: 
     ).one_or_none()
 
 
-def _plain_piece(item: Evidence, position: int, blobs: BlobStore) -> Piece | None:
-    if item.salted or item.genre != "Notebook":
-        return None
-    try:
-        return Piece(f"evidence/{position}/notebook.ipynb", "", blobs.get(item.sha256))
-    except KeyError:
-        return None
-
-
 def _certificates(session: Session, condition: ColumnElement[bool]) -> list[Certificate]:
     rows = session.execute(
         select(IssuanceRequest, Credential)
@@ -381,7 +355,16 @@ def _certificates(session: Session, condition: ColumnElement[bool]) -> list[Cert
         .where(condition)
         .order_by(IssuanceRequest.id.desc())
     )
-    return [Certificate(request, credential) for request, credential in rows.unique()]
+    return [
+        Certificate(request, credential)
+        for request, credential in rows.unique()
+        if credential is None or not _is_erased(credential)
+    ]
+
+
+def _is_erased(found: Credential) -> bool:
+    """Say whether nothing but hashes and signatures are left of a certificate."""
+    return "id" not in found.document
 
 
 def _is_due(session: Session, item: StatusList, at: datetime, least_left: timedelta) -> bool:

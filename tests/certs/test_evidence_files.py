@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms import workflows
 from lms.blobs import FolderBlobs
-from lms.certs import policy, queries
+from lms.certs import policy
 from lms.certs.core.document import SALTED_DIGEST
 from lms.certs.core.evidence import Bundle, check_bundle
 from lms.certs.core.reading import read_claim
 from lms.certs.models import Credential, EvidenceFile, IssuanceRequest
 from lms.certs.services.ceremony import MOST_WAITS, issue
+from lms.certs.services.evidence_reading import evidence_pieces
 from lms.certs.services.signing import Signing
 from lms.errors import NotAllowed
 from lms.grading.core.contracts import CheckResult, CheckStatus, GradingReport, ViewReport
@@ -63,7 +64,7 @@ def issued(world: World, sessions: sessionmaker[Session], signing: Signing) -> C
 
 
 def bundle(world: World, credential: Credential) -> Bundle:
-    pieces = queries.evidence_pieces(world.session, credential, world.blobs)
+    pieces = evidence_pieces(world.session, credential, world.blobs)
     return Bundle(made_at="", credential=b"", trust=b"", resources={}, evidence=pieces)
 
 
