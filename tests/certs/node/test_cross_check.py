@@ -69,3 +69,15 @@ def test_each_proof_verifies_alone(node: str, case: Case) -> None:
 def test_a_changed_certificate_verifies_with_neither(node: str, case: Case) -> None:
     answers = ask(node, case, {**case.credential, "name": "박사"})
     assert [answer["verified"] for answer in answers] == [False, False]
+
+
+def test_each_proof_of_the_present_form_verifies_alone(node: str, whole: Case) -> None:
+    answers = ask(node, whole, whole.credential)
+    assert [answer["verified"] for answer in answers] == [True, True], answers
+
+
+def test_the_endorsement_alone_is_a_credential_of_the_companys(node: str, whole: Case) -> None:
+    [embedded] = whole.credential["credentialSubject"]["achievement"]["endorsement"]
+    assert [answer["verified"] for answer in ask(node, whole, embedded)] == [True]
+    answers = ask(node, whole, {**embedded, "name": "다른 보증"})
+    assert [answer["verified"] for answer in answers] == [False]
