@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.certs import queries
@@ -21,9 +22,9 @@ from lms.certs.core.sentences import sentence
 from lms.certs.core.strict_json import Document, canonical
 from lms.certs.core.trust import Role, Trust, TrustedLog
 from lms.certs.core.verify import Status
-from lms.certs.models import Credential, LogEntry
+from lms.certs.models import Credential, LogEntry, LogTree, TreeHead
 from lms.certs.services.ceremony import issue
-from lms.certs.services.log import keep_heads_signed
+from lms.certs.services.log import PAUSE, keep_heads_signed
 from lms.certs.services.notices import keep_notices_signed
 from lms.certs.services.signing import Signing
 from lms.certs.services.status import keep_status_lists_fresh
@@ -68,6 +69,7 @@ class House:
 
     tools: Tools
     folders: dict[Role, Path]
+    signers: dict[Role, Signer]
 
     def issue(self) -> Credential:
         with self.tools.sessions.begin() as session:
@@ -113,14 +115,15 @@ def house(sessions: sessionmaker[Session], folders: dict[Role, Path], tmp_path: 
     for folder in folders.values():
         (folder / "journal.jsonl").write_bytes(b"")
     with ExitStack() as stack:
+        signers = {role: stack.enter_context(opened(folders[role])) for role in Role}
         signing = Signing(
-            signers={role: DirectSigner(stack.enter_context(opened(folders[role]))) for role in Role},
+            signers={role: DirectSigner(signers[role]) for role in Role},
             trust=Trust(tuple(trusted_party(folders[role]) for role in Role)),
             public_url=PUBLIC_URL,
             demo_custody=True,
             log=FolderLogKey(tmp_path, LOG),
         )
-        yield House(Tools(sessions, signing), folders)
+        yield House(Tools(sessions, signing), folders, signers)
 
 
 def test_real_signers_co_sign_withdraw_and_agree_with_the_log(house: House) -> None:
@@ -188,6 +191,24 @@ def test_a_stolen_certificate_that_only_the_platform_logged_is_not_co_signed(hou
     assert house.run("log", "show")[1].count("Not co-signed") == 1
     with house.tools.sessions() as session:
         assert queries.log_proof(session, credential.sha256) is None
+
+
+def test_after_a_loss_each_organisation_itself_decides_to_begin_anew(house: House) -> None:
+    credential = house.issue()
+    house.co_sign()
+    with house.tools.sessions.begin() as session:  # what a backup brings back
+        for table in (LogEntry, LogTree, TreeHead):
+            session.execute(delete(table))
+        earlier = credential.issued_at - timedelta(hours=1)
+        session.execute(update(Credential).values(issued_at=earlier))
+    missing = keep_heads_signed(house.tools.sessions, house.tools.signing, now())
+    assert [(one.role, "not a continuation" in one.refusal) for one in missing] == [
+        (role, True) for role in Role
+    ]
+    for signer in house.signers.values():
+        signer.forget_log(now())
+    assert keep_heads_signed(house.tools.sessions, house.tools.signing, now() + PAUSE) == []
+    assert house.audit()[0] == 0
 
 
 def test_a_journal_that_was_changed_is_not_compared(house: House) -> None:

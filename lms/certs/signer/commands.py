@@ -5,6 +5,7 @@ import getpass
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -133,6 +134,13 @@ def _lift(options: argparse.Namespace) -> None:
     lift(options.folder, options.place)
 
 
+def _forget_log(options: argparse.Namespace) -> None:
+    signer = Signer.open(options.folder, _now())
+    with closing(signer.journal):
+        signer.forget_log(_now())
+    _say("The next state of the log is looked at from its first line on.")
+
+
 def _journal(options: argparse.Namespace) -> None:
     end = Chain()
     with (options.folder / JOURNAL).open("rb") as lines:
@@ -161,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("keys", help="print the entry for trust files")
     ended = commands.add_parser("lift", help="let the suspension at a place of a list end")
     commands.add_parser("journal", help="check the journal and show its head")
+    commands.add_parser("forget-log", help="after the loss of the platform's database: co-sign its log anew")
     for name, command in commands.choices.items():
         command.add_argument("folder", type=Path)
         command.set_defaults(work=_COMMANDS[name])
@@ -179,6 +188,7 @@ _COMMANDS = {
     "keys": _show_keys,
     "lift": _lift,
     "journal": _journal,
+    "forget-log": _forget_log,
 }
 
 

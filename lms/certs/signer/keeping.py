@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from io import FileIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lms.certs.core.document import Claim
 from lms.certs.core.endorsement import SUITE as ENDORSEMENT_SUITE
@@ -30,6 +31,7 @@ from lms.certs.core.notices import read_notice, review_notice, sign_notice
 from lms.certs.core.problems import CertificateProblem
 from lms.certs.core.proofs import create_proof
 from lms.certs.core.protocols import Kind
+from lms.certs.core.sd_jwt import review_sd_jwt, sign_payload, write_payload
 from lms.certs.core.status import StatusList, read_status_list
 from lms.certs.core.strict_json import Document, sha256_of
 from lms.certs.core.times import read_time, write_time
@@ -39,15 +41,20 @@ from lms.certs.signer.folder import furnish, read_lifted, unlock
 from lms.certs.signer.keyring import Keyring
 from lms.certs.signer.roster import RosterFile
 
+if TYPE_CHECKING:
+    from lms.certs.signer.pdf import PdfSealing
+
 JOURNAL = "journal.jsonl"
 QUOTA_PERIOD = timedelta(hours=24)
 PDF = "pdf"
+FORGOTTEN = "log-forgotten"
 USES = {
     Kind.CREDENTIAL: KeyUse.ISSUING,
     Kind.ENDORSEMENT: KeyUse.ISSUING,
     Kind.STATUS_LIST: KeyUse.OPERATIONAL,
     Kind.TREE_HEAD: KeyUse.OPERATIONAL,
     Kind.NOTICE: KeyUse.OPERATIONAL,
+    Kind.SD_JWT: KeyUse.ISSUING,
 }
 ONCE = {Kind.CREDENTIAL, Kind.ENDORSEMENT}
 """Of these every identifier is signed for one document only; the others have editions."""
@@ -136,20 +143,31 @@ class Signer:
         Raises:
             CertificateProblem: the organisation does not sign this.
         """
-        # Only who signs PDF files needs what reads them.
-        from lms.certs.signer.pdf import PdfIdentity, PdfSealing  # noqa: PLC0415
-
         with self.turn:
-            identity, root = self.keyring.pdf()
-            sealing = PdfSealing(
-                role=self.mandate.role,
-                identity=PdfIdentity(key=identity.key, certificate=identity.certificate, chain=(root,)),
-            )
-            addition, entry = sealing.sign(content, self._known, now)
+            addition, entry = self.sealing().sign(content, self._known, now)
             line, grown = self.chain.append({**entry, "kind": PDF})
             self._write([line])
             self.chain = grown
             return addition
+
+    def sealing(self) -> "PdfSealing":
+        """Return what signs PDF files: the present key and certificate."""
+        # Only who signs PDF files needs what reads them.
+        from lms.certs.signer.pdf import PdfIdentity, PdfSealing  # noqa: PLC0415
+
+        identity, root = self.keyring.pdf()
+        whole = PdfIdentity(key=identity.key, certificate=identity.certificate, chain=(root,))
+        return PdfSealing(role=self.mandate.role, identity=whole)
+
+    def forget_log(self, now: datetime) -> None:
+        """Vouch for the log from its first line on again, as after the loss of the platform's database.
+
+        The journal keeps that it was so; what was vouched for before stays proved.
+        """
+        with self.turn:
+            line, _ = self.chain.append({"kind": FORGOTTEN, "at": write_time(now)})
+            self._write([line])
+            self._recall()
 
     def _known(self, credential_id: str) -> tuple[str, Document] | None:
         return self.signed.get(f"{Kind.CREDENTIAL}:{credential_id}")
@@ -182,6 +200,8 @@ class Signer:
             return sign_head(read_head(document["head"]), key, f"{mandate.did}#{multibase}")
         if kind is Kind.NOTICE:
             return sign_notice(read_notice(document), key, f"{mandate.did}#{multibase}")
+        if kind is Kind.SD_JWT:
+            return sign_payload(write_payload(document), key, f"{mandate.did}#{multibase}", now)
         suite = ENDORSEMENT_SUITE if kind is Kind.ENDORSEMENT else SUITES[mandate.role]
         return create_proof(document, key, f"{mandate.did}#{multibase}", suite, now)
 
@@ -199,6 +219,9 @@ class Signer:
         if kind is Kind.NOTICE:
             review_notice(document, mandate.did, self.own, now)
             return {"id": document["id"], "notice": document}
+        if kind is Kind.SD_JWT:
+            review_sd_jwt(document, mandate, self.own)
+            return {"id": document["id"]}
         url = str(document.get("id"))
         lifted = None if mandate.open_roster else read_lifted(self.folder, url)
         edition = review_status_list(document, mandate, now, self.lists.get(url), lifted)
@@ -250,7 +273,9 @@ class Signer:
                 self._remember(entry)
 
     def _remember(self, entry: Document) -> None:
-        if entry["kind"] == PDF:
+        if entry["kind"] == FORGOTTEN:
+            self.witness = Witness()
+        if entry["kind"] in {PDF, FORGOTTEN}:
             return
         self.signed[f"{entry['kind']}:{entry['id']}"] = (entry["sha256"], entry["proof"])
         if entry["kind"] == Kind.CREDENTIAL:
