@@ -208,3 +208,21 @@ def test_a_signer_sees_a_strange_endorsement_inside_a_certificate(claim: Claim) 
     stranger = {"id": "urn:uuid:1", "type": ["VerifiableCredential"], "name": "x"}
     with pytest.raises(DocumentProblem, match=r"endorsement\.shape"):
         read_claim(build_credential(replace(claim, endorsement=stranger)))
+
+
+def test_any_changed_value_of_what_the_first_form_did_not_have_is_noticed(whole: Case, case: Case) -> None:
+    known = {path for path, _ in walk(case.credential)}
+    leaves = [
+        path
+        for path, value in walk(whole.credential)
+        if path not in known and not isinstance(value, dict | list)
+    ]
+    assert len(leaves) > 40
+    for path in leaves:
+        spoilt = copy.deepcopy(whole.credential)
+        inner: Any = spoilt
+        for key in path[:-1]:
+            inner = inner[key]
+        value = inner[path[-1]]
+        inner[path[-1]] = not value if isinstance(value, bool) else f"{value}x"
+        assert whole.verify(spoilt).status is Status.REFUSED, path
