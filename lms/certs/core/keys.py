@@ -4,16 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import base58
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from lms.certs.core.envelope import Lock
 from lms.certs.core.problems import KeyProblem
 from lms.certs.core.strict_json import Document
 from lms.certs.core.times import write_time
+
+if TYPE_CHECKING:
+    from lms.certs.core.envelope import Lock
 
 _PUBLIC_PREFIX = b"\xed\x01"
 _SECRET_PREFIX = b"\x80\x26"
@@ -117,26 +119,32 @@ def decode_base58(multibase: str) -> bytes | None:
     return raw if base58.b58encode(raw).decode("ascii") == multibase[1:] else None
 
 
-def seal_key(key: Ed25519PrivateKey, passphrase: str | Lock) -> bytes:
+def seal_key(key: Ed25519PrivateKey, passphrase: "str | Lock") -> bytes:
     """Lock a private key into a file's content.
 
     The file is JSON; its open fields are bound to the locked ones.
     """
-    lock = passphrase if isinstance(passphrase, Lock) else Lock(passphrase)
+    lock = _lock(passphrase)
     return lock.seal(key.private_bytes_raw(), {"publicKeyMultibase": encode_public(key.public_key())})
 
 
-def open_key(content: bytes, passphrase: str | Lock) -> Ed25519PrivateKey:
+def open_key(content: bytes, passphrase: "str | Lock") -> Ed25519PrivateKey:
     """Unlock a private key.
 
     Raises:
         KeyProblem: no key file, an altered one, or the wrong passphrase.
     """
-    lock = passphrase if isinstance(passphrase, Lock) else Lock(passphrase)
+    lock = _lock(passphrase)
     try:
         return Ed25519PrivateKey.from_private_bytes(lock.open(content))
     except ValueError:
         raise KeyProblem("key.broken_envelope") from None
+
+
+def _lock(passphrase: "str | Lock") -> "Lock":
+    from lms.certs.core.envelope import Lock  # noqa: PLC0415 - slow to load, and no verifier has a private key
+
+    return passphrase if isinstance(passphrase, Lock) else Lock(passphrase)
 
 
 def did_document(did: str, keys: Iterable[PublicKey]) -> Document:

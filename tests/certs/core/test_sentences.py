@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 import lms.certs.core
-from lms.certs.core.sentences import sentence, sentences
+from lms.certs.core.sentences import _entry, sentence, sentences
 
 CORE = Path(lms.certs.core.__path__[0])
-SOURCES = [*CORE.glob("*.py"), *(CORE.parent / "signer").glob("*.py")]
+SOURCES = [path for room in ("core", "signer", "vcapi") for path in (CORE.parent / room).glob("*.py")]
 CODE = re.compile(
     r'(?:Problem|Unreadable|Refusal|NotYet|Finding|_about)\(\s*"([a-z]+\.[a-z0-9_]+)"|"((?:proof|pdf)\.[a-z_]+)"'
 )
@@ -26,6 +26,13 @@ def test_a_sentence_is_there_in_both_languages_with_the_same_values(code: str) -
     assert re.search("[가-힣]", korean)
     assert english.endswith(".")
     assert korean.endswith(".")
+
+
+def test_each_is_found_alone() -> None:
+    for code, both in sentences().items():
+        assert dict(_entry(code)) == dict(both)
+    with pytest.raises(KeyError):
+        sentence("no.such_code", {}, "en")
 
 
 def test_a_role_is_said_in_the_language_of_the_sentence() -> None:
