@@ -30,7 +30,7 @@ def keep_endorsement(
     """
     with sessions.begin() as session:
         request = queries.request(session, request_id)
-        if request.document is not None or _is_there(session, request, signing, at):
+        if _is_there(session, request, signing, at):
             return
         achievement, company = _what_and_who(request, signing)
         version_id, language = request.version_id, request.language
