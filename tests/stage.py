@@ -25,7 +25,7 @@ from werkzeug.serving import make_server
 from lms.accounts.models import User
 from lms.accounts.services.people import create_user
 from lms.app import create_app
-from lms.certs.models import Credential
+from lms.certs.models import Credential, LogEntry
 from lms.chores import Chores, repeat
 from lms.courses.models import Cohort, Course, Enrolment
 from lms.courses.services.enrolling import confirm_name, enrol
@@ -139,8 +139,11 @@ class Stage:
             return work.id
 
     def certificate_of(self, enrolment_id: int) -> str:
-        """Wait for the certificate of an enrolment; return its identifier."""
-        query = select(Credential.uuid).where(Credential.enrolment_id == enrolment_id)
+        """Wait for the certificate of an enrolment and its place in the log; return its identifier."""
+        proved = select(LogEntry.credential_id).where(LogEntry.proof.is_not(None))
+        query = select(Credential.uuid).where(
+            Credential.enrolment_id == enrolment_id, Credential.id.in_(proved)
+        )
         return self.wait(lambda session: session.scalar(query), "a certificate")
 
     def start_signer(self, role: str) -> None:

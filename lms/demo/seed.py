@@ -20,7 +20,7 @@ from lms.accounts.services.people import create_user
 from lms.certs.core.keys import did_web
 from lms.certs.core.mandate import Mandate
 from lms.certs.core.trust import Role as Part
-from lms.certs.core.trust import read_trust, write_trust
+from lms.certs.core.trust import TrustedLog, write_trust
 from lms.certs.signer.folder import create, furnish, trusted_party
 from lms.certs.signer.tls import admit_client
 from lms.config import Settings
@@ -135,8 +135,9 @@ def _make_signers(settings: Settings) -> None:
         if os.geteuid() == 0:
             _give(own, FIRST_UID + order)
     parties = [trusted_party(folder / part.value) for part in Part]
-    logs = read_trust(settings.trust.read_bytes()).logs if settings.trust.exists() else ()
-    settings.trust.write_bytes(write_trust(parties, logs))
+    key = Installation(settings).log_key
+    log = TrustedLog(key.id, key.multibase, tuple(party.did for party in parties))
+    settings.trust.write_bytes(write_trust(parties, [log]))
 
 
 def _port_of(settings: Settings) -> int:

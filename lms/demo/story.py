@@ -18,7 +18,7 @@ from lms.accounts.models import User
 from lms.certs.core.strict_json import canonical
 from lms.certs.core.verify import Status, Verdict, verify
 from lms.certs.models import Credential
-from lms.certs.queries import resources
+from lms.certs.queries import log_proof, resources
 from lms.courses.models import Cohort, Course, Enrolment
 from lms.courses.services.enrolling import confirm_name, enrol, mark_lesson_read
 from lms.db import now
@@ -206,9 +206,11 @@ class Story:
     def _certified(self) -> Step:
         started = time.monotonic()
         credential = self._wait(self.credential, "the certificate")
+        self._wait(lambda session: log_proof(session, credential.sha256), "its place in the log")
         return Step(
             "certificate issued", len(credential.document["proof"]) == 2,  # noqa: PLR2004 - one of each party
-            f"urn:uuid:{credential.uuid}, signed by both", seconds=round(time.monotonic() - started, 1),
+            f"urn:uuid:{credential.uuid}, signed by both, in the log",
+            seconds=round(time.monotonic() - started, 1),
         )  # fmt: skip
 
     def credential(self, session: Session) -> Credential | None:
@@ -228,7 +230,7 @@ class Story:
             evidence = resources(session, credential, self.installation.trust)
         good = self._verdict(canonical(credential.document), evidence)
         yield Step(
-            "verified", good.status is Status.VALID, f"{good.status}, both signatures and the status list"
+            "verified", good.status is Status.VALID, f"{good.status}, both signatures, log and status lists"
         )
         forged = json.loads(json.dumps(credential.document))
         forged["credentialSubject"]["result"][0]["value"] = "9999"

@@ -1,6 +1,7 @@
 """The ceremony with the two real signers, each with its own key, asked over HTTP."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,11 @@ from lms.certs.core.trust import Role, Trust
 from lms.certs.core.verify import Status, verify
 from lms.certs.models import IssuanceRequest, RequestState
 from lms.certs.services.ceremony import issue
+from lms.certs.services.log import keep_heads_signed
 from lms.certs.services.signing import Signing
 from lms.certs.signer.folder import approve, create, trusted_party
 from lms.db import now
-from tests.factories.certs import PUBLIC_URL, make_request
+from tests.factories.certs import PUBLIC_URL, LogKey, make_request
 from tests.factories.signers import client, served
 
 
@@ -70,7 +72,7 @@ def test_two_real_signers_issue_once_both_approve_and_both_are_up(
     with ExitStack() as stack:
         ports = {role: stack.enter_context(served(folders[role])) for role in Role}
         clients = {role: client(folders[role], ports[role]) for role in Role}
-        both = signing(folders, clients)
+        both = replace(signing(folders, clients), log=LogKey())
         assert issue(sessions, request.id, both, now()) is None
         state, refusal = state_of(sessions, request.id)
         assert state is RequestState.REFUSED
@@ -81,7 +83,9 @@ def test_two_real_signers_issue_once_both_approve_and_both_are_up(
             bound = session.get_one(IssuanceRequest, request.id)
             bound.state, bound.document, bound.proofs = RequestState.REQUESTED, None, {}
         credential = issue(sessions, request.id, both, now())
+        assert keep_heads_signed(sessions, both, now()) == []
     assert credential is not None
     with sessions() as session:
+        assert queries.log_proof(session, credential.sha256)
         resources = queries.OwnResources(session, PUBLIC_URL)
         assert verify(canonical(credential.document), both.trust, resources, now()).status is Status.VALID
