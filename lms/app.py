@@ -21,6 +21,8 @@ import lms.certs.views.badges
 import lms.certs.views.bulk
 import lms.certs.views.log
 import lms.certs.views.pages
+import lms.certs.views.sharing
+import lms.certs.views.wallet
 import lms.courses.panels
 import lms.courses.views.routes
 import lms.grading.adapters.record_key
@@ -63,6 +65,8 @@ BLUEPRINTS = (
     lms.certs.views.badges.blueprint,
     lms.certs.views.bulk.blueprint,
     lms.certs.views.log.blueprint,
+    lms.certs.views.sharing.blueprint,
+    lms.certs.views.wallet.blueprint,
     lms.certs.api.blueprint,
 )
 

@@ -22,6 +22,7 @@ from lms.certs.services.batches import issue_many
 from lms.certs.services.log import keep_heads_signed
 from lms.certs.services.notices import keep_notices_signed
 from lms.certs.services.papers import Press, make_next
+from lms.certs.services.presenting import keep_forms_signed
 from lms.certs.services.signing import Signing
 from lms.certs.services.status import keep_status_lists_fresh
 from lms.config import Settings
@@ -122,6 +123,7 @@ class Chores:
     def sign_all(self) -> bool:
         """Take due certificates through their ceremony as far as it goes; renew lists; keep the log."""
         unsigned = keep_notices_signed(self.sessions, self.signing, now())
+        unsigned += keep_forms_signed(self.sessions, self.signing, now())
         keep_status_lists_fresh(self.sessions, self.signing, now())
         with self.sessions() as session:
             due = [request.id for request in certificates.due_requests(session, now())]

@@ -3,8 +3,10 @@
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, MultipleFileField
-from wtforms import StringField, TextAreaField
+from wtforms import SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
+
+from lms.web.forms import choices
 
 LONGEST_PASTE = 400_000
 LONGEST_REASON = 300
@@ -61,3 +63,19 @@ class CorrectForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
 
 class SuspendForm(WithdrawForm):
     """Why a certificate is suspended."""
+
+
+class ShareForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
+    """How long a link shows a certificate, and for whom it is."""
+
+    days = SelectField(
+        _("How long"),
+        choices=choices([("1", _("1 day")), ("7", _("7 days")), ("30", _("30 days")), ("90", _("90 days"))]),
+        coerce=int,
+        default=30,
+    )
+    label = StringField(
+        _("For whom"),
+        [Length(max=80, message=_("Note it in at most 80 characters."))],
+        description=_("A note for yourself; nobody else sees it. You may leave it empty."),
+    )

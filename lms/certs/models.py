@@ -256,3 +256,25 @@ class ShareLink(Base):
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     credential: Mapped[Credential] = relationship()
+
+
+class SelectiveForm(Base):
+    """A certificate once more, in the form of which its holder can show a part."""
+
+    __tablename__ = "selective_forms"
+    __table_args__ = (UniqueConstraint("credential_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    credential_id: Mapped[int] = mapped_column(ForeignKey("credentials.id"))
+    disclosures: Mapped[list[str]] = mapped_column(Document)
+    """Salted, as the holder hands them out; what is hidden lies in here and nowhere else."""
+    decoys: Mapped[list[str]] = mapped_column(Document)
+    university_signature: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    company_signature: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    signed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the second organisation's signature was there."""
+    next_try_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    refusal: Mapped[str] = mapped_column(String(300), default="")
+
+    credential: Mapped[Credential] = relationship()

@@ -87,6 +87,16 @@ def check_can_take_bundle(user: User, credential: Credential) -> None:
         raise NotAllowed(N_("Only the holder gets the bundle, and may pass it on. Ask the holder for it."))
 
 
+def check_can_share(user: User, credential: Credential) -> None:
+    """Let the holder alone decide to whom a certificate is shown, and which part of it.
+
+    Raises:
+        NotAllowed: it is somebody else's certificate.
+    """
+    if credential.enrolment.user_id != user.id:
+        raise NotAllowed(N_("Only the holder can share a certificate. Ask the holder for a link."))
+
+
 def check_can_watch(user: User, course: Course) -> None:
     """Let staff of both organisations see the certificates of their course and try again.
 

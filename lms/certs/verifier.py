@@ -313,7 +313,8 @@ def _lines(verdict: Verdict, language: str) -> Iterator[str]:
     yield from (f"  ✗ {line}" for line in _sentences(verdict.findings, language))
     if verdict.facts is not None:
         for key, value in _shown(verdict.facts):
-            yield f"  {_LABELS[key][column]}: {value}"
+            if value:
+                yield f"  {_LABELS[key][column]}: {value}"
     yield from (f"  ! {line}" for line in _sentences(verdict.notices, language))
 
 
@@ -321,7 +322,7 @@ def _shown(facts: Facts) -> Iterator[tuple[str, str]]:
     claim = facts.claim
     yield "holder", claim.holder_name
     yield "achievement", claim.achievement.name
-    yield "points", f"{claim.score} / {claim.maximum}"
+    yield "points", f"{claim.score} / {claim.maximum}" if claim.score else ""
     yield "issued", claim.issued_at.isoformat()
     yield "university", _party(facts.university, claim.university.name)
     yield "company", _party(facts.company, claim.company.name)

@@ -11,6 +11,8 @@ from sqlalchemy import select
 from lms.accounts.models import LinkPurpose, Organisation, Role
 from lms.accounts.services.links import make_link
 from lms.accounts.services.people import create_user
+from lms.certs.services.sharing import share
+from lms.db import now
 from lms.demo.seed import PASSWORD, person
 from lms.leaderboards.models import Board
 from tests.chromium import axe_findings
@@ -94,6 +96,9 @@ PAGES = [
     ("certs.withdraw", "question", REGISTRAR, "/c/{uuid}/withdraw"),
     ("certs.verify", "form", VISITOR, "/verify"),
     ("certs.verify_one", "valid", VISITOR, "/verify/{uuid}"),
+    ("certs_sharing.share", "links", STUDENT, "/c/{uuid}/share"),
+    ("certs_wallet.choose", "question", STUDENT, "/c/{uuid}/present"),
+    ("certs_sharing.show", "shared", VISITOR, "/s/{share}"),
 ]
 NO_PAGES = {
     "files": {
@@ -211,11 +216,17 @@ def _addresses(stage: Stage) -> dict[str, object]:
     for submission in (work, written, wrong):
         stage.grade_of(submission)
     cohort = stage.cohort_of("small-steps")
+    uuid = stage.certificate_of(student)
+    with stage.sessions.begin() as session:
+        shared = share(
+            session, person(session, STUDENT), uuid, days=30, label="누리에이아이 채용팀", at=now()
+        )
+        links["share"] = shared.secret
     return links | {
         "work": work,
         "written": written,
         "wrong": wrong,
-        "uuid": stage.certificate_of(student),
+        "uuid": uuid,
         "board": stage.wait(lambda session: session.scalar(select(Board.id)), "a board"),
         "cohort": f"{COURSE}/cohorts/{cohort}",
         "enrol": f"{COURSE}/cohorts/{cohort}/enrol",

@@ -15,6 +15,7 @@ from lms.certs.core.trust import write_trust
 from lms.certs.services.ceremony import issue
 from lms.certs.services.log import keep_heads_signed
 from lms.certs.services.requests import request_issuance
+from lms.certs.services.sharing import share
 from lms.config import Settings
 from lms.courses.models import Course, CourseVersion, Enrolment
 from lms.courses.services.enrolling import confirm_name
@@ -108,6 +109,7 @@ def make_campus(
     assert board is not None
     confirm_name(session, campus.instructor, enrolment, enrolment.requested_name)
     credential, pending = _certified(session, sessions, settings, enrolment, waiting)
+    link = share(session, campus.student, credential.uuid, days=7, label="", at=now())
     membership = next(each for each in campus.instructor.memberships if each.ended_at is None)
     campus.names = {
         "course": course.slug,
@@ -127,7 +129,8 @@ def make_campus(
         "sha256": credential.sha256,
         "list_id": credential.status_list_id,
         "membership_id": membership.id,
-        "secret": _secrets(session, campus),
+        "link_id": link.id,
+        "secret": _secrets(session, campus) | {"certs_sharing.show": link.secret},
         "reason": "reset",
         "filename": "duri.css",
     }

@@ -18,6 +18,7 @@ from lms.certs.core.notices import read_notice, review_notice, sign_notice
 from lms.certs.core.problems import CertificateProblem
 from lms.certs.core.proofs import create_proof
 from lms.certs.core.protocols import Answer, Kind, SignerRefused, SignerUnavailable
+from lms.certs.core.sd_jwt import sign_payload, write_payload
 from lms.certs.core.sentences import sentence
 from lms.certs.core.strict_json import Document, sha256_of
 from lms.certs.core.trust import Role, Trust, TrustedLog, TrustedParty
@@ -65,6 +66,8 @@ class KeySigner:
         if kind is Kind.CREDENTIAL:
             self.own.add(sha256_of(document))
         signed = {**document, "name": "다른 내용"} if self.lies and kind is Kind.CREDENTIAL else document
+        if kind is Kind.SD_JWT:
+            return self._sign_form(document)
         suite = ENDORSEMENT_SUITE if kind is Kind.ENDORSEMENT else SUITES[self.role]
         return create_proof(signed, self.key, self.key_id, suite, NOW)
 
@@ -82,6 +85,13 @@ class KeySigner:
             spoken = (sentence(problem.code, problem.params, language) for language in ("en", "ko"))
             raise SignerRefused(problem.code, *spoken) from None
         return sign_head(head, self.key if self.lies_on_heads else self.operational, method)
+
+    def _sign_form(self, document: Document) -> Document:
+        """Sign as the real signer does, only for certificates of its own; a liar signs other words."""
+        if sha256_of(document["certificate"]) not in self.own:
+            raise SignerRefused("signer.form_not_ours", "Not signed here.", "여기서 서명하지 않았어요.")
+        payload = write_payload(document)
+        return sign_payload(payload + b" " if self.lies else payload, self.key, self.key_id, NOW)
 
     def sign_many(self, documents: Sequence[Document], kind: Kind) -> list[Answer]:
         answers: list[Answer] = []

@@ -18,6 +18,8 @@ class Kind(StrEnum):
     """Of the transparency log, asked for as `core.witness` writes it; answered as `core.heads` does."""
     NOTICE = "notice"
     """That a certificate is withdrawn, as `core.notices` writes it; by one organisation alone."""
+    SD_JWT = "sd-jwt"
+    """A certificate's other form, as `core.sd_jwt` asks for it; answered with a JWS signature."""
 
 
 class SignerUnavailable(Exception):

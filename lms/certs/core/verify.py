@@ -25,6 +25,7 @@ from lms.certs.core.log_proofs import examine_log_proof, proof_at_hand
 from lms.certs.core.notices import examine_notices, notice_address
 from lms.certs.core.problems import CertificateProblem, DocumentProblem, StatusProblem, Unreadable
 from lms.certs.core.reading import read_claim
+from lms.certs.core.sd_jwt import examine_makers, is_presentation, read_presentation
 from lms.certs.core.status import REVOCATION, SUSPENSION, StatusList, is_set, read_status_list
 from lms.certs.core.strict_json import Document, read_object, sha256_of
 from lms.certs.core.times import write_time
@@ -89,6 +90,8 @@ def verify(
         sha256 = sha256_of(document)
     except Unreadable as problem:
         return Verdict(Status.UNREADABLE, (Finding(problem.code, problem.params),))
+    if is_presentation(document):
+        return _verify_presentation(document, trust, resources, at)
     try:
         claim = _read(document)
     except DocumentProblem as problem:
@@ -112,6 +115,28 @@ def verify(
     facts = Facts(claim, *signatures, sha256)
     notices = (*_notices(facts, carried.kind, paper), *log.notices)
     return _conclude(findings, (*unlisted, *log.missing, *(paper.unknown if paper else ())), facts, notices)
+
+
+def _verify_presentation(
+    document: Document, trust: Trust, resources: Mapping[str, bytes], at: datetime
+) -> Verdict:
+    """Examine what a holder shows of a certificate; its hash is hidden, so no log can be asked."""
+    try:
+        presented = read_presentation(document)
+    except DocumentProblem as problem:
+        return Verdict(Status.REFUSED, (Finding(problem.code, problem.params),))
+    claim, signatures = presented.claim, examine_makers(presented, trust, at)
+    noted, unlisted = _examine_statuses(claim, trust, resources, at)
+    findings = (
+        *(finding for signature in signatures for finding in signature.findings),
+        *((Finding("proofs.same_key", {}),) if same_key(signatures, trust) else ()),
+        *_against_dates(claim, at),
+        *_against_did_documents(signatures, trust, resources),
+        *noted,
+    )
+    facts = Facts(claim, *signatures, presented.sha256)
+    notices = (Finding("notice.presentation", {}), *_notices(facts, Kind.JSON, None))
+    return _conclude(findings, unlisted, facts, notices)
 
 
 def _conclude(
@@ -154,7 +179,7 @@ def verify_status_list(content: bytes, trust: Trust, at: datetime) -> StatusList
 
 def _read_document(content: bytes) -> Document:
     document = read_object(content)
-    if document.keys().isdisjoint({"proof", "credentialSubject"}):
+    if document.keys().isdisjoint({"proof", "credentialSubject", "signatures"}):
         raise Unreadable("json.no_object")
     return document
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from lms.accounts.services.audit import record
 from lms.certs import queries
-from lms.certs.models import Credential, EvidenceFile, Notice, Paper
+from lms.certs.models import Credential, EvidenceFile, Notice, Paper, SelectiveForm, ShareLink
 from lms.errors import N_, Conflict
 
 
@@ -24,6 +24,8 @@ def erase(session: Session, uuid: str, *, at: datetime) -> Credential:
         raise Conflict(N_("Withdraw this certificate first, so that copies of it are refused from now on."))
     request = credential.request
     session.execute(delete(EvidenceFile).where(EvidenceFile.request_id == request.id))
+    session.execute(delete(SelectiveForm).where(SelectiveForm.credential_id == credential.id))
+    session.execute(delete(ShareLink).where(ShareLink.credential_id == credential.id))
     session.execute(delete(Paper).where(Paper.credential_id == credential.id))
     session.execute(delete(Notice).where(Notice.credential_id == credential.id))  # the next gives no reason
     credential.document = {"proof": credential.document["proof"]}
