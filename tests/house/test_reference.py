@@ -56,7 +56,13 @@ def test_every_page_of_the_server_says_what_it_does() -> None:
     assert [row for row in rows if row.endswith("|  |")] == []
 
 
-@pytest.mark.parametrize("words", [(), ("init",), ("run",), ("approve",), ("journal",)], ids=" ".join)
+SIGNER_COMMANDS = [
+    (), ("init",), ("run",), ("client",), ("approve",), ("rotate",), ("keys",), ("lift",), ("journal",),
+    ("roster", "x", "add"), ("roster", "x", "import"), ("approver", "x", "add"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", SIGNER_COMMANDS, ids=" ".join)
 def test_every_option_of_the_signer_is_on_its_page(words: tuple[str, ...]) -> None:
     written = CERTIFICATES.read_text(encoding="utf-8")
     said = help_of(lms.certs.signer.commands.main, *words)
