@@ -122,13 +122,11 @@ def examine_log_proof(content: bytes | None, credential: Document, trust: Trust,
         proof = read_log_proof(content)
     except LogProblem as problem:
         return LogAnswer(findings=(Finding(problem.code, problem.params),))
-    log = next((log for log in logs if log.id == proof.head.log), None)
-    if log is None:
+    same = [log for log in logs if log.id == proof.head.log]
+    if not same:
         return LogAnswer(findings=(Finding("log.other_log", {"log": proof.head.log[:200]}),))
-    findings = (
-        *check_head(proof.head, list(proof.signatures), log, trust),
-        *_against(proof, credential, at),
-    )
+    heads = (tuple(check_head(proof.head, list(proof.signatures), log, trust)) for log in same)
+    findings = (*min(heads, key=len), *_against(proof, credential, at))
     return LogAnswer(findings=findings, proven=None if findings else proof.head.time)
 
 

@@ -49,7 +49,10 @@ class TrustedParty:
 
 @dataclass(frozen=True, slots=True)
 class TrustedLog:
-    """Pin a transparency log: its address, its key, and who must co-sign its heads (their DIDs)."""
+    """Pin a transparency log: its address, its key, and who must co-sign its heads (their DIDs).
+
+    A log that changed its key stands in the file twice.
+    """
 
     id: str
     multibase: str
@@ -205,7 +208,7 @@ def _check_distinct(parties: tuple[TrustedParty, ...], logs: tuple[TrustedLog, .
     ids = [key.id for key in own]
     keys = [*(key.multibase for key in own), *(log.multibase for log in logs)]
     roots = ["".join(root.split()) for party in parties for root in party.pdf_roots]
-    for values in (dids, ids, keys, roots, [log.id for log in logs]):
+    for values in (dids, ids, keys, roots):
         if len(set(values)) != len(values):
             raise TrustProblem("trust.not_distinct")
     if {party.role for party in parties} != set(Role):

@@ -30,7 +30,7 @@ from lms.certs.core.log_proofs import (
 from lms.certs.core.problems import LogProblem
 from lms.certs.core.status import build_status_list
 from lms.certs.core.strict_json import sha256_of
-from lms.certs.core.trust import Role, Trust, TrustedLog, write_trust
+from lms.certs.core.trust import Role, Trust, TrustedLog, read_trust, write_trust
 from lms.certs.core.verify import verify
 from lms.certs.verifier import main
 from tests.certs.conftest import COMPANY, NOW, STATUS_URL, UNIVERSITY, Case, edition
@@ -162,6 +162,17 @@ def test_another_log_is_refused(case: Case, ledger: Ledger) -> None:
     assert codes(examine(case, ledger, content, trust=other)) == ["log.other_log"]
     stranger = Trust(trust.parties, (replace(trust.logs[0], multibase=generate_multibase()),))
     assert codes(examine(case, ledger, content, trust=stranger)) == ["log.head_unsigned"]
+
+
+def test_a_log_that_changed_its_key_proves_with_either(case: Case, ledger: Ledger) -> None:
+    before = ledger.proof_of(case.credential)
+    trust = ledger.trust(case.pair.trust)
+    fresh = replace(trust.logs[0], multibase=generate_multibase())
+    for logs in ((fresh, trust.logs[0]), (trust.logs[0], fresh)):
+        both = read_trust(write_trust(trust.parties, logs))
+        assert codes(examine(case, ledger, before, trust=both)) == []
+    after = Trust(trust.parties, (fresh,))
+    assert codes(examine(case, ledger, before, trust=after)) == ["log.head_unsigned"]
 
 
 def generate_multibase() -> str:
