@@ -58,6 +58,8 @@ class Mandate:
     """Certificates signed within 24 hours at most."""
     approval: bool = False
     """Wait for a person before signing a certificate."""
+    timestamps: str = ""
+    """Address of a time-stamping authority (RFC 3161) for PDF signatures; empty: the signer's own clock."""
 
     @property
     def did(self) -> str:
@@ -99,6 +101,7 @@ def read_mandate(content: bytes) -> Mandate:
             open_roster=_exactly(bool, settings.get("open_roster", demo_custody)),
             daily_quota=_exactly(int, settings.get("daily_quota", DAILY_QUOTA)),
             approval=_exactly(bool, settings.get("approval", False)),
+            timestamps=_exactly(str, settings.get("timestamps", "")),
         )
     except (CertificateProblem, KeyError, TypeError, ValueError, AttributeError):
         raise DocumentProblem("document.bad_value", field="signer.json") from None
@@ -106,6 +109,7 @@ def read_mandate(content: bytes) -> Mandate:
         "courses": all(prefix.endswith("/") for prefix in mandate.courses),
         "status_lists": all(prefix.endswith("/") for prefix in mandate.status_lists),
         "host": _is_host(mandate.host),
+        "timestamps": not mandate.timestamps or mandate.timestamps.startswith(("https://", "http://")),
         "company": mandate.university != mandate.company,
         "open_roster": mandate.demo_custody or not mandate.open_roster,
         "daily_quota": mandate.daily_quota >= 0,

@@ -19,7 +19,7 @@ from lms.certs.core.trust import Role, write_trust
 from lms.certs.signer.approvals import add_approver, approvers, remove_approver
 from lms.certs.signer.folder import approve, create, lift, trusted_party, unlock
 from lms.certs.signer.keeping import JOURNAL, Signer
-from lms.certs.signer.keyring import rotate
+from lms.certs.signer.keyring import rotate, rotate_into_token
 from lms.certs.signer.roster import add_entries, make_entry, parse_entries, read_roster, remove_entries
 from lms.certs.signer.tls import admit_client, dismiss_client
 
@@ -59,6 +59,7 @@ def _init(options: argparse.Namespace) -> None:
         open_roster=options.open_roster,
         daily_quota=options.daily_quota,
         approval=options.approval,
+        timestamps=options.timestamps,
     )
     create(options.folder, read_mandate(write_mandate(mandate)), _now())
     _show_keys(options)
@@ -89,8 +90,13 @@ def _approve(options: argparse.Namespace) -> None:
 
 
 def _rotate(options: argparse.Namespace) -> None:
-    mandate = read_mandate((options.folder / "signer.json").read_bytes())
-    rotate(options.folder, unlock(options.folder), KeyUse(options.use), name=mandate.name, now=_now())
+    use = KeyUse(options.use)
+    if options.module is not None:
+        place = {"module": options.module, "token": options.token, "label": options.label}
+        rotate_into_token(options.folder, use, place, _now())
+    else:
+        mandate = read_mandate((options.folder / "signer.json").read_bytes())
+        rotate(options.folder, unlock(options.folder), use, name=mandate.name, now=_now())
     _show_keys(options)
 
 
@@ -166,6 +172,9 @@ def _parser() -> argparse.ArgumentParser:
     more.add_argument("--course")
     fresh = commands.add_parser("rotate", help="make a new key; the one before is retired")
     fresh.add_argument("--use", choices=[str(use) for use in ROTATED], default=str(KeyUse.ISSUING))
+    fresh.add_argument("--module", help="PKCS #11 library of the token that holds the new key")
+    fresh.add_argument("--token", default="duri", help="label of the token (default: duri)")
+    fresh.add_argument("--label", default="issuing", help="label of the key in the token (default: issuing)")
     commands.add_parser("keys", help="print the entry for trust files")
     ended = commands.add_parser("lift", help="let the suspension at a place of a list end")
     commands.add_parser("journal", help="check the journal and show its head")
@@ -207,6 +216,7 @@ def _add_init(init: argparse.ArgumentParser) -> None:
     )
     init.add_argument("--daily-quota", type=int, default=DAILY_QUOTA, help="certificates within 24 hours")
     init.add_argument("--approval", action="store_true", help="a person approves each certificate")
+    init.add_argument("--timestamps", default="", help="of a time-stamping authority, for PDF signatures")
     init.add_argument("--demo-custody", action="store_true", help="the keys are a demonstration's")
     init.add_argument("--open-roster", action="store_true", help="everybody; under demo custody only")
 

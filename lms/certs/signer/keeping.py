@@ -157,7 +157,8 @@ class Signer:
 
         identity, root = self.keyring.pdf()
         whole = PdfIdentity(key=identity.key, certificate=identity.certificate, chain=(root,))
-        return PdfSealing(role=self.mandate.role, identity=whole)
+        mandate = self.mandate
+        return PdfSealing(role=mandate.role, identity=whole, timestamps=mandate.timestamps or None)
 
     def forget_log(self, now: datetime) -> None:
         """Vouch for the log from its first line on again, as after the loss of the platform's database.

@@ -5,8 +5,7 @@ The libraries are heavy and only this part of a signer needs them: they are load
 
 import io
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -18,14 +17,12 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from lms.certs.core.mandate import Refusal
 from lms.certs.core.pdf import SIGNATURE_FIELDS, binding
-from lms.certs.core.pdf_reading import open_pdf, page_text, pdf_problems
+from lms.certs.core.pdf_reading import pdf_problems
 from lms.certs.core.pdf_review import Known, review_pdf
-from lms.certs.core.problems import CertificateProblem
 from lms.certs.core.sheet import WORDS
 from lms.certs.core.strict_json import Document
 from lms.certs.core.times import write_time
 from lms.certs.core.trust import Role
-from lms.certs.signer.authority import make_leaf, make_root
 
 FONTS = (
     Path("/usr/share/fonts/truetype/nanum/NanumSquareR.ttf"),
@@ -117,37 +114,6 @@ class PdfSealing:
         sealed = WORDS[language]["sealed"].format(at=f"{now:%Y-%m-%d %H:%M} UTC")
         font = self.font or next((path for path in FONTS if path.exists()), FONTS[0])
         return stamps.make_stamp(str(font), (self.identity.name, sealed), _COLOURS[self.role])
-
-
-def rehearse(sealing: PdfSealing) -> None:
-    """Sign and read a blank page with a key that is thrown away, so that everything is loaded.
-
-    A signer that gives root away may not be able to read the program's own files afterwards.
-    """
-    now = datetime.now().astimezone()
-    leaf = make_leaf(make_root("-", now), "-", now)
-    own = replace(sealing, identity=PdfIdentity(key=leaf.key, certificate=leaf.certificate), timestamps=None)
-    content = own.seal(_blank(sealing.role), "ko", "0" * 64, now)
-    with suppress(*pdf_problems(), CertificateProblem):
-        review_pdf(content, Role.COMPANY, lambda _: None)
-    page_text(content)
-    for signature in open_pdf(content).embedded_signatures:
-        signature.compute_integrity_info()
-    if sealing.timestamps is not None:
-        import_module("pyhanko.sign.timestamps.aiohttp_client")
-
-
-def _blank(role: Role) -> bytes:
-    writing = import_module("pyhanko.pdf_utils.writer")
-    fields = import_module("pyhanko.sign.fields")
-    content = import_module("pyhanko.pdf_utils.content").RawContent(b"")
-    writer = writing.PdfFileWriter()
-    writer.insert_page(writing.PageObject(contents=writer.add_object(content), media_box=(0, 0, 842, 595)))
-    place = SIGNATURE_FIELDS[role]
-    fields.append_signature_field(writer, fields.SigFieldSpec(place.name, box=place.box))
-    out = io.BytesIO()
-    writer.write(out)
-    return out.getvalue()
 
 
 def _signer(identity: PdfIdentity) -> Any:
