@@ -35,8 +35,8 @@ WAITING = {
 }
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=10)
-MOST_WAITS = 7
-"""How often, within some ten minutes, a certificate waits for evidence; then it is issued without."""
+MOST_WAITS = 120
+"""How often, `FIRST_PAUSE` apart, a certificate waits for evidence; then it is issued without."""
 
 
 def issue(
@@ -91,7 +91,8 @@ def prepare(session: Session, request_id: int, at: datetime) -> list[int] | None
         _move(request, RequestState.WAITING_FOR_NAME)
         return None
     if request.tries < MOST_WAITS and wait_for_views(session, request, at):
-        _postpone(request, at)  # what students see of the last lab is part of the evidence
+        request.tries += 1  # what students see of the last lab is part of the evidence
+        request.next_try_at = at + FIRST_PAUSE
         return None
     course_id = request.enrolment.cohort.course_id
     return [open_status_list(session, course_id, purpose).id for purpose in Purpose]
@@ -118,6 +119,7 @@ def freeze(session: Session, request_id: int, lists: list[int], signing: Signing
         raise DocumentProblem("document.bad_value", field="facts") from None
     whole = replace(claim, evidence=bound or claim.evidence, endorsement=kept.document if kept else None)
     request.document = build_credential(whole)
+    request.tries = 0  # waiting for a signer is another matter
 
 
 def _collect(
