@@ -21,6 +21,7 @@ from lms.certs.core.strict_json import Document, read_object
 from lms.certs.core.times import read_time, write_time
 from lms.certs.signer.authority import Identity, make_leaf, make_root, pem
 from lms.certs.signer.files import replace_private, stamp, write_private
+from lms.certs.signer.tokens import TokenKey, make_token_key, read_pin
 
 _P256_PREFIX = b"\x80\x24"  # multicodec p256-pub
 _ROOT, _ROOT_KEY = "pdf-root.pem", "pdf-root.json"
@@ -56,6 +57,22 @@ def make_keys(folder: Path, lock: Lock, name: str, now: datetime) -> None:
 def rotate(folder: Path, lock: Lock, use: KeyUse, *, name: str, now: datetime) -> KeyEntry:
     """Make a new key for a use; the one before is retired and stays listed."""
     fresh = _make(folder, lock, use, (name, now))
+    replace_current(folder, fresh, now)
+    return fresh
+
+
+def rotate_into_token(folder: Path, use: KeyUse, place: Document, now: datetime) -> KeyEntry:
+    """Let a key in a PKCS #11 token take over: the one of this label, made there if there is none.
+
+    Raises:
+        KeyProblem: a PDF key, which lies in a file, or a token that cannot be used.
+    """
+    if use is KeyUse.PDF:
+        raise KeyProblem("key.none_for", use=str(use))
+    made = make_token_key(place, read_pin(folder))
+    fresh = KeyEntry(use=use, multibase=encode_public(made.public_key()), created_at=now, token=place)
+    if any(entry.multibase == fresh.multibase for entry in read_register(folder)):
+        raise KeyProblem("key.used_before", label=str(place["label"])[:80])
     replace_current(folder, fresh, now)
     return fresh
 
@@ -135,7 +152,7 @@ class Keyring:
         """
         entry = self.current(use)
         if entry.multibase not in self._opened:
-            key = self._from_file(entry)
+            key = self._from_place(entry)
             if encode_public(key.public_key()) != entry.multibase:
                 raise KeyProblem("key.broken_envelope")
             self._opened[entry.multibase] = key
@@ -153,7 +170,9 @@ class Keyring:
         root = x509.load_pem_x509_certificate((self._folder / _ROOT).read_bytes())
         return Identity(key, certificate), root
 
-    def _from_file(self, entry: KeyEntry) -> SigningKey:
+    def _from_place(self, entry: KeyEntry) -> SigningKey:
+        if entry.token:
+            return TokenKey(entry.token, read_pin(self._folder))
         return open_key((self._folder / entry.file).read_bytes(), self._lock)
 
 
