@@ -5,18 +5,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
+from lms.blobs import FolderBlobs
 from lms.certs import queries
+from lms.certs.adapters.pdf import render_certificate
 from lms.certs.adapters.signers import HttpSigner
 from lms.certs.core.keys import did_web
 from lms.certs.core.mandate import Mandate
 from lms.certs.core.strict_json import canonical
 from lms.certs.core.trust import Role, Trust
 from lms.certs.core.verify import Status, verify
-from lms.certs.models import IssuanceRequest, RequestState
+from lms.certs.models import IssuanceRequest, Paper, RequestState
 from lms.certs.services.ceremony import issue
 from lms.certs.services.log import keep_heads_signed
+from lms.certs.services.papers import Press, make_next
 from lms.certs.services.signing import Signing
 from lms.certs.signer.folder import approve, create, trusted_party
 from lms.db import now
@@ -57,8 +61,20 @@ def state_of(sessions: sessionmaker[Session], request_id: int) -> tuple[RequestS
         return found.state, found.refusal
 
 
+def make_paper(sessions: sessionmaker[Session], both: Signing, papers: FolderBlobs) -> None:
+    """Have the paper signed too, and look at it with the trust file of a stranger."""
+    press = Press(set_on_paper=render_certificate, template="a" * 64, blobs=papers)
+    assert make_next(sessions, both, press, now()) is True
+    with sessions() as session:
+        kept = session.scalars(select(Paper.blob).where(Paper.blob.is_not(None))).one()
+        resources = queries.OwnResources(session, PUBLIC_URL)
+        verdict = verify(papers.get(kept or ""), both.trust, resources, now())
+    assert verdict.status is Status.VALID
+    assert "notice.pdf_signed" in {notice.code for notice in verdict.notices}
+
+
 def test_two_real_signers_issue_once_both_approve_and_both_are_up(
-    sessions: sessionmaker[Session], folders: dict[Role, Path]
+    sessions: sessionmaker[Session], folders: dict[Role, Path], tmp_path: Path
 ) -> None:
     with sessions.begin() as session:
         request = make_request(session)
@@ -84,6 +100,7 @@ def test_two_real_signers_issue_once_both_approve_and_both_are_up(
             bound.state, bound.document, bound.proofs = RequestState.REQUESTED, None, {}
         credential = issue(sessions, request.id, both, now())
         assert keep_heads_signed(sessions, both, now()) == []
+        make_paper(sessions, both, FolderBlobs(tmp_path / "papers"))
     assert credential is not None
     with sessions() as session:
         assert queries.log_proof(session, credential.sha256)
