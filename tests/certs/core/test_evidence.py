@@ -188,7 +188,7 @@ def test_a_huge_file_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     assert problem.value.code == "bundle.too_large"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_bundle_with_any_byte_changed_is_the_same_or_refused(data: st.DataObject) -> None:
     content = bytearray(write_bundle(BUNDLE))
