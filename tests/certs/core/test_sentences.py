@@ -9,7 +9,8 @@ from lms.certs.core.sentences import _entry, sentence, sentences
 CORE = Path(lms.certs.core.__path__[0])
 SOURCES = [path for room in ("core", "signer", "vcapi") for path in (CORE.parent / room).glob("*.py")]
 CODE = re.compile(
-    r'(?:Problem|Unreadable|Refusal|NotYet|Finding|_about)\(\s*"([a-z]+\.[a-z0-9_]+)"|"((?:proof|pdf)\.[a-z_]+)"'
+    r'(?:Problem|Unreadable|Refusal|NotYet|Finding|_about)\(\s*"([a-z_]+\.[a-z0-9_]+)"'
+    r'|"((?:proof|pdf|evidence|regrade)\.[a-z_]+)"'
 )
 
 
