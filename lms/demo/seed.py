@@ -93,7 +93,7 @@ def prepare(installation: Installation) -> None:
     settings = installation.settings
     settings.make_instance()
     migrate.upgrade(settings.database)
-    _make_signers(settings)
+    make_signers(settings)
     for lock in sorted(settings.environments.glob("*.txt")):
         prepare_environment(settings.environments_root, lock.stem)
     with installation.sessions.begin() as session:
@@ -105,7 +105,8 @@ def prepare(installation: Installation) -> None:
             _open_course(session, installation, folder)
 
 
-def _make_signers(settings: Settings) -> None:
+def make_signers(settings: Settings) -> None:
+    """Make both signers, admit the platform to them and pin their keys, as far as that is not done."""
     folder = settings.demo_signers
     folder.mkdir(mode=0o700, exist_ok=True)
     ports = _signer_ports(folder, _port_of(settings))
