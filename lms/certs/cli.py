@@ -21,6 +21,7 @@ from lms.certs.services.erasing import erase
 from lms.certs.services.papers import Press, make_next, renew_papers
 from lms.certs.services.signing import Signing
 from lms.certs.services.status import keep_status_lists_fresh
+from lms.certs.vcapi.command import vc_api
 from lms.db import now
 from lms.errors import DomainError
 
@@ -196,5 +197,7 @@ def _differences(tools: Tools, university: Path, company: Path) -> Iterator[Find
 def _own_log(key: HeadSigner, signing: Signing) -> TrustedLog:
     return TrustedLog(key.id, key.multibase, tuple(signing.did(role) for role in Role))
 
+
+certs.add_command(vc_api)
 
 commands = (certs,)

@@ -13,6 +13,7 @@ from lms.certs.core.nquads import short_way
 from lms.certs.core.problems import ProofProblem
 from lms.certs.core.strict_json import Document
 
+_SENTINEL = "x-relative-9d02e4:"
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -26,9 +27,9 @@ def meaning(document: Document, contexts: Contexts) -> bytes:
     found = short_way(document, pinned_contexts) if plain else None
     if found is not None:
         return found
-    quads = long_way(document, None if plain else contexts)
-    _check_addresses(_expanded(document, contexts))
-    return quads
+    expanded = _expanded(document, contexts)
+    _check_addresses(expanded)
+    return long_way({"@graph": expanded}, {})
 
 
 def _check_vocabularies(document: Document, contexts: Contexts) -> bool:
@@ -50,7 +51,7 @@ def _check_vocabularies(document: Document, contexts: Contexts) -> bool:
 
 def _expanded(document: Document, contexts: Contexts) -> Any:
     from pyld.context_resolver import ContextResolver  # noqa: PLC0415 - slow to load and seldom needed
-    from pyld.jsonld import JsonLdProcessor  # noqa: PLC0415 - likewise
+    from pyld.jsonld import JsonLdError, JsonLdProcessor  # noqa: PLC0415 - likewise
 
     def load(url: str, _options: object) -> Document:
         return {
@@ -61,9 +62,21 @@ def _expanded(document: Document, contexts: Contexts) -> Any:
             "tag": "static",
         }
 
-    options = {"documentLoader": load, "contextResolver": ContextResolver({}, load), "base": "x-none://h/"}
-    with _ONE_AT_A_TIME:
-        return JsonLdProcessor().expand(document, options)
+    options = {
+        "documentLoader": load,
+        "contextResolver": ContextResolver({}, load),
+        "base": f"{_SENTINEL}//host/folder/",
+        "processingMode": "json-ld-1.1",
+    }
+    try:
+        with _ONE_AT_A_TIME:
+            return JsonLdProcessor(on_property_dropped=_refuse_dropped).expand(document, options)
+    except (JsonLdError, RecursionError, TypeError, ValueError, AttributeError, KeyError):
+        raise ProofProblem("jsonld.broken") from None
+
+
+def _refuse_dropped(term: object) -> None:
+    raise ProofProblem("jsonld.undefined_term", term=str(term)[:80])
 
 
 def _check_addresses(expanded: Any) -> None:
@@ -80,6 +93,8 @@ def _check_addresses(expanded: Any) -> None:
 
 
 def _check_address(address: object) -> None:
+    if isinstance(address, str) and address.startswith(_SENTINEL):
+        raise ProofProblem("jsonld.relative_id", id=address.removeprefix(_SENTINEL)[:80])
     known = isinstance(address, str) and address.startswith(("_:", "@"))
     if not known and not is_url(address):
         raise ProofProblem("vc.strange_address", address=str(address)[:80])

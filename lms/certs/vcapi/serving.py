@@ -3,12 +3,12 @@
 import asyncio
 import json
 import signal
+import socket
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from lms.certs.core.strict_json import MAX_BYTES
@@ -24,8 +24,9 @@ class VcApi:
 
     def __init__(self, port: int, contexts: Mapping[str, bytes], resources: Mapping[str, bytes]) -> None:
         self.desk = Desk("", contexts, resources)
-        self.sockets = bind_sockets(port, LOOPBACK)
-        self.desk.address = f"http://{LOOPBACK}:{self.sockets[0].getsockname()[1]}"
+        self.socket = socket.create_server((LOOPBACK, port))
+        self.socket.setblocking(False)
+        self.desk.address = f"http://{LOOPBACK}:{self.socket.getsockname()[1]}"
         self._server: HTTPServer | None = None
 
     def start(self) -> None:
@@ -36,7 +37,7 @@ class VcApi:
         self._server = HTTPServer(
             application, max_body_size=MAX_BYTES, max_buffer_size=MAX_BYTES + 100_000, max_header_size=16_384
         )
-        self._server.add_sockets(self.sockets)
+        self._server.add_socket(self.socket)
 
     async def stop(self) -> None:
         """Take no more connections and close those that are open."""
