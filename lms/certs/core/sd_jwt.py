@@ -65,11 +65,6 @@ class Presentation:
     made: tuple[Made, Made]
 
 
-def is_presentation(document: Document) -> bool:
-    """Tell a presentation from a certificate."""
-    return "signatures" in document and "payload" in document
-
-
 def ask_for_form(certificate: Document) -> Document:
     """Return what both signers are asked to sign: a certificate, and the random parts of its other form.
 
@@ -123,10 +118,10 @@ def write_payload(request: Document) -> bytes:
     """
     certificate, disclosures, decoys = (request[name] for name in ("certificate", "disclosures", "decoys"))
     if not _texts(disclosures, MOST_DISCLOSURES) or not _texts(decoys, MOST_DECOYS):
-        raise DocumentProblem("sd_jwt.shape")
+        raise DocumentProblem("presentation.shape")
     told = _told(disclosures)
     if canonical(told) != canonical(parts(certificate)) or not all(map(_is_decoy, decoys)):
-        raise DocumentProblem("sd_jwt.shape")
+        raise DocumentProblem("presentation.shape")
     payload = {
         **open_parts(certificate),
         "vct": CERTIFICATE_TYPE,
@@ -152,7 +147,7 @@ def present(request: Document, signatures: tuple[Document, Document], names: Col
     """
     named = {_read_disclosure(text)[0]: text for text in request["disclosures"]}
     if not set(names) <= named.keys():
-        raise DocumentProblem("sd_jwt.shape")
+        raise DocumentProblem("presentation.shape")
     chosen = [text for name, text in named.items() if name in names]
     university, company = signatures
     return {
@@ -172,7 +167,7 @@ def read_presentation(document: Document) -> Presentation:
     except DocumentProblem:
         raise
     except (CertificateProblem, KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
-        raise DocumentProblem("sd_jwt.shape") from None
+        raise DocumentProblem("presentation.shape") from None
 
 
 def examine_makers(presented: Presentation, trust: Trust, at: datetime) -> tuple[Signature, Signature]:
@@ -200,7 +195,7 @@ def _presentation(document: Document) -> Presentation:
     first, second = document["signatures"]
     header = first["header"]
     if set(document) != {"payload", "signatures"} or set(header) != {"disclosures"}:
-        raise DocumentProblem("sd_jwt.shape")
+        raise DocumentProblem("presentation.shape")
     payload = read_object(_read(document["payload"]))
     shown = _disclosed(payload, header["disclosures"])
     claim = shown_claim(payload, shown)
@@ -213,12 +208,12 @@ def _disclosed(payload: Document, disclosures: Any) -> Document:
     """Take the digests out of a payload and return what was disclosed."""
     digests, kind = payload.pop("_sd"), payload.pop("_sd_alg")
     if kind != HASH or payload.pop("vct") != CERTIFICATE_TYPE:
-        raise DocumentProblem("sd_jwt.shape")
+        raise DocumentProblem("presentation.shape")
     if not _texts(digests, MOST_DISCLOSURES + MOST_DECOYS) or not _texts(disclosures, MOST_DISCLOSURES):
-        raise DocumentProblem("sd_jwt.shape")
+        raise DocumentProblem("presentation.shape")
     for text in disclosures:
         if digest(text) not in digests:
-            raise DocumentProblem("sd_jwt.digest")
+            raise DocumentProblem("presentation.digest")
     return _told(disclosures)
 
 
@@ -274,7 +269,7 @@ def _told(disclosures: Iterable[str]) -> Document:
     for text in disclosures:
         name, value = _read_disclosure(text)
         if name in told:
-            raise DocumentProblem("sd_jwt.shape")
+            raise DocumentProblem("presentation.shape")
         told[name] = value
     return told
 
@@ -286,23 +281,23 @@ def _read_disclosure(text: str) -> tuple[str, Any]:
         (item,) = wrapped.values()
         salt, name, value = item
     except (Unreadable, TypeError, ValueError):
-        raise DocumentProblem("sd_jwt.shape") from None
+        raise DocumentProblem("presentation.shape") from None
     if not isinstance(item, list) or not isinstance(salt, str) or not isinstance(name, str):
-        raise DocumentProblem("sd_jwt.shape")
+        raise DocumentProblem("presentation.shape")
     if not _SALT.fullmatch(salt) or name in {"_sd", "..."}:
-        raise DocumentProblem("sd_jwt.shape")
+        raise DocumentProblem("presentation.shape")
     return name, value
 
 
 def _made(payload: str, entry: Mapping[str, Any]) -> Made:
     if set(entry) != {"protected", "signature"}:
-        raise DocumentProblem("sd_jwt.shape")
+        raise DocumentProblem("presentation.shape")
     header = read_object(_read(entry["protected"]))
     issued, key_id = header.get("iat"), header.get("kid")
     if set(header) != _HEADER or header["alg"] != ALGORITHM or header["typ"] != TYPE:
-        raise DocumentProblem("sd_jwt.shape")
+        raise DocumentProblem("presentation.shape")
     if type(issued) is not int or not isinstance(key_id, str):
-        raise DocumentProblem("sd_jwt.shape")
+        raise DocumentProblem("presentation.shape")
     signed = f"{entry['protected']}.{payload}".encode("ascii")
     return Made(key_id, datetime.fromtimestamp(issued, UTC), signed, _read(entry["signature"]))
 
@@ -326,11 +321,11 @@ def _write(raw: bytes) -> str:
 def _read(text: Any) -> bytes:
     """Read base64url in its one canonical spelling."""
     if not isinstance(text, str) or not _BASE64.fullmatch(text):
-        raise DocumentProblem("sd_jwt.shape")
+        raise DocumentProblem("presentation.shape")
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except binascii.Error:
-        raise DocumentProblem("sd_jwt.shape") from None
+        raise DocumentProblem("presentation.shape") from None
     if _write(raw) != text:
-        raise DocumentProblem("sd_jwt.shape")
+        raise DocumentProblem("presentation.shape")
     return raw

@@ -53,9 +53,9 @@ def shown_claim(opened: Document, shown: Document) -> Claim:
     again = _parts(claim, sha256)
     same = canonical(_open(claim)) == canonical(opened)
     if not same or not shown.keys() <= again.keys():
-        raise DocumentProblem("sd_jwt.shape")
+        raise DocumentProblem("presentation.shape")
     if canonical({name: again[name] for name in shown}) != canonical(shown):
-        raise DocumentProblem("sd_jwt.shape")
+        raise DocumentProblem("presentation.shape")
     return claim
 
 

@@ -25,7 +25,6 @@ from lms.certs.core.log_proofs import examine_log_proof, proof_at_hand
 from lms.certs.core.notices import examine_notices, notice_address
 from lms.certs.core.problems import CertificateProblem, DocumentProblem, StatusProblem, Unreadable
 from lms.certs.core.reading import read_claim
-from lms.certs.core.sd_jwt import examine_makers, is_presentation, read_presentation
 from lms.certs.core.status import REVOCATION, SUSPENSION, StatusList, is_set, read_status_list
 from lms.certs.core.strict_json import Document, read_object, sha256_of
 from lms.certs.core.times import write_time
@@ -90,7 +89,7 @@ def verify(
         sha256 = sha256_of(document)
     except Unreadable as problem:
         return Verdict(Status.UNREADABLE, (Finding(problem.code, problem.params),))
-    if is_presentation(document):
+    if "signatures" in document:
         return _verify_presentation(document, trust, resources, at)
     try:
         claim = _read(document)
@@ -121,6 +120,8 @@ def _verify_presentation(
     document: Document, trust: Trust, resources: Mapping[str, bytes], at: datetime
 ) -> Verdict:
     """Examine what a holder shows of a certificate; its hash is hidden, so no log can be asked."""
+    from lms.certs.core.sd_jwt import examine_makers, read_presentation  # noqa: PLC0415 - for these only
+
     try:
         presented = read_presentation(document)
     except DocumentProblem as problem:

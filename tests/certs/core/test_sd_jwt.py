@@ -187,19 +187,19 @@ FILE_HARMS: dict[str, tuple[Callable[[Document], object], str]] = {
         lambda f: _disclosures(f).__setitem__(
             0, write(["x" * 22, "score", {"score": "100", "maximum": "100"}])
         ),
-        "sd_jwt.digest",
+        "presentation.digest",
     ),
-    "said twice": (lambda f: _disclosures(f).append(_disclosures(f)[0]), "sd_jwt.shape"),
-    "not what it says": (lambda f: _disclosures(f).append("e30"), "sd_jwt.digest"),
-    "no text": (lambda f: _disclosures(f).append(7), "sd_jwt.shape"),
-    "padded": (lambda f: f.update(payload=f["payload"] + "="), "sd_jwt.shape"),
-    "one signature": (lambda f: f["signatures"].pop(), "sd_jwt.shape"),
-    "three signatures": (lambda f: f["signatures"].append(f["signatures"][1]), "sd_jwt.shape"),
-    "more in the file": (lambda f: f.update(kb_jwt="x"), "sd_jwt.shape"),
-    "more in the header": (lambda f: f["signatures"][0]["header"].update(kb_jwt="x"), "sd_jwt.shape"),
-    "a header at the second": (lambda f: f["signatures"][1].update(header={}), "sd_jwt.shape"),
-    "no header": (lambda f: f["signatures"][0].pop("header"), "sd_jwt.shape"),
-    "no object": (lambda f: f.update(signatures=7), "sd_jwt.shape"),
+    "said twice": (lambda f: _disclosures(f).append(_disclosures(f)[0]), "presentation.shape"),
+    "not what it says": (lambda f: _disclosures(f).append("e30"), "presentation.digest"),
+    "no text": (lambda f: _disclosures(f).append(7), "presentation.shape"),
+    "padded": (lambda f: f.update(payload=f["payload"] + "="), "presentation.shape"),
+    "one signature": (lambda f: f["signatures"].pop(), "presentation.shape"),
+    "three signatures": (lambda f: f["signatures"].append(f["signatures"][1]), "presentation.shape"),
+    "more in the file": (lambda f: f.update(kb_jwt="x"), "presentation.shape"),
+    "more in the header": (lambda f: f["signatures"][0]["header"].update(kb_jwt="x"), "presentation.shape"),
+    "a header at the second": (lambda f: f["signatures"][1].update(header={}), "presentation.shape"),
+    "no header": (lambda f: f["signatures"][0].pop("header"), "presentation.shape"),
+    "no object": (lambda f: f.update(signatures=7), "presentation.shape"),
     "the same party twice": (
         lambda f: f["signatures"].__setitem__(
             1, {k: v for k, v in f["signatures"][0].items() if k != "header"}
@@ -210,7 +210,7 @@ FILE_HARMS: dict[str, tuple[Callable[[Document], object], str]] = {
         lambda f: f["signatures"][1].update(
             protected=write({"alg": "none", "iat": 1, "kid": "x", "typ": sd_jwt.TYPE})
         ),
-        "sd_jwt.shape",
+        "presentation.shape",
     ),
     "an empty signature": (lambda f: f["signatures"][1].update(signature="AA"), "proof.does_not_match"),
 }
