@@ -12,7 +12,7 @@ from lms import workflows
 from lms.blobs import FolderBlobs
 from lms.certs import policy
 from lms.certs.core.document import SALTED_DIGEST
-from lms.certs.core.evidence import Bundle, check_bundle
+from lms.certs.core.evidence import MISSING, Bundle, check_bundle
 from lms.certs.core.reading import read_claim
 from lms.certs.models import Credential, EvidenceFile, IssuanceRequest
 from lms.certs.services.ceremony import FIRST_PAUSE, MOST_WAITS, issue
@@ -185,3 +185,13 @@ def test_facts_of_an_older_release_keep_their_plain_hashes(
     assert [piece is not None for piece in found.evidence] == [True, False, False]
     assert found.evidence[0] is not None
     assert found.evidence[0].content != notebook()
+
+
+def test_a_hand_in_that_was_deleted_since_is_missing_from_the_bundle_and_nothing_else(
+    world: World, sessions: sessionmaker[Session], signing: Signing, tmp_path: Path
+) -> None:
+    credential = issued(world, sessions, signing)
+    pieces = evidence_pieces(world.session, credential, FolderBlobs(tmp_path / "empty"))
+    assert pieces == [None] * 5
+    shared = replace(bundle(world, credential), evidence=pieces)
+    assert {each.code for each in check_bundle(read_claim(credential.document), shared)} == {MISSING}

@@ -51,7 +51,7 @@ def bundle_of(credential: Credential, at: datetime) -> Bundle:
     return Bundle(
         made_at=write_time(at),
         credential=queries.content_of(credential),
-        trust=trust.read_bytes(),
+        trust=trust.read_bytes() if trust.exists() else b"{}",
         resources=queries.resources(session(), credential, queries.pinned_trust(trust)),
         log_proof=queries.log_proof(session(), credential.sha256),
         evidence=evidence_pieces(session(), credential, blobs()),
