@@ -39,7 +39,7 @@ def test_a_bundle_alone_verifies(
     whole: Case, trust: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--evidence", bundled(whole, tmp_path), *trust, *AT, "--language", "en"]) == 0
-    assert "The hashes of 1 files" in capsys.readouterr().out
+    assert "what both organisations signed: 1." in capsys.readouterr().out
 
 
 def test_a_file_that_differs_refuses(
