@@ -17,6 +17,7 @@ from lms.certs.core.reading import read_claim
 from lms.certs.core.trust import write_trust
 from lms.certs.models import Credential, ShareLink
 from lms.certs.services import share_reading, sharing
+from lms.certs.services.erasing import erase
 from lms.certs.services.status import keep_status_lists_fresh
 from lms.config import Settings
 from lms.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -197,6 +198,16 @@ def test_a_link_to_a_withdrawn_certificate_says_so(
     session.commit()
     keep_status_lists_fresh(sessions, pair.signing, NOW)
     assert 'data-status="refused"' in client.get(f"/s/{link.secret}").get_data(as_text=True)
+
+
+def test_a_link_to_an_erased_certificate_is_gone(
+    client: FlaskClient, session: Session, link: ShareLink
+) -> None:
+    link.credential.revoked_at = NOW
+    secret = link.secret
+    erase(session, link.credential.uuid, at=NOW)
+    session.commit()
+    assert client.get(f"/s/{secret}").status_code == 404
 
 
 def test_linkedin_is_given_the_name_both_organisations_the_date_and_the_address(
