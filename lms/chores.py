@@ -23,6 +23,7 @@ from lms.certs.services.log import keep_heads_signed
 from lms.certs.services.notices import keep_notices_signed
 from lms.certs.services.papers import Press, make_next
 from lms.certs.services.presenting import keep_forms_signed
+from lms.certs.services.reminders import remind_signatories
 from lms.certs.services.signing import Signing
 from lms.certs.services.status import keep_status_lists_fresh
 from lms.config import Settings
@@ -130,6 +131,8 @@ class Chores:
         issued = issue_many(self.sessions, due, self.signing, now())
         for missing in (*unsigned, *keep_heads_signed(self.sessions, self.signing, now())):
             log.warning("log.not_signed", role=missing.role, reason=missing.refusal.partition("\n")[0])
+        with self.sessions.begin() as session:
+            remind_signatories(session, now())
         return bool(issued)
 
 
