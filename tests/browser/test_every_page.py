@@ -94,6 +94,8 @@ PAGES = [
     ("certs.show", "for anyone", VISITOR, "/c/{uuid}"),
     ("certs.of_course", "for staff", PROFESSOR, f"{COURSE}/certificates"),
     ("certs.withdraw", "question", REGISTRAR, "/c/{uuid}/withdraw"),
+    ("certs.suspend", "question", REGISTRAR, "/c/{uuid}/suspend"),
+    ("certs.correct", "form", REGISTRAR, "/c/{uuid}/correct"),
     ("certs.verify", "form", VISITOR, "/verify"),
     ("certs.verify_one", "valid", VISITOR, "/verify/{uuid}"),
     ("certs_bulk.many", "form", STUDENT, "/verify/many"),
@@ -104,6 +106,7 @@ PAGES = [
 NO_PAGES = {
     "files": {
         "bootstrap.static",
+        "certs.bundle",
         "certs.paper",
         "certs.static",
         "certs_badges.png",
@@ -122,6 +125,12 @@ NO_PAGES = {
     "JSON": {
         "certs_api.credential",
         "certs_api.status_list",
+        "certs_log.consistency",
+        "certs_log.entries",
+        "certs_log.head",
+        "certs_log.heads",
+        "certs_log.notices",
+        "certs_log.proof",
         "grading.record_keys",
         "grading_api.submission",
         "web.healthz",
