@@ -25,7 +25,7 @@ from werkzeug.serving import make_server
 from lms.accounts.models import User
 from lms.accounts.services.people import create_user
 from lms.app import create_app
-from lms.certs.models import Credential, LogEntry
+from lms.certs.models import Credential, LogEntry, Paper
 from lms.chores import Chores, repeat
 from lms.courses.models import Cohort, Course, Enrolment
 from lms.courses.services.enrolling import confirm_name, enrol
@@ -146,6 +146,16 @@ class Stage:
         )
         return self.wait(lambda session: session.scalar(query), "a certificate")
 
+    def signed_paper_of(self, uuid: str) -> None:
+        """Wait until both organisations have signed the PDFs of a certificate."""
+        papers = select(Paper.blob).join(Credential).where(Credential.uuid == uuid)
+
+        def look(session: Session) -> bool | None:
+            blobs = session.scalars(papers).all()
+            return (bool(blobs) and None not in blobs) or None
+
+        self.wait(look, "signed PDFs")
+
     def start_signer(self, role: str) -> None:
         """Start an organisation's signer and wait until it answers."""
         self.signers[role].start()
@@ -260,6 +270,7 @@ def _threads(worker: Worker, chores: Chores) -> list[threading.Thread]:
             (worker.grade_or_build, 0.1, worker.stop),
             (chores.do_chores, 0.2, chores.stop),
             (chores.open_what_is_ready, 0.2, chores.stop),
+            (chores.make_paper, 0.5, chores.stop),
         )
     ]
 

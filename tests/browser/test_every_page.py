@@ -229,7 +229,7 @@ def _addresses(stage: Stage) -> dict[str, object]:
         stage.grade_of(submission)
     cohort = stage.cohort_of("small-steps")
     uuid = stage.certificate_of(student)
-    with stage.sessions.begin() as session:
+    with stage.writing.begin() as session:
         shared = share(
             session, person(session, STUDENT), uuid, days=30, label="누리에이아이 채용팀", at=now()
         )

@@ -40,7 +40,8 @@ def test_everything_a_verifier_needs_offline_is_collected(
     pair = Pair()
     credential = make_credential(sessions, pair)
     collected = queries.resources(session, session.get_one(Credential, credential.id), pair.trust)
-    assert set(collected) == {f"{PUBLIC_URL}/status/{credential.status_list_id}"} | {
+    lists = (credential.status_list_id, credential.suspension_list_id)
+    assert set(collected) == {f"{PUBLIC_URL}/status/{each}" for each in lists} | {
         party.did for party in pair.trust.parties
     }
     assert verify(canonical(credential.document), pair.trust, collected, NOW).status is Status.VALID

@@ -35,6 +35,7 @@ def test_an_employer_checks_the_file_and_the_paper_and_a_forged_copy(
     page = stage.open("/verify")
     good, paper, forged = (tmp_path / name for name in ("good.json", "paper.pdf", "forged.json"))
     good.write_bytes(page.request.get(f"/c/{certificate}.json").body())
+    stage.signed_paper_of(certificate)
     paper.write_bytes(page.request.get(f"/c/{certificate}.pdf").body())
     for file in (good, paper):
         check_file(page, file)

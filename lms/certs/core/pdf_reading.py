@@ -7,13 +7,16 @@ import io
 import logging
 import struct
 import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module, util
-from typing import Any
+from typing import Any, TypeVar
 
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
 EXTRA = "pdf"
+_T = TypeVar("_T")
 _MOST_STREAM_BYTES = 16_000_000
 _MOST_DECODED_BYTES = 64_000_000
 _MOST_REVISIONS = 8
@@ -50,6 +53,15 @@ def pdf_problems() -> tuple[type[Exception], ...]:
 def can_read_signatures() -> bool:
     """Say whether the library that reads signatures is installed."""
     return util.find_spec("pyhanko") is not None
+
+
+def apart(work: Callable[[], _T]) -> _T:
+    """Do something with the library of signatures in a thread of its own.
+
+    Its calls run an event loop each, which is refused in a thread that runs one already.
+    """
+    with ThreadPoolExecutor(max_workers=1) as threads:
+        return threads.submit(work).result()
 
 
 def open_pdf(content: bytes) -> Any:

@@ -14,7 +14,14 @@ from typing import Any
 
 from lms.certs.core.joint import CLOCK_SKEW, Finding
 from lms.certs.core.pdf import ATTACHMENT, SIGNATURE_FIELDS, binding, credential_from_pdf
-from lms.certs.core.pdf_reading import EXTRA, attached_files, can_read_signatures, open_pdf, pdf_problems
+from lms.certs.core.pdf_reading import (
+    EXTRA,
+    apart,
+    attached_files,
+    can_read_signatures,
+    open_pdf,
+    pdf_problems,
+)
 from lms.certs.core.problems import CertificateProblem
 from lms.certs.core.strict_json import MAX_BYTES, read_object, sha256_of
 from lms.certs.core.times import write_time
@@ -57,7 +64,7 @@ def examine_pdf(content: bytes, roots: Roots, at: datetime, issued_at: datetime 
     if not can_read_signatures():
         return PdfAnswer(unknown=(Finding("pdf.extra_missing", {"extra": EXTRA}),))
     try:
-        return _examine(content, roots, at, issued_at)
+        return apart(lambda: _examine(content, roots, at, issued_at))
     except CertificateProblem as problem:
         return PdfAnswer((Finding(problem.code, problem.params),))
     except pdf_problems():

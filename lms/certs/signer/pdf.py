@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from lms.certs.core.mandate import Refusal
 from lms.certs.core.pdf import SIGNATURE_FIELDS, binding
-from lms.certs.core.pdf_reading import pdf_problems
+from lms.certs.core.pdf_reading import apart, pdf_problems
 from lms.certs.core.pdf_review import Known, review_pdf
 from lms.certs.core.sheet import WORDS
 from lms.certs.core.strict_json import Document
@@ -68,7 +68,7 @@ class PdfSealing:
         """
         order = review_pdf(content, self.role, known)
         try:
-            signed = self.seal(content, order.sheet.language, order.sha256, now)
+            signed = apart(lambda: self.seal(content, order.sheet.language, order.sha256, now))
         except pdf_problems() as problem:
             if isinstance(problem, OSError):
                 raise
