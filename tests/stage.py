@@ -25,6 +25,7 @@ from werkzeug.serving import make_server
 from lms.accounts.models import User
 from lms.accounts.services.people import create_user
 from lms.app import create_app
+from lms.certs.adapters.signers import HttpSigner
 from lms.certs.models import Credential, LogEntry, Paper
 from lms.chores import Chores, repeat
 from lms.courses.models import Cohort, Course, Enrolment
@@ -238,6 +239,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     for thread in threads:
         thread.join()
     worker.close()
+    for signer in chores.signing.signers.values():
+        assert isinstance(signer, HttpSigner)
+        signer.close()
     server.server_close()
     for role in signers:
         stage.stop_signer(role)
