@@ -36,7 +36,7 @@ from lms.certs.core.status import build_status_list
 from lms.certs.core.strict_json import Document
 from lms.certs.core.trust import write_trust
 from lms.certs.core.verify import Status, verify
-from lms.certs.queries import content_of
+from lms.certs.queries.credentials import content_of
 from lms.certs.views import pages
 from lms.config import ROOT, Settings
 from lms.db import make_engine, make_sessions

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from lms import workflows
 from lms.accounts.core.letters import Post
 from lms.accounts.services import mail
-from lms.certs import queries as certificates
+from lms.certs.queries import credentials as certificates
 from lms.certs.services.batches import issue_many
 from lms.certs.services.log import keep_heads_signed
 from lms.certs.services.notices import keep_notices_signed

@@ -11,10 +11,11 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response
 
 from lms.accounts.services.limits import count_try
-from lms.certs import policy, queries
+from lms.certs import policy
 from lms.certs.core.many import tell, tell_many, write_report
 from lms.certs.core.pdf import MAX_PDF_BYTES
 from lms.certs.core.strict_json import canonical
+from lms.certs.queries import credentials as queries
 from lms.certs.services.tokens import person_of
 from lms.db import now
 from lms.errors import N_, Invalid, TooLarge

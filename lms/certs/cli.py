@@ -8,14 +8,14 @@ from typing import Protocol
 import click
 from sqlalchemy.orm import Session, sessionmaker
 
-from lms.certs import queries
 from lms.certs.core.audit import audit_entries, audit_heads, read_signed
 from lms.certs.core.heads import HeadSigner
 from lms.certs.core.joint import Finding
 from lms.certs.core.problems import CertificateProblem
 from lms.certs.core.sentences import sentence
 from lms.certs.core.trust import Role, Trust, TrustedLog, write_trust
-from lms.certs.services import log_reading, paper_reading
+from lms.certs.queries import credentials as queries
+from lms.certs.queries import log_lines, signed_papers
 from lms.certs.services.ceremony import issue
 from lms.certs.services.erasing import erase
 from lms.certs.services.papers import Press, make_next, renew_papers
@@ -112,14 +112,14 @@ def papers(tools: Tools) -> None:
     """Show how many papers are signed, how many are to be made, and what signers refused."""
     _show_papers(tools)
     with tools.sessions() as session:
-        for paper in paper_reading.refusals(session):
+        for paper in signed_papers.refusals(session):
             reason = paper.refusal.partition("\n")[0]
             click.echo(f"{paper.credential.uuid}\t{paper.language}\ttries: {paper.tries}\t{reason}")
 
 
 def _show_papers(tools: Tools) -> None:
     with tools.sessions() as session:
-        found = paper_reading.paper_progress(session)
+        found = signed_papers.paper_progress(session)
     click.echo(f"{found.made} of {found.made + found.due} papers are signed; {found.stuck} were refused.")
 
 
@@ -147,8 +147,8 @@ def show(tools: Tools) -> None:
     """Print how far the log is co-signed, and the entry by which a trust file asks for its proofs."""
     signing = tools.signing
     with tools.sessions() as session:
-        newest, size = log_reading.newest_head(session), log_reading.log_size(session)
-        refusal = log_reading.refusal_of_log(session)
+        newest, size = log_lines.newest_head(session), log_lines.log_size(session)
+        refusal = log_lines.refusal_of_log(session)
     signed = "nothing" if newest is None else f"{newest.size} lines, at {newest.made_at.isoformat()}"
     click.echo(f"{size} lines; co-signed: {signed}")
     if refusal:
@@ -181,13 +181,13 @@ def _differences(tools: Tools, university: Path, company: Path) -> Iterator[Find
         journals = read_signed(Role.UNIVERSITY, one), read_signed(Role.COMPANY, other)
     signing = tools.signing
     with tools.sessions() as session:
-        entries = log_reading.log_entries(session, 0, log_reading.log_size(session))
+        entries = log_lines.log_entries(session, 0, log_lines.log_size(session))
         heads = [
             (
-                log_reading.shown_head(head, log_reading.log_id(signing.public_url)),
-                log_reading.signatures_of(head),
+                log_lines.shown_head(head, log_lines.log_id(signing.public_url)),
+                log_lines.signatures_of(head),
             )
-            for head in log_reading.signed_heads(session, 0, ALL)
+            for head in log_lines.signed_heads(session, 0, ALL)
         ]
     yield from audit_entries(entries, *journals, now())
     if signing.log is not None:

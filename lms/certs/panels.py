@@ -4,7 +4,8 @@ from flask import render_template
 from flask_login import current_user
 from markupsafe import Markup
 
-from lms.certs import policy, queries
+from lms.certs import policy
+from lms.certs.queries import credentials as queries
 from lms.courses.models import Course, Enrolment
 from lms.web.language import language
 from lms.web.session import session

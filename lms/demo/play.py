@@ -11,10 +11,10 @@ from pathlib import Path
 
 import click
 
-from lms.certs import queries
 from lms.certs.adapters.pdf import render_certificate
 from lms.certs.models import Credential
-from lms.certs.services import paper_reading
+from lms.certs.queries import credentials as queries
+from lms.certs.queries import signed_papers
 from lms.config import Settings
 from lms.demo.processes import signers_of, web_of, worker_of
 from lms.demo.seed import PASSWORD, PEOPLE, prepare, settings_for
@@ -150,7 +150,7 @@ def _paper(story: Story, credential: Credential) -> bytes:
     until = time.monotonic() + _PAPER_SECONDS
     while time.monotonic() < until:
         with story.installation.sessions() as session:
-            kept = paper_reading.paper(session, credential.id, "ko")
+            kept = signed_papers.paper(session, credential.id, "ko")
         if kept is not None and kept.blob is not None:
             return story.installation.blobs.get(kept.blob)
         time.sleep(0.5)

@@ -18,7 +18,7 @@ from lms.accounts.models import User
 from lms.certs.core.strict_json import canonical
 from lms.certs.core.verify import Status, Verdict, verify
 from lms.certs.models import Credential
-from lms.certs.queries import log_proof, resources
+from lms.certs.queries.credentials import log_proof, resources
 from lms.courses.models import Cohort, Course, Enrolment
 from lms.courses.services.enrolling import confirm_name, enrol, mark_lesson_read
 from lms.db import now

@@ -21,7 +21,7 @@ from lms.accounts.services.limits import Limit
 from lms.certs import policy
 from lms.certs.core.trust import write_trust
 from lms.certs.models import Credential
-from lms.certs.queries import content_of
+from lms.certs.queries.credentials import content_of
 from lms.certs.services import tokens
 from lms.certs.services.tokens import make_token, person_of
 from lms.config import Settings

@@ -7,10 +7,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import Role as Member
 from lms.accounts.models import User
-from lms.certs import policy, queries
+from lms.certs import policy
 from lms.certs.core.strict_json import canonical
 from lms.certs.core.verify import verify
 from lms.certs.models import Credential, IssuanceRequest, RequestState
+from lms.certs.queries import credentials as queries
 from lms.certs.services.ceremony import issue
 from lms.certs.services.requests import correct, request_issuance, revoke
 from lms.certs.services.status import keep_status_lists_fresh

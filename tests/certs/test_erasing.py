@@ -5,12 +5,12 @@ from click.testing import CliRunner
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from lms.certs import queries
 from lms.certs.cli import certs
 from lms.certs.core.status import is_set
 from lms.certs.core.strict_json import canonical
 from lms.certs.core.verify import verify
 from lms.certs.models import Credential, EvidenceFile, StatusList
+from lms.certs.queries import credentials as queries
 from lms.certs.services.erasing import erase
 from lms.certs.services.log import log_what_happened
 from lms.certs.services.status import VALIDITY, keep_status_lists_fresh

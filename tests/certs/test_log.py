@@ -9,7 +9,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from lms.certs import queries
 from lms.certs.adapters.log_key import FolderLogKey
 from lms.certs.core.heads import EntryKind, read_head, signed_sha256
 from lms.certs.core.log import is_consistent
@@ -18,6 +17,7 @@ from lms.certs.core.strict_json import canonical
 from lms.certs.core.trust import Role, Trust, read_trust, write_trust
 from lms.certs.core.verify import Status, verify
 from lms.certs.models import Credential, LogEntry, LogTree, TreeHead
+from lms.certs.queries import credentials as queries
 from lms.certs.services import log
 from lms.certs.services.log import HEAD_LIFE, LONGEST_WAIT, PAUSE, keep_heads_signed, log_what_happened
 from lms.certs.services.notices import keep_notices_signed

@@ -11,7 +11,6 @@ from click.testing import CliRunner
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from lms.certs import queries
 from lms.certs.adapters.log_key import FolderLogKey
 from lms.certs.cli import certs
 from lms.certs.core.heads import hash_entry, read_entry
@@ -23,6 +22,7 @@ from lms.certs.core.strict_json import Document, canonical
 from lms.certs.core.trust import Role, Trust, TrustedLog
 from lms.certs.core.verify import Status
 from lms.certs.models import Credential, LogEntry, LogTree, TreeHead
+from lms.certs.queries import credentials as queries
 from lms.certs.services.ceremony import issue
 from lms.certs.services.log import PAUSE, keep_heads_signed
 from lms.certs.services.notices import keep_notices_signed

@@ -19,7 +19,7 @@ from lms.certs.core.protocols import SignerRefused, SignerUnavailable
 from lms.certs.core.strict_json import Document, read_object
 from lms.certs.core.trust import Role
 from lms.certs.models import Credential, Paper
-from lms.certs.services import paper_reading
+from lms.certs.queries import signed_papers
 from lms.certs.services.papers import Press, make_paper, queue_papers, renew_papers, take_paper
 from lms.certs.services.signing import Signing
 from lms.certs.signer.pdf import PdfIdentity
@@ -223,5 +223,5 @@ def test_operators_see_how_far_it_is(shop: Shop) -> None:
     shop.queue()
     shop.make(shop.take())
     with shop.sessions() as session:
-        progress = paper_reading.paper_progress(session)
+        progress = signed_papers.paper_progress(session)
     assert (progress.made, progress.due, progress.stuck) == (1, 1, 0)

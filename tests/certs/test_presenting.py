@@ -12,10 +12,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import AuditEvent, User
-from lms.certs import queries, verifier
+from lms.certs import verifier
 from lms.certs.core.trust import Role, write_trust
 from lms.certs.core.verify import Status, verify
 from lms.certs.models import Credential, SelectiveForm
+from lms.certs.queries import credentials as queries
 from lms.certs.services import presenting
 from lms.certs.services.erasing import erase
 from lms.certs.services.status import keep_status_lists_fresh

@@ -3,11 +3,11 @@
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
-from lms.certs import queries
 from lms.certs.core.strict_json import canonical
 from lms.certs.core.trust import Trust
 from lms.certs.core.verify import Status, verify
 from lms.certs.models import Credential
+from lms.certs.queries import credentials as queries
 from lms.errors import NotFound
 from tests.factories.accounts import make_user
 from tests.factories.certs import NOW, PUBLIC_URL, Pair, make_credential, make_enrolment, make_request

@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import AuditEvent, OutgoingMail
 from lms.accounts.models import Role as Member
-from lms.certs import queries
 from lms.certs.core.protocols import Kind
 from lms.certs.core.status import is_set
 from lms.certs.core.strict_json import canonical
 from lms.certs.core.trust import Role, Trust
 from lms.certs.core.verify import Status, verify, verify_status_list
 from lms.certs.models import Credential, IssuanceRequest, RequestState, StatusList
+from lms.certs.queries import credentials as queries
 from lms.certs.services.ceremony import FIRST_PAUSE, issue
 from lms.certs.services.requests import choose_language, request_issuance, retry, revoke
 from lms.certs.services.signing import Signing

@@ -9,7 +9,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.blobs import FolderBlobs
-from lms.certs import queries
 from lms.certs.adapters.pdf import render_certificate
 from lms.certs.adapters.signers import HttpSigner
 from lms.certs.core.keys import did_web
@@ -18,6 +17,7 @@ from lms.certs.core.strict_json import canonical
 from lms.certs.core.trust import Role, Trust
 from lms.certs.core.verify import Status, verify
 from lms.certs.models import IssuanceRequest, Paper, RequestState
+from lms.certs.queries import credentials as queries
 from lms.certs.services.ceremony import issue
 from lms.certs.services.log import keep_heads_signed
 from lms.certs.services.papers import Press, make_next

@@ -16,7 +16,8 @@ from lms.certs.core.profile_link import linkedin_address
 from lms.certs.core.reading import read_claim
 from lms.certs.core.trust import write_trust
 from lms.certs.models import Credential, ShareLink
-from lms.certs.services import share_reading, sharing
+from lms.certs.queries import share_links
+from lms.certs.services import sharing
 from lms.certs.services.erasing import erase
 from lms.certs.services.status import keep_status_lists_fresh
 from lms.config import Settings
@@ -171,7 +172,7 @@ def test_a_time_or_a_note_that_is_not_offered_makes_no_link(
     sign_in(holder)
     answer = client.post(f"/c/{credential.uuid}/share", data={"days": str(days), "label": label})
     assert answer.status_code == 422
-    assert not share_reading.links_of(session, credential)
+    assert not share_links.links_of(session, credential)
 
 
 def test_only_so_many_links_are_open_at_once(
@@ -185,9 +186,9 @@ def test_only_so_many_links_are_open_at_once(
     sharing.end(session, holder, made[0].id, at=NOW)
     sharing.share(session, holder, credential.uuid, days=1, label="", at=NOW)
     later = NOW + timedelta(days=2)
-    assert share_reading.count_open(session, credential, later) == 0
+    assert share_links.count_open(session, credential, later) == 0
     with pytest.raises(NotFound):
-        share_reading.shared(session, made[1].secret, later)
+        share_links.shared(session, made[1].secret, later)
 
 
 def test_a_link_to_a_withdrawn_certificate_says_so(

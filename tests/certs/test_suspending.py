@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import AuditEvent, OutgoingMail, User
 from lms.accounts.models import Role as Member
-from lms.certs import policy, queries
+from lms.certs import policy
 from lms.certs.core.protocols import Kind, SignerRefused
 from lms.certs.core.status import contains
 from lms.certs.core.strict_json import Document, canonical
@@ -17,6 +17,7 @@ from lms.certs.core.times import write_time
 from lms.certs.core.trust import Role
 from lms.certs.core.verify import Verdict, verify
 from lms.certs.models import Credential, StatusList
+from lms.certs.queries import credentials as queries
 from lms.certs.services.requests import revoke
 from lms.certs.services.status import keep_status_lists_fresh
 from lms.certs.services.suspending import lift, suspend

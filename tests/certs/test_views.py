@@ -18,7 +18,7 @@ from lms.certs.core.pdf import credential_from_pdf
 from lms.certs.core.strict_json import canonical, read_object
 from lms.certs.core.trust import write_trust
 from lms.certs.models import Credential, IssuanceRequest, RequestState
-from lms.certs.queries import content_of
+from lms.certs.queries.credentials import content_of
 from lms.certs.services import requests
 from lms.certs.services.ceremony import issue
 from lms.certs.services.status import keep_status_lists_fresh

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import Role as Member
 from lms.accounts.models import User
-from lms.certs import queries
 from lms.certs.core.evidence import read_bundle
 from lms.certs.core.trust import write_trust
 from lms.certs.models import Credential
+from lms.certs.queries import credentials as queries
 from lms.certs.services.ceremony import issue
 from lms.certs.verifier import main
 from lms.config import Settings

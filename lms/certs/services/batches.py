@@ -12,11 +12,11 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from lms.certs import queries
 from lms.certs.core.problems import CertificateProblem
 from lms.certs.core.protocols import Kind
 from lms.certs.core.trust import Role
 from lms.certs.models import Credential, IssuanceRequest
+from lms.certs.queries import credentials as queries
 from lms.certs.services.ceremony import complete, freeze, prepare, refuse, take, wait
 from lms.certs.services.endorsing import keep_endorsement
 from lms.certs.services.signing import Signing, Unanswered, ask_many, both_languages

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.services.audit import record
-from lms.certs import policy, queries
+from lms.certs import policy
 from lms.certs.core.document import SUSPENSION_STATUS, StatusEntry, build_credential
 from lms.certs.core.problems import CertificateProblem, DocumentProblem
 from lms.certs.core.proofs import attach
@@ -21,6 +21,7 @@ from lms.certs.core.strict_json import Document, canonical, sha256_of
 from lms.certs.core.trust import Role
 from lms.certs.core.verify import Status, verify
 from lms.certs.models import Credential, IssuanceRequest, Purpose, RequestState
+from lms.certs.queries import credentials as queries
 from lms.certs.services import letters
 from lms.certs.services.claims import write_claim
 from lms.certs.services.endorsing import keep_endorsement

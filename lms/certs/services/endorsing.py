@@ -8,13 +8,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.services.audit import record
-from lms.certs import queries
 from lms.certs.core.document import Achievement, Party
 from lms.certs.core.endorsement import against_proof, build_endorsement, endorse, read_endorsement
 from lms.certs.core.protocols import Kind
 from lms.certs.core.strict_json import Document
 from lms.certs.core.trust import Role
 from lms.certs.models import Endorsement, IssuanceRequest
+from lms.certs.queries import credentials as queries
 from lms.certs.services.claims import describe_achievement, describe_party
 from lms.certs.services.signing import Signing, ask
 

@@ -6,8 +6,8 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from lms.accounts.services.audit import record
-from lms.certs import queries
 from lms.certs.models import Credential, EvidenceFile, Notice, Paper, SelectiveForm, ShareLink
+from lms.certs.queries import credentials as queries
 from lms.errors import N_, Conflict
 
 

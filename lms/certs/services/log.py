@@ -16,7 +16,7 @@ from lms.certs.core.strict_json import Document
 from lms.certs.core.trust import Role
 from lms.certs.core.witness import MOST_ENTRIES, write_head_request
 from lms.certs.models import Credential, LogEntry, LogTree, TreeHead
-from lms.certs.services import log_reading
+from lms.certs.queries import log_lines
 from lms.certs.services.asking import ask_signer
 from lms.certs.services.signing import Signing, Unanswered, both_languages
 
@@ -71,17 +71,17 @@ def keep_heads_signed(sessions: sessionmaker[Session], signing: Signing, at: dat
 def _unlogged(session: Session, at: datetime) -> list[Line]:
     """Return what is to be logged, the issue of a certificate before all else that happened to it."""
     issued = [
-        (found, EntryKind.ISSUED, found.issued_at) for found in log_reading.not_logged(session, MOST_LINES)
+        (found, EntryKind.ISSUED, found.issued_at) for found in log_lines.not_logged(session, MOST_LINES)
     ]
     if issued:
         return issued
     revoked = [
         (found, EntryKind.REVOKED, found.revoked_at or at)
-        for found in log_reading.withdrawal_not_logged(session, MOST_LINES)
+        for found in log_lines.withdrawal_not_logged(session, MOST_LINES)
     ]
     turned = [
         (found, EntryKind.LIFTED if found.suspended_at is None else EntryKind.SUSPENDED, at)
-        for found in log_reading.suspension_not_logged(session, MOST_LINES)
+        for found in log_lines.suspension_not_logged(session, MOST_LINES)
     ]
     return [*revoked, *turned][:MOST_LINES]
 
@@ -151,7 +151,7 @@ def _head_to_sign(session: Session, log: HeadSigner, at: datetime) -> int | None
 
 
 def _make_head(session: Session, log: HeadSigner, size: int, at: datetime) -> int:
-    root = root_of(size, log_reading.log_nodes(session)).hex()
+    root = root_of(size, log_lines.log_nodes(session)).hex()
     head = heads.TreeHead(log.id, size, root, at.replace(microsecond=0))
     made = TreeHead(size=size, root=root, made_at=head.time, signature=log.sign(head), refusal="")
     session.add(made)
@@ -165,11 +165,11 @@ def _cosign(
     """Get one organisation's signature over a head, and believe it only if it holds."""
     with sessions() as session:
         found = session.get_one(TreeHead, head_id)
-        if log_reading.cosignature(found, role) is not None:
+        if log_lines.cosignature(found, role) is not None:
             return
-        head = log_reading.shown_head(found, log_reading.log_id(signing.public_url))
+        head = log_lines.shown_head(found, log_lines.log_id(signing.public_url))
         first = _known_to(session, role)
-        request = write_head_request(head, first, log_reading.log_entries(session, first, head.size))
+        request = write_head_request(head, first, log_lines.log_entries(session, first, head.size))
     answer = ask_signer(signing, role, request, Kind.TREE_HEAD)
     did = signing.did(role)
     keys = [key for key in operational_keys(signing.trust, did) if is_usable(key, at)]
@@ -207,18 +207,18 @@ def _keep(session: Session, log: str, of: tuple[int, Role], signature: Document,
 
 def _write_proofs(session: Session, head: TreeHead, log: str) -> None:
     """Write the proofs of the lines that this head is the first to know."""
-    node = log_reading.log_nodes(session)
+    node = log_lines.log_nodes(session)
     fresh = session.scalars(
         select(LogEntry).where(LogEntry.index < head.size, LogEntry.proof.is_(None)).order_by(LogEntry.index)
     ).all()
     for row in fresh:
         path = inclusion_path(row.index, head.size, node)
         proof = LogProof(
-            log_reading.line(row),
+            log_lines.line(row),
             row.index,
             tuple(path),
-            log_reading.shown_head(head, log),
-            log_reading.signatures_of(head),
+            log_lines.shown_head(head, log),
+            log_lines.signatures_of(head),
         )
         row.proof = write_log_proof(proof).decode("utf-8")
 

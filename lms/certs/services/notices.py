@@ -9,7 +9,7 @@ from lms.certs.core.notices import attach_signature, notice_holds, show_notice
 from lms.certs.core.protocols import Kind
 from lms.certs.core.trust import Role
 from lms.certs.models import Notice
-from lms.certs.services import log_reading
+from lms.certs.queries import log_lines
 from lms.certs.services.asking import ask_signer
 from lms.certs.services.signing import Signing, Unanswered, both_languages
 
@@ -25,10 +25,10 @@ def keep_notices_signed(sessions: sessionmaker[Session], signing: Signing, at: d
     One notice is enough for a verifier; the list that both sign follows by itself.
     """
     with sessions.begin() as session:
-        for credential in log_reading.without_notice(session, MOST_AT_ONCE):
+        for credential in log_lines.without_notice(session, MOST_AT_ONCE):
             session.add_all(Notice(credential_id=credential.id, role=role) for role in Role)
         session.flush()
-        waiting = [notice.id for notice in log_reading.notices_to_sign(session, at, MOST_AT_ONCE)]
+        waiting = [notice.id for notice in log_lines.notices_to_sign(session, at, MOST_AT_ONCE)]
     unanswered = []
     for notice_id in waiting:
         try:

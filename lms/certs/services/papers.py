@@ -11,14 +11,14 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.blobs import BlobStore
-from lms.certs import queries
 from lms.certs.core.pdf_signatures import PdfAnswer, Roots, examine_pdf
 from lms.certs.core.problems import CertificateProblem
 from lms.certs.core.protocols import SignerRefused, SignerUnavailable
 from lms.certs.core.reading import read_claim
 from lms.certs.core.trust import Role
 from lms.certs.models import Credential, Paper
-from lms.certs.services import paper_reading
+from lms.certs.queries import credentials as queries
+from lms.certs.queries import signed_papers
 from lms.certs.services.signing import Signing, Unanswered, both_languages, two_lines
 
 LANGUAGES = ("ko", "en")
@@ -44,7 +44,7 @@ def queue_papers(session: Session, template: str, *, logged: bool) -> int:
 
     With `logged` a certificate waits for its log proof, which travels in the paper.
     """
-    fresh = paper_reading.without_papers(session, MOST_AT_ONCE, logged=logged)
+    fresh = signed_papers.without_papers(session, MOST_AT_ONCE, logged=logged)
     for credential_id in fresh:
         session.add_all(
             Paper(credential_id=credential_id, language=language, wanted=template, due=True)
@@ -120,11 +120,11 @@ def make_next(sessions: sessionmaker[Session], signing: Signing, press: Press, a
 
     Nothing is written, and no writer's place taken, where nothing waits or papers are not signed here.
     """
-    if paper_reading.paper_roots(signing.trust) is None:
+    if signed_papers.paper_roots(signing.trust) is None:
         return None
     logged = bool(signing.trust.logs)
     with sessions() as session:
-        if not paper_reading.papers_waiting(session, at, logged=logged):
+        if not signed_papers.papers_waiting(session, at, logged=logged):
             return None
     with sessions.begin() as session:
         queue_papers(session, press.template, logged=logged)
@@ -162,7 +162,7 @@ def _sign(signing: Signing, draft: bytes) -> bytes:
 
 def _check(press: Press, signed: bytes, signing: Signing, at: datetime, issued_at: datetime) -> None:
     """Look at the whole as a verifying person would; what is not good is not kept."""
-    roots = paper_reading.paper_roots(signing.trust)
+    roots = signed_papers.paper_roots(signing.trust)
     if roots is None:
         raise Unanswered(Role.UNIVERSITY)
     answer = press.examine(signed, roots, at, issued_at)

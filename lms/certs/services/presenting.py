@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import User
 from lms.accounts.services.audit import record
-from lms.certs import policy, queries
+from lms.certs import policy
 from lms.certs.core.protocols import Kind
 from lms.certs.core.sd_jwt import ask_for_form, examine_makers, present, read_presentation
 from lms.certs.core.shown import parts
 from lms.certs.core.strict_json import Document, without_proof
 from lms.certs.core.trust import Role
 from lms.certs.models import Credential, SelectiveForm
+from lms.certs.queries import credentials as queries
 from lms.certs.services.asking import ask_signer
 from lms.certs.services.signing import Signing, Unanswered, both_languages
 from lms.errors import N_, Conflict, Invalid

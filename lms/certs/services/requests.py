@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
 from lms.accounts.services.audit import record
-from lms.certs import policy, queries
+from lms.certs import policy
 from lms.certs.models import Credential, IssuanceRequest, RequestState
+from lms.certs.queries import credentials as queries
 from lms.certs.services import letters
 from lms.courses.models import CourseVersion, Enrolment
 from lms.courses.services.enrolling import correct_name

@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
 from lms.accounts.services.audit import record
-from lms.certs import policy, queries
+from lms.certs import policy
 from lms.certs.models import ShareLink
-from lms.certs.services import share_reading
+from lms.certs.queries import credentials as queries
+from lms.certs.queries import share_links
 from lms.errors import N_, Conflict, Invalid, NotFound
 
 DAYS = (1, 7, 30, 90)
@@ -35,7 +36,7 @@ def share(session: Session, actor: User, uuid: str, *, days: int, label: str, at
     label = " ".join(label.split())
     if len(label) > LONGEST_LABEL:
         raise Invalid(N_("Note it in at most %(limit)d characters."), field="label", limit=LONGEST_LABEL)
-    if share_reading.count_open(session, credential, at) >= MOST_OPEN:
+    if share_links.count_open(session, credential, at) >= MOST_OPEN:
         raise Conflict(N_("%(limit)d links are open. End some of them first."), limit=MOST_OPEN)
     link = ShareLink(
         credential_id=credential.id,

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from lms.certs import queries
 from lms.certs.core.problems import StatusProblem
 from lms.certs.core.protocols import Kind
 from lms.certs.core.status import (
@@ -21,6 +20,7 @@ from lms.certs.core.strict_json import Document, canonical
 from lms.certs.core.trust import Role
 from lms.certs.core.verify import verify_status_list
 from lms.certs.models import Purpose, StatusList
+from lms.certs.queries import credentials as queries
 from lms.certs.services.signing import Signing, Unanswered, both_languages, sign_jointly
 
 VALIDITY = timedelta(hours=48)

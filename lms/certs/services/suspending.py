@@ -7,8 +7,9 @@ from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
 from lms.accounts.services.audit import record
-from lms.certs import policy, queries
+from lms.certs import policy
 from lms.certs.models import Credential
+from lms.certs.queries import credentials as queries
 from lms.certs.services import letters
 from lms.certs.services.requests import checked_reason
 

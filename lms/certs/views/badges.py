@@ -3,8 +3,8 @@
 from flask import Blueprint, current_app, request
 from werkzeug.wrappers import Response
 
-from lms.certs import queries
 from lms.certs.core.carriers import Kind
+from lms.certs.queries import credentials as queries
 from lms.web.guard import public
 from lms.web.language import LANGUAGES
 from lms.web.session import session

@@ -12,12 +12,13 @@ from markupsafe import Markup
 from werkzeug.datastructures import FileStorage
 
 from lms.accounts.services.limits import count_try
-from lms.certs import policy, queries
+from lms.certs import policy
 from lms.certs.core.carriers import unpack
 from lms.certs.core.many import Outcome, counts, tell_many, worst, write_report
 from lms.certs.core.sentences import sentence
 from lms.certs.core.verify import Status
 from lms.certs.forms import ManyForm
+from lms.certs.queries import credentials as queries
 from lms.certs.services.tokens import DAYS, make_token
 from lms.db import now
 from lms.web.language import language

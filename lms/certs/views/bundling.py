@@ -4,12 +4,12 @@ from datetime import datetime
 
 from flask import current_app, render_template
 
-from lms.certs import queries
 from lms.certs.core.evidence import Bundle
 from lms.certs.core.times import write_time
 from lms.certs.models import Credential
-from lms.certs.services import paper_reading
-from lms.certs.services.evidence_reading import evidence_pieces
+from lms.certs.queries import credentials as queries
+from lms.certs.queries import signed_papers
+from lms.certs.queries.evidence_files import evidence_pieces
 from lms.web.language import LANGUAGES
 from lms.web.session import blobs, session, settings
 
@@ -17,7 +17,7 @@ from lms.web.session import blobs, session, settings
 def paper_of(credential: Credential, language: str) -> bytes | None:
     """Return the certificate on paper, in either language; None while both organisations are signing it."""
     if signs_papers():
-        kept = paper_reading.paper(session(), credential.id, language)
+        kept = signed_papers.paper(session(), credential.id, language)
         if kept is not None and kept.blob is not None:
             return blobs().get(kept.blob)
         if credential.revoked_at is None:
@@ -35,12 +35,12 @@ def papers_of(credential: Credential) -> set[str]:
     """Return the languages in which the certificate can be had on paper now."""
     if not signs_papers() or credential.revoked_at is not None:
         return set(LANGUAGES)
-    return paper_reading.papers_ready(session(), credential.id)
+    return signed_papers.papers_ready(session(), credential.id)
 
 
 def signs_papers() -> bool:
     """Say whether papers are signed here: the roots of both organisations are pinned."""
-    return paper_reading.paper_roots(queries.pinned_trust(settings().trust)) is not None
+    return signed_papers.paper_roots(queries.pinned_trust(settings().trust)) is not None
 
 
 def bundle_of(credential: Credential, at: datetime) -> Bundle:

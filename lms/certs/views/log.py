@@ -6,10 +6,10 @@ from typing import Any
 from flask import Blueprint, current_app, request
 from werkzeug.wrappers import Response
 
-from lms.certs import queries
 from lms.certs.core.heads import show_entry, show_head
 from lms.certs.core.log import consistency_path
-from lms.certs.services import log_reading
+from lms.certs.queries import credentials as queries
+from lms.certs.queries import log_lines
 from lms.errors import N_, Invalid, NotFound
 from lms.web.guard import public
 from lms.web.session import session, settings
@@ -23,11 +23,11 @@ MOST_LINES = 1_000
 @public
 def head() -> Response:
     """Serve the newest state of the log that both organisations have co-signed."""
-    found = log_reading.newest_head(session())
+    found = log_lines.newest_head(session())
     if found is None:
         raise NotFound(N_("The log has no state yet that both organisations have signed. Come back later."))
-    shown = show_head(log_reading.shown_head(found, _log()))
-    return _json({"head": shown, "signatures": list(log_reading.signatures_of(found))})
+    shown = show_head(log_lines.shown_head(found, _log()))
+    return _json({"head": shown, "signatures": list(log_lines.signatures_of(found))})
 
 
 @blueprint.get("/log/entries")
@@ -35,7 +35,7 @@ def head() -> Response:
 def entries() -> Response:
     """Serve lines of the log, from `start` to before `end`, a thousand at most; they hold hashes only."""
     start, end = _number("start"), _number("end")
-    found = log_reading.log_entries(session(), start, min(end, start + MOST_LINES))
+    found = log_lines.log_entries(session(), start, min(end, start + MOST_LINES))
     return _json({"start": start, "entries": [show_entry(entry) for entry in found]})
 
 
@@ -43,11 +43,11 @@ def entries() -> Response:
 @public
 def heads() -> Response:
     """Serve states of the log that both have co-signed, from the `start`-th on, a thousand at most."""
-    found = log_reading.signed_heads(session(), _number("start"), MOST_LINES)
+    found = log_lines.signed_heads(session(), _number("start"), MOST_LINES)
     shown = [
         {
-            "head": show_head(log_reading.shown_head(one, _log())),
-            "signatures": list(log_reading.signatures_of(one)),
+            "head": show_head(log_lines.shown_head(one, _log())),
+            "signatures": list(log_lines.signatures_of(one)),
         }
         for one in found
     ]
@@ -59,9 +59,9 @@ def heads() -> Response:
 def consistency() -> Response:
     """Prove that the log only grew from `first` to `second` lines."""
     first, second = _number("first"), _number("second")
-    if not 0 < first <= second <= log_reading.log_size(session()):
+    if not 0 < first <= second <= log_lines.log_size(session()):
         raise Invalid(N_("Give two sizes of the log, the smaller one first."), field="first")
-    path = consistency_path(first, second, log_reading.log_nodes(session()))
+    path = consistency_path(first, second, log_lines.log_nodes(session()))
     return _json({"first": first, "second": second, "path": [one.hex() for one in path]})
 
 
@@ -91,7 +91,7 @@ def notices(list_id: int, sha256: str) -> Response:
 
 
 def _log() -> str:
-    return log_reading.log_id(settings().public_url)
+    return log_lines.log_id(settings().public_url)
 
 
 def _number(name: str) -> int:

@@ -6,12 +6,13 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from lms.accounts.services.limits import count_try
-from lms.certs import policy, queries
+from lms.certs import policy
 from lms.certs.core.evidence import write_bundle
 from lms.certs.core.pdf import MAX_PDF_BYTES
 from lms.certs.core.verify import Status, Verdict
 from lms.certs.forms import CorrectForm, SuspendForm, VerifyForm, WithdrawForm
 from lms.certs.models import Credential
+from lms.certs.queries import credentials as queries
 from lms.certs.services import requests, suspending
 from lms.certs.views.bundling import bundle_of, paper_of, papers_of
 from lms.certs.views.showing import show_marks, show_verdict

@@ -5,11 +5,13 @@ from flask_babel import gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from lms.certs import policy, queries
+from lms.certs import policy
 from lms.certs.core.profile_link import linkedin_address
 from lms.certs.core.reading import read_claim
 from lms.certs.forms import ShareForm
-from lms.certs.services import share_reading, sharing
+from lms.certs.queries import credentials as queries
+from lms.certs.queries import share_links
+from lms.certs.services import sharing
 from lms.certs.views.showing import show_marks, show_verdict
 from lms.db import now
 from lms.errors import Invalid
@@ -42,7 +44,7 @@ def share(uuid: object) -> str | Response | tuple[str, int]:
         "certs/share.html",
         form=form,
         credential=credential,
-        links=share_reading.links_of(session(), credential),
+        links=share_links.links_of(session(), credential),
         at=now(),
         start=settings().public_url.rstrip("/"),
         linkedin=linkedin_address(read_claim(credential.document), address),
@@ -62,7 +64,7 @@ def end(link_id: int) -> Response:
 @public
 def show(secret: str) -> Response:
     """Show what a link shares, checked at this moment, until the link ends."""
-    link = share_reading.shared(session(), secret, now())
+    link = share_links.shared(session(), secret, now())
     credential, link_id = link.credential, link.id
     with own_session() as reading:
         content, trust = queries.content_of(credential), queries.pinned_trust(settings().trust)

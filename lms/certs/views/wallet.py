@@ -8,10 +8,11 @@ from flask_babel import gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from lms.certs import policy, queries
+from lms.certs import policy
 from lms.certs.core.shown import CERTIFICATE, DETAILS, EMAIL, HOLDER, LAB, SCORE, parts
 from lms.certs.core.strict_json import Document
 from lms.certs.models import Credential
+from lms.certs.queries import credentials as queries
 from lms.certs.services import presenting
 from lms.db import now
 from lms.errors import Invalid
