@@ -164,6 +164,12 @@ def test_two_kernels_share_neither_random_numbers_nor_memory(open_pair: Open) ->
     assert value(other, look) == "(False, False, [])"
 
 
+def test_whoever_asks_what_a_kernel_is_leaves_its_random_state_alone(open_pair: Open) -> None:
+    """A greeting may be asked twice, and its second answer come when the random state was set already."""
+    look = "import random; before = random.getstate(); get_ipython().kernel.kernel_info"
+    assert value(open_pair(seed=1).kernel, f"{look}; before == random.getstate()") == "True"
+
+
 LOOK_AROUND = """
 import gc, os, random, sys, threading, warnings, numpy
 shell = get_ipython()

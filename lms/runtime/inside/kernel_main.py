@@ -77,9 +77,15 @@ def start(connection: Mapping[str, Any]) -> LabApp:
     asyncio.set_event_loop(None)
     sys.argv[:] = ["ipykernel", "-f", CONNECTION]
     Path(CONNECTION).write_text(json.dumps(connection))
-    in_memory = Config({"HistoryManager": {"hist_file": ":memory:"}})
+    settings = Config(
+        {
+            "HistoryManager": {"hist_file": ":memory:"},
+            # A tip is drawn from the student's random state whenever a client asks what the kernel is.
+            "InteractiveShell": {"enable_tip": False},
+        }
+    )
     app: LabApp = LabApp.instance(
-        kernel_class=LabKernel, connection_file=CONNECTION, log_level=logging.CRITICAL, config=in_memory
+        kernel_class=LabKernel, connection_file=CONNECTION, log_level=logging.CRITICAL, config=settings
     )
     app.initialize()  # type: ignore[no-untyped-call]  # untyped library
     app.log.setLevel(logging.CRITICAL)  # nobody reads it, and every message is logged
