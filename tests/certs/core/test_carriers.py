@@ -132,23 +132,23 @@ def damaged(content: bytes) -> bytes:
     return content.replace(b"{stored}", b"{stoned}")
 
 
-@pytest.mark.parametrize(
-    ("content", "code"),
-    [
-        (b"PK\x03\x04", "zip.broken"),
-        (b"PK\x03\x04" + b"\0" * 100, "zip.broken"),
-        (packed({}), "zip.empty"),
-        (packed({"a": b"{}"})[:-30], "zip.broken"),
-        (with_directory_of(packed({"a": b"{}"}), 2_000_001), "many.too_many"),
-        (with_directory_of(packed({"a": b"{}"}), 3), "zip.broken"),
-        (packed({"a": b" " * 5_000_001}), "file.too_large"),
-        (packed({"a": packed({"b": b"{}"})}), "zip.nested"),
-        (packed({"a": b"{}"}, zipfile.ZIP_BZIP2), "zip.locked"),
-        (packed({"a": b"{}"}, zipfile.ZIP_LZMA), "zip.locked"),
-        (locked(packed({"a": b"{}"})), "zip.locked"),
-        (damaged(packed({"a": b"{stored}"}, zipfile.ZIP_STORED)), "zip.damaged"),
-    ],
-)
+HOSTILE = {
+    "a mark alone": (b"PK\x03\x04", "zip.broken"),
+    "a mark and nothing": (b"PK\x03\x04" + b"\0" * 100, "zip.broken"),
+    "empty": (packed({}), "zip.empty"),
+    "cut off": (packed({"a": b"{}"})[:-30], "zip.broken"),
+    "says millions": (with_directory_of(packed({"a": b"{}"}), 2_000_001), "many.too_many"),
+    "says three": (with_directory_of(packed({"a": b"{}"}), 3), "zip.broken"),
+    "large when unpacked": (packed({"a": b" " * 5_000_001}), "file.too_large"),
+    "one in another": (packed({"a": packed({"b": b"{}"})}), "zip.nested"),
+    "bzip2": (packed({"a": b"{}"}, zipfile.ZIP_BZIP2), "zip.locked"),
+    "lzma": (packed({"a": b"{}"}, zipfile.ZIP_LZMA), "zip.locked"),
+    "with a password": (locked(packed({"a": b"{}"})), "zip.locked"),
+    "damaged": (damaged(packed({"a": b"{stored}"}, zipfile.ZIP_STORED)), "zip.damaged"),
+}
+
+
+@pytest.mark.parametrize(("content", "code"), HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_archive_is_answered(content: bytes, code: str) -> None:
     assert [found for _, found in told({"all.zip": content})] == [code]
 
