@@ -21,8 +21,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.certs.core.mandate import Mandate, read_mandate, write_mandate
 from lms.certs.core.trust import Role
-from lms.certs.services.batches import issue_many
-from lms.certs.services.ceremony import issue
+from lms.certs.services.batches import issue, issue_many
 from lms.certs.services.log import keep_heads_signed
 from lms.certs.services.signing import Signing
 from lms.certs.signer.roster import add_entries, make_entry

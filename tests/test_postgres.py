@@ -22,7 +22,7 @@ from lms.accounts.services.audit import record
 from lms.app import create_app
 from lms.blobs import FolderBlobs
 from lms.certs.models import Credential, IssuanceRequest, RequestState
-from lms.certs.services.ceremony import issue
+from lms.certs.services.batches import issue
 from lms.config import Settings
 from lms.db import make_sessions
 from lms.grading.core.contracts import BoardResult, GradingReport

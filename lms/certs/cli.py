@@ -16,7 +16,7 @@ from lms.certs.core.sentences import sentence
 from lms.certs.core.trust import Role, Trust, TrustedLog, write_trust
 from lms.certs.queries import credentials as queries
 from lms.certs.queries import log_lines, signed_papers
-from lms.certs.services.ceremony import issue
+from lms.certs.services.batches import issue_many
 from lms.certs.services.erasing import erase
 from lms.certs.services.papers import Press, make_next, renew_papers
 from lms.certs.services.signing import Signing
@@ -132,8 +132,8 @@ def issue_now(tools: Tools) -> None:
         click.echo(f"status list: {missing}", err=True)
     with tools.sessions() as session:
         waiting = [request.id for request in queries.requests_under_way(session)]
-    issued = [issue(tools.sessions, request_id, signing, now()) for request_id in waiting]
-    click.echo(f"{sum(1 for found in issued if found)} of {len(waiting)} issued.")
+    issued = issue_many(tools.sessions, waiting, signing, now())
+    click.echo(f"{len(issued)} of {len(waiting)} issued.")
 
 
 @certs.group("log")

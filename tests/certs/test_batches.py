@@ -13,8 +13,7 @@ from lms.certs.core.protocols import Answer, Kind, SignerRefused, SignerWaits
 from lms.certs.core.strict_json import Document
 from lms.certs.core.trust import Role
 from lms.certs.models import Credential, IssuanceRequest, RequestState
-from lms.certs.services.batches import issue_many
-from lms.certs.services.ceremony import issue
+from lms.certs.services.batches import issue, issue_many
 from tests.factories.certs import NOW, KeySigner, Pair, make_enrolment, make_request
 
 Answers = dict[int, Answer]

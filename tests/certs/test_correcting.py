@@ -12,7 +12,7 @@ from lms.certs.core.strict_json import canonical
 from lms.certs.core.verify import verify
 from lms.certs.models import Credential, IssuanceRequest, RequestState
 from lms.certs.queries import credentials as queries
-from lms.certs.services.ceremony import issue
+from lms.certs.services.batches import issue
 from lms.certs.services.requests import correct, request_issuance, revoke
 from lms.certs.services.status import keep_status_lists_fresh
 from lms.errors import Conflict, Invalid, NotAllowed

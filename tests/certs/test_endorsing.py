@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.certs.core.protocols import Kind
 from lms.certs.models import Credential, Endorsement, IssuanceRequest, RequestState
-from lms.certs.services.ceremony import issue
+from lms.certs.services.batches import issue
 from tests.factories.certs import (
     NOW,
     Pair,

@@ -16,7 +16,8 @@ from lms.certs.core.evidence import MISSING, Bundle, check_bundle
 from lms.certs.core.reading import read_claim
 from lms.certs.models import Credential, EvidenceFile, IssuanceRequest
 from lms.certs.queries.evidence_files import evidence_pieces
-from lms.certs.services.ceremony import FIRST_PAUSE, MOST_WAITS, issue
+from lms.certs.services.batches import issue
+from lms.certs.services.ceremony import FIRST_PAUSE, MOST_WAITS
 from lms.certs.services.signing import Signing
 from lms.errors import NotAllowed
 from lms.grading.core.contracts import CheckResult, CheckStatus, GradingReport, ViewReport

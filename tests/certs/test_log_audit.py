@@ -1,6 +1,6 @@
 """The log with two real signers, and the command that compares it with their journals."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,14 +16,14 @@ from lms.certs.cli import certs
 from lms.certs.core.heads import hash_entry, read_entry
 from lms.certs.core.mandate import Mandate
 from lms.certs.core.problems import CertificateProblem
-from lms.certs.core.protocols import Kind, SignerRefused
+from lms.certs.core.protocols import Answer, Kind, SignerRefused, SignerWaits
 from lms.certs.core.sentences import sentence
 from lms.certs.core.strict_json import Document, canonical
 from lms.certs.core.trust import Role, Trust, TrustedLog
 from lms.certs.core.verify import Status
 from lms.certs.models import Credential, LogEntry, LogTree, TreeHead
 from lms.certs.queries import credentials as queries
-from lms.certs.services.ceremony import issue
+from lms.certs.services.batches import issue
 from lms.certs.services.log import PAUSE, keep_heads_signed
 from lms.certs.services.notices import keep_notices_signed
 from lms.certs.services.signing import Signing
@@ -44,11 +44,20 @@ class DirectSigner:
     signer: Signer
 
     def sign(self, document: Document, kind: Kind) -> Document:
-        try:
-            return self.signer.sign(document, kind, now())
-        except CertificateProblem as problem:
-            spoken = (sentence(problem.code, problem.params, language) for language in ("en", "ko"))
-            raise SignerRefused(problem.code, *spoken) from None
+        (answer,) = self.sign_many([document], kind)
+        if isinstance(answer, SignerRefused | SignerWaits):
+            raise answer
+        return answer
+
+    def sign_many(self, documents: Sequence[Document], kind: Kind) -> list[Answer]:
+        return [_told(answer) for answer in self.signer.sign_many(documents, kind, now())]
+
+
+def _told(answer: Document | CertificateProblem) -> Answer:
+    if not isinstance(answer, CertificateProblem):
+        return answer
+    spoken = (sentence(answer.code, answer.params, language) for language in ("en", "ko"))
+    return SignerRefused(answer.code, *spoken)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from lms.accounts.models import Role as Member
 from lms.accounts.models import User
 from lms.certs import panels
 from lms.certs.models import Credential
-from lms.certs.services.ceremony import issue
+from lms.certs.services.batches import issue
 from tests.factories.accounts import make_member, make_user
 from tests.factories.certs import NOW, Pair, make_enrolment, make_request
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.certs.core.reading import read_claim
 from lms.certs.models import Credential
-from lms.certs.services.ceremony import issue
+from lms.certs.services.batches import issue
 from tests.factories.certs import NOW, Pair, facts, make_enrolment, make_request
 
 PLACE = {"rank": 3, "tied": 2, "field": 41, "ranked_on": "2026-11-20"}

@@ -18,7 +18,8 @@ from lms.certs.core.trust import Role, Trust
 from lms.certs.core.verify import Status, verify, verify_status_list
 from lms.certs.models import Credential, IssuanceRequest, RequestState, StatusList
 from lms.certs.queries import credentials as queries
-from lms.certs.services.ceremony import FIRST_PAUSE, issue
+from lms.certs.services.batches import issue
+from lms.certs.services.ceremony import FIRST_PAUSE
 from lms.certs.services.requests import choose_language, request_issuance, retry, revoke
 from lms.certs.services.signing import Signing
 from lms.certs.services.status import VALIDITY, keep_status_lists_fresh

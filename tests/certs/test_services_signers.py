@@ -18,7 +18,7 @@ from lms.certs.core.trust import Role, Trust
 from lms.certs.core.verify import Status, verify
 from lms.certs.models import IssuanceRequest, Paper, RequestState
 from lms.certs.queries import credentials as queries
-from lms.certs.services.ceremony import issue
+from lms.certs.services.batches import issue
 from lms.certs.services.log import keep_heads_signed
 from lms.certs.services.papers import Press, make_next
 from lms.certs.services.signing import Signing

@@ -20,7 +20,7 @@ from lms.certs.core.trust import write_trust
 from lms.certs.models import Credential, IssuanceRequest, RequestState
 from lms.certs.queries.credentials import content_of
 from lms.certs.services import requests
-from lms.certs.services.ceremony import issue
+from lms.certs.services.batches import issue
 from lms.certs.services.status import keep_status_lists_fresh
 from lms.config import Settings
 from tests.factories.accounts import make_member, make_user

@@ -15,7 +15,7 @@ from lms.certs.core.evidence import read_bundle
 from lms.certs.core.trust import write_trust
 from lms.certs.models import Credential
 from lms.certs.queries import credentials as queries
-from lms.certs.services.ceremony import issue
+from lms.certs.services.batches import issue
 from lms.certs.verifier import main
 from lms.config import Settings
 from tests.factories.accounts import make_member

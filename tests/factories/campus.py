@@ -12,7 +12,7 @@ from lms.accounts.models import LinkPurpose, OrganisationKind, Role, User
 from lms.accounts.services.links import make_link
 from lms.blobs import BlobStore, FolderBlobs
 from lms.certs.core.trust import write_trust
-from lms.certs.services.ceremony import issue
+from lms.certs.services.batches import issue
 from lms.certs.services.log import keep_heads_signed
 from lms.certs.services.requests import request_issuance
 from lms.certs.services.sharing import share

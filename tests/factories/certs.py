@@ -24,7 +24,7 @@ from lms.certs.core.strict_json import Document, sha256_of
 from lms.certs.core.trust import Role, Trust, TrustedLog, TrustedParty
 from lms.certs.core.witness import Witness, review_head
 from lms.certs.models import Credential, IssuanceRequest
-from lms.certs.services.ceremony import issue
+from lms.certs.services.batches import issue
 from lms.certs.services.requests import request_issuance
 from lms.certs.services.signing import Signing
 from lms.courses.models import Cohort, Course, CourseVersion, Enrolment

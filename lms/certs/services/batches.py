@@ -1,10 +1,11 @@
-"""Many certificates at once: each goes its own way, but the signers are asked for many in one request.
+"""The ceremony: freeze the documents, ask the university, ask the company, check the whole, keep it.
 
-What one request meets concerns no other: a refusal, a missing name or a damaged fact is noted with that one
-alone. As in the ceremony of one, nothing is locked while a signer is asked, and any step may be repeated.
+The signers are asked for many in one request, but each certificate goes its own way: a refusal, a missing
+name or a damaged fact is noted with that one alone. Nothing is locked while a signer is asked, and any step
+may be repeated.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
@@ -30,10 +31,20 @@ MOST_WRITTEN = 10
 _T = TypeVar("_T")
 
 
+def issue(
+    sessions: sessionmaker[Session], request_id: int, signing: Signing, at: datetime
+) -> Credential | None:
+    """Carry a request as far as it goes now; return its credential once both signatures are there.
+
+    Safe to repeat and to run twice at once. Nothing is visible to anyone before both have signed.
+    """
+    return next(iter(issue_many(sessions, [request_id], signing, at)), None)
+
+
 def issue_many(
     sessions: sessionmaker[Session], request_ids: Iterable[int], signing: Signing, at: datetime
 ) -> list[Credential]:
-    """Carry many requests as far as they go now, each as `ceremony.issue` does; return what was issued."""
+    """Carry many requests as far as they go now, each as `issue` says; return what was issued."""
     issued: list[Credential] = []
     for part in _parts(sorted(set(request_ids)), MOST_ASKED):
         issued += _Batch(sessions, signing, at).carry(part)
@@ -106,14 +117,14 @@ class _Batch:
 
     def _frozen(self, lists: dict[int, list[int]]) -> list[int]:
         """Write the documents."""
-        problems: dict[int, CertificateProblem] = {}
+        problems: dict[int, CertificateProblem | Unanswered] = {}
         for part in _parts(list(lists), MOST_WRITTEN):
             with self.sessions.begin() as session:
                 for request_id in part:
                     try:
                         with session.begin_nested():
                             freeze(session, request_id, lists[request_id], self.signing, self.at)
-                    except CertificateProblem as problem:
+                    except (CertificateProblem, Unanswered) as problem:
                         problems[request_id] = problem
         return self._without(list(lists), problems)
 
@@ -161,7 +172,7 @@ class _Batch:
         return issued
 
     def _without(
-        self, ready: list[int], problems: dict[int, CertificateProblem] | dict[int, Unanswered]
+        self, ready: list[int], problems: Mapping[int, CertificateProblem | Unanswered]
     ) -> list[int]:
         """Note what came between with each that it came between."""
         for request_id, problem in problems.items():

@@ -1,4 +1,4 @@
-"""The ceremony: freeze the document, ask the university, ask the company, check the whole, keep it.
+"""The steps of the ceremony within the database; `batches` takes certificates through them.
 
 Every step is a short transaction of its own and nothing is locked while a signer is asked: a worker may be
 killed between any two steps, and whoever repeats the ceremony carries on from the last one.
@@ -13,9 +13,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from lms.accounts.services.audit import record
 from lms.certs import policy
 from lms.certs.core.document import SUSPENSION_STATUS, StatusEntry, build_credential
-from lms.certs.core.problems import CertificateProblem, DocumentProblem
+from lms.certs.core.problems import DocumentProblem
 from lms.certs.core.proofs import attach
-from lms.certs.core.protocols import Kind
 from lms.certs.core.reading import read_claim
 from lms.certs.core.strict_json import Document, canonical, sha256_of
 from lms.certs.core.trust import Role
@@ -24,11 +23,10 @@ from lms.certs.models import Credential, IssuanceRequest, Purpose, RequestState
 from lms.certs.queries import credentials as queries
 from lms.certs.services import letters
 from lms.certs.services.claims import write_claim
-from lms.certs.services.endorsing import keep_endorsement
 from lms.certs.services.evidence import bind, wait_for_views
 from lms.certs.services.log import log_issued
-from lms.certs.services.signing import Signing, Unanswered, ask, both_languages
-from lms.certs.services.status import open_status_list, renew_status_list, take_status_place
+from lms.certs.services.signing import Signing, Unanswered
+from lms.certs.services.status import open_status_list, take_status_place
 
 WAITING = {
     Role.UNIVERSITY: RequestState.WAITING_FOR_UNIVERSITY,
@@ -38,41 +36,6 @@ FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=10)
 MOST_WAITS = 120
 """How often, `FIRST_PAUSE` apart, a certificate waits for evidence; then it is issued without."""
-
-
-def issue(
-    sessions: sessionmaker[Session], request_id: int, signing: Signing, at: datetime
-) -> Credential | None:
-    """Carry a request as far as it goes now; return its credential once both signatures are there.
-
-    Safe to repeat and to run twice at once. Nothing is visible to anyone before both have signed.
-    """
-    with sessions.begin() as session:
-        lists = prepare(session, request_id, at)
-    if lists is None:
-        return None
-    try:
-        for list_id in lists:
-            renew_status_list(sessions, list_id, signing, at)
-    except Unanswered as missing:
-        wait(sessions, request_id, missing, at)
-        return None
-    try:
-        keep_endorsement(sessions, request_id, signing, at)
-        with sessions.begin() as session:
-            freeze(session, request_id, lists, signing, at)
-        for role in Role:
-            _collect(sessions, request_id, role, signing, at)
-        with sessions.begin() as session:
-            return complete(session, request_id, signing, at)
-    except Unanswered as missing:
-        if missing.final:
-            refuse(sessions, request_id, missing.refusal, at)
-        else:
-            wait(sessions, request_id, missing, at)
-    except CertificateProblem as problem:
-        refuse(sessions, request_id, both_languages(problem.code, problem.params), at)
-    return None
 
 
 def take(session: Session, request_id: int, at: datetime) -> IssuanceRequest:
@@ -121,21 +84,6 @@ def freeze(session: Session, request_id: int, lists: list[int], signing: Signing
     whole = replace(claim, evidence=bound or claim.evidence, endorsement=kept.document if kept else None)
     request.document = build_credential(whole)
     request.tries = 0  # waiting for a signer is another matter
-
-
-def _collect(
-    sessions: sessionmaker[Session], request_id: int, role: Role, signing: Signing, at: datetime
-) -> None:
-    with sessions.begin() as session:
-        request = queries.request(session, request_id)
-        document = request.document
-        if document is None or role in request.proofs or request.state not in queries.UNDER_WAY:
-            return
-    proof = ask(signing, role, document, Kind.CREDENTIAL, at)
-    with sessions.begin() as session:
-        request = take(session, request_id, at)
-        if request.document == document and request.state in queries.UNDER_WAY:
-            request.proofs = {str(role): proof, **request.proofs}
 
 
 def complete(session: Session, request_id: int, signing: Signing, at: datetime) -> Credential | None:

@@ -17,8 +17,7 @@ from lms.certs.core.trust import Role
 from lms.certs.core.witness import MOST_ENTRIES, write_head_request
 from lms.certs.models import Credential, LogEntry, LogTree, TreeHead
 from lms.certs.queries import log_lines
-from lms.certs.services.asking import ask_signer
-from lms.certs.services.signing import Signing, Unanswered, both_languages
+from lms.certs.services.signing import Signing, Unanswered, ask_signer, both_languages
 
 LONGEST_WAIT = timedelta(minutes=4)
 """A head that waits longer is dated anew: signers vouch for the present only."""

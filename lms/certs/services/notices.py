@@ -10,8 +10,7 @@ from lms.certs.core.protocols import Kind
 from lms.certs.core.trust import Role
 from lms.certs.models import Notice
 from lms.certs.queries import log_lines
-from lms.certs.services.asking import ask_signer
-from lms.certs.services.signing import Signing, Unanswered, both_languages
+from lms.certs.services.signing import Signing, Unanswered, ask_signer, both_languages
 
 MOST_AT_ONCE = 50
 PAUSE = timedelta(seconds=30)

@@ -17,8 +17,7 @@ from lms.certs.core.strict_json import Document, without_proof
 from lms.certs.core.trust import Role
 from lms.certs.models import Credential, SelectiveForm
 from lms.certs.queries import credentials as queries
-from lms.certs.services.asking import ask_signer
-from lms.certs.services.signing import Signing, Unanswered, both_languages
+from lms.certs.services.signing import Signing, Unanswered, ask_signer, both_languages
 from lms.errors import N_, Conflict, Invalid
 
 MOST_AT_ONCE = 20

@@ -11,7 +11,6 @@ from lms.certs.core.heads import HeadSigner
 from lms.certs.core.joint import Finding, examine_signature
 from lms.certs.core.proofs import attach
 from lms.certs.core.protocols import (
-    Answer,
     Kind,
     SignerClient,
     SignerRefused,
@@ -85,14 +84,22 @@ def ask(signing: Signing, role: Role, document: Document, kind: Kind, at: dateti
     Raises:
         Unanswered: no signer, no answer, a refusal, or a proof that its pinned key did not make.
     """
+    return _believed(signing, role, document, kind, ask_signer(signing, role, document, kind), at=at)
+
+
+def ask_signer(signing: Signing, role: Role, request: Document, kind: Kind) -> Document:
+    """Return the answer of an organisation's signer; whether it holds is for the caller to see.
+
+    Raises:
+        Unanswered: no signer, no answer, or a refusal.
+    """
     signer = _signer(signing, role)
     try:
-        answer: Answer = signer.sign(document, kind)
+        return signer.sign(request, kind)
     except SignerUnavailable:
         raise Unanswered(role) from None
     except (SignerRefused, SignerWaits) as said:
-        answer = said
-    return _believed(signing, role, document, kind, answer, at=at)
+        raise _unanswered(role, said) from None
 
 
 def ask_many(
@@ -111,6 +118,8 @@ def ask_many(
     found: list[Document | Unanswered] = []
     for document, answer in zip(documents, answers, strict=True):
         try:
+            if isinstance(answer, SignerRefused | SignerWaits):
+                raise _unanswered(role, answer)
             found.append(_believed(signing, role, document, kind, answer, at=at))
         except Unanswered as missing:
             found.append(missing)
@@ -124,12 +133,14 @@ def _signer(signing: Signing, role: Role) -> SignerClient:
     return signer
 
 
+def _unanswered(role: Role, said: SignerRefused | SignerWaits) -> Unanswered:
+    spoken = two_lines(said.sentence or said.code, said.korean)
+    return Unanswered(role, spoken, waits=isinstance(said, SignerWaits))
+
+
 def _believed(
-    signing: Signing, role: Role, document: Document, kind: Kind, answer: Answer, *, at: datetime
+    signing: Signing, role: Role, document: Document, kind: Kind, answer: Document, *, at: datetime
 ) -> Document:
-    if isinstance(answer, SignerRefused | SignerWaits):
-        said = two_lines(answer.sentence or answer.code, answer.korean)
-        raise Unanswered(role, said, waits=isinstance(answer, SignerWaits))
     for finding in _against(signing, role, {**document, "proof": [answer]}, kind, at):
         # A key that was rotated at the signer a moment ago: the trust file will follow.
         waits = finding.code == "proof.unknown_key"
