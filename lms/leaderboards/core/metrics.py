@@ -1,0 +1,202 @@
+"""Metrics by their name in scikit-learn, and what each row of predictions lost.
+
+A board ranks by the unrounded value of a metric; tie groups and the Ladder need each row's loss, which only
+additive metrics have. scikit-learn is imported when the first file is scored, not when a page is drawn.
+"""
+
+import functools
+import importlib
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lms.errors import N_, Invalid
+from lms.leaderboards.core.predictions import Kind
+
+LEAST_PROBABILITY = 1e-3
+"""Probabilities are moved this far from 0 and 1 before a logarithm is taken.
+
+One row of probability 0 would cost infinitely much; and a file whose probabilities differ from row to row by
+many orders of magnitude reads the labels of its rows out of the digits of one score (arXiv 1707.01825).
+"""
+
+Floats = NDArray[np.float64]
+Score = Callable[[Any, Any], float]
+Losses = Callable[[Any, Any], Floats]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One way to compare predictions with the truth."""
+
+    name: str
+    direction: Literal["max", "min"]
+    kind: Kind
+    score: Score
+    losses: Losses | None = None  # of each row; their mean orders files as the score does
+    shares: bool = False  # whether losses are 0 or 1
+
+    @property
+    def additive(self) -> bool:
+        """Say whether the score is a mean over rows."""
+        return self.losses is not None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one file got on some rows; `losses` are None for a metric that is no mean over rows.
+
+    Shape:
+        losses (rows,)
+    """
+
+    score: float
+    losses: Floats | None
+
+
+def metric(name: str) -> Metric:
+    """Return a metric.
+
+    Raises:
+        Invalid: there is none of this name.
+    """
+    found = METRICS.get(name)
+    if found is None:
+        known = ", ".join(sorted(METRICS))
+        raise Invalid(
+            N_('There is no metric "%(name)s". Take one of: %(known)s; or bring a scorer of your own.'),
+            name=name[:60],
+            known=known,
+        )
+    return found
+
+
+def evaluate(
+    found: Metric, truth: Sequence[Any], predicted: Sequence[Any], rows: Sequence[int]
+) -> Evaluation:
+    """Score predictions on some rows.
+
+    Args:
+        found: the metric.
+        truth: the true value of each row.
+        predicted: what the file says for each row, as `read_predictions` gives it.
+        rows: which rows count, by number.
+
+    Raises:
+        Invalid: the metric is not defined on these rows, for example one class only.
+    """
+    actual, said = (_array(found, values)[list(rows)] for values in (truth, predicted))
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a class that nobody predicted, squares beyond every number
+        score = _score(found, actual, said)
+        losses = found.losses(actual, said) if found.losses is not None else None
+    if not math.isfinite(score):
+        raise Invalid(
+            N_('"%(name)s" has no value for these predictions. Look whether they are all the same.'),
+            name=found.name,
+        )
+    return Evaluation(score, losses)
+
+
+def _score(found: Metric, actual: Any, said: Any) -> float:
+    try:
+        return float(found.score(actual, said))
+    except ValueError:  # not defined on such values
+        return math.nan
+
+
+def _array(found: Metric, values: Sequence[Any]) -> Any:
+    return np.asarray(values, dtype=str if found.kind is Kind.LABEL else np.float64)
+
+
+def _library(name: str, **settings: Any) -> Score:
+    def score(actual: Any, said: Any) -> float:
+        measure = getattr(_metrics(), name)
+        return float(measure(actual, said, **settings))
+
+    return score
+
+
+@functools.cache
+def _metrics() -> Any:
+    return importlib.import_module("sklearn.metrics")
+
+
+def _ranking(name: str) -> Score:
+    """Wrap a metric of probabilities against a truth of 0 and 1."""
+
+    def score(actual: Any, said: Any) -> float:
+        if len(np.unique(actual)) < 2:  # noqa: PLR2004  # not defined on one class
+            return math.nan
+        return float(getattr(_metrics(), name)(actual, said))
+
+    return score
+
+
+def _log_losses(actual: Floats, said: Floats) -> Floats:
+    likely = np.clip(said, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    losses: Floats = -np.where(actual == 1, np.log(likely), np.log1p(-likely))
+    return losses
+
+
+def _mean_of(losses: Losses) -> Score:
+    return lambda actual, said: float(losses(actual, said).mean())
+
+
+def _mistakes(actual: Any, said: Any) -> Floats:
+    wrong: Floats = np.asarray(actual != said, dtype=np.float64)
+    return wrong
+
+
+def _squares(actual: Floats, said: Floats) -> Floats:
+    return np.square(actual - said)
+
+
+def _distances(actual: Floats, said: Floats) -> Floats:
+    return np.abs(actual - said)
+
+
+def _log_squares(actual: Floats, said: Floats) -> Floats:
+    losses: Floats = np.square(np.log1p(actual) - np.log1p(np.maximum(said, 0)))
+    return losses
+
+
+def _labels(name: str, measure: str, **settings: Any) -> Metric:
+    return Metric(name, "max", Kind.LABEL, _library(measure, **settings))
+
+
+def _error(name: str, measure: str, losses: Losses | None = None) -> Metric:
+    return Metric(name, "min", Kind.NUMBER, _library(measure), losses)
+
+
+_ALL = (
+    Metric("accuracy", "max", Kind.LABEL, _library("accuracy_score"), _mistakes, shares=True),
+    _labels("balanced_accuracy", "balanced_accuracy_score"),
+    _labels("f1_macro", "f1_score", average="macro", zero_division=0),
+    _labels("f1_micro", "f1_score", average="micro", zero_division=0),
+    _labels("f1_weighted", "f1_score", average="weighted", zero_division=0),
+    _labels("precision_macro", "precision_score", average="macro", zero_division=0),
+    _labels("recall_macro", "recall_score", average="macro", zero_division=0),
+    _labels("jaccard_macro", "jaccard_score", average="macro", zero_division=0),
+    _labels("matthews_corrcoef", "matthews_corrcoef"),
+    _labels("cohen_kappa", "cohen_kappa_score"),
+    Metric("roc_auc", "max", Kind.PROBABILITY, _ranking("roc_auc_score")),
+    Metric("average_precision", "max", Kind.PROBABILITY, _ranking("average_precision_score")),
+    Metric("log_loss", "min", Kind.PROBABILITY, _mean_of(_log_losses), _log_losses),
+    Metric("brier_score", "min", Kind.PROBABILITY, _library("brier_score_loss"), _squares),
+    _error("mean_squared_error", "mean_squared_error", _squares),
+    _error("root_mean_squared_error", "root_mean_squared_error", _squares),
+    _error("mean_absolute_error", "mean_absolute_error", _distances),
+    _error("mean_squared_log_error", "mean_squared_log_error", _log_squares),
+    _error("median_absolute_error", "median_absolute_error"),
+    _error("max_error", "max_error"),
+    _error("mean_absolute_percentage_error", "mean_absolute_percentage_error"),
+    Metric("r2", "max", Kind.NUMBER, _library("r2_score")),
+    Metric("explained_variance", "max", Kind.NUMBER, _library("explained_variance_score")),
+)
+METRICS: Mapping[str, Metric] = {one.name: one for one in _ALL}
