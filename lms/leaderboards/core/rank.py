@@ -8,10 +8,12 @@ where their score puts them and take no place.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 Direction = Literal["max", "min"]
+UNTIMED = datetime.min.replace(tzinfo=UTC)
+"""The time of every entry where the ordinals alone tell the order of receipt."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +21,9 @@ class Scored:
     """One entry as the ranking sees it."""
 
     competitor: int | None  # None: a reference row
-    entry: int  # ordinal of the entry; the smaller came first where two times are equal
+    entry: int  # ordinal of receipt; the smaller came first where two times are equal
     score: float  # unrounded
-    received_at: datetime
+    received_at: datetime = UNTIMED
 
 
 @dataclass(frozen=True)
