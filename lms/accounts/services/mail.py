@@ -1,5 +1,7 @@
 """Mail is a row first: written in the transaction that causes it, sent by the worker."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -14,12 +16,21 @@ LONGEST_ERROR = 300
 
 def queue_mail(session: Session, to: str, subject: str, body: str) -> OutgoingMail:
     """Queue a mail; the worker sends it once this transaction is final."""
-    mail = OutgoingMail(
-        recipient=to, subject=" ".join(subject.split())[:LONGEST_SUBJECT], body=body, created_at=now()
-    )
-    session.add(mail)
-    session.flush()
+    (mail,) = queue_mails(session, [(to, subject, body)])
     return mail
+
+
+def queue_mails(session: Session, mails: Iterable[tuple[str, str, str]]) -> list[OutgoingMail]:
+    """Queue many at once, each as `queue_mail` does: to whom, subject, body."""
+    queued = [
+        OutgoingMail(
+            recipient=to, subject=" ".join(subject.split())[:LONGEST_SUBJECT], body=body, created_at=now()
+        )
+        for to, subject, body in mails
+    ]
+    session.add_all(queued)
+    session.flush()
+    return queued
 
 
 def queue_letter(session: Session, to: str, kind: str, language: str, **params: str) -> OutgoingMail:

@@ -12,6 +12,7 @@ from lms.certs.core.document import CONTEXT, DEMO_CUSTODY, Achievement, Claim, P
 from lms.certs.core.joint import CLOCK_SKEW, Finding, examine_signature
 from lms.certs.core.problems import CertificateProblem, DocumentProblem
 from lms.certs.core.proofs import Suite
+from lms.certs.core.seen import Seen
 from lms.certs.core.strict_json import Document, canonical, without_proof
 from lms.certs.core.times import read_time, write_time
 from lms.certs.core.trust import Role, Trust
@@ -136,22 +137,26 @@ def read_endorsement(document: Document) -> Endorsement:
 
 
 def examine_endorsement(
-    claim: Claim, trust: Trust, at: datetime, proven: datetime | None = None
+    claim: Claim, trust: Trust, at: datetime, proven: datetime | None = None, seen: Seen | None = None
 ) -> tuple[Finding, ...]:
     """Say what speaks against the endorsement that a certificate carries; nothing, where it has none.
 
     Args:
         proven: when the certificate, and so its endorsement, was signed at the latest, as a log shows.
+        seen: what was found of other certificates with the same `trust` and `at`: most carry the same one.
     """
-    if claim.endorsement is None:
+    document = claim.endorsement
+    if document is None:
         return ()
     try:
-        endorsement = read_endorsement(claim.endorsement)
+        endorsement = read_endorsement(document)
     except DocumentProblem as problem:
         return (Finding(problem.code, problem.params),)
-    against = [*_against_content(endorsement, claim, at)]
-    against += against_proof(claim.endorsement, claim.company.did, trust, at, proven)
-    return tuple(against)
+    against_signature = (seen or Seen()).once(
+        ("endorsement", canonical(document), claim.company.did, proven),
+        lambda: tuple(against_proof(document, claim.company.did, trust, at, proven)),
+    )
+    return (*_against_content(endorsement, claim, at), *against_signature)
 
 
 def against_proof(

@@ -1,10 +1,12 @@
 """Is this certificate good? One answer from the file, the trust file and what is at hand, offline."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
 
 from lms.certs.core.carriers import Kind, open_carrier
 from lms.certs.core.document import CONTEXT, SHARED_KERNEL, Claim, StatusEntry
@@ -25,6 +27,7 @@ from lms.certs.core.log_proofs import examine_log_proof, proof_at_hand
 from lms.certs.core.notices import examine_notices, notice_address
 from lms.certs.core.problems import CertificateProblem, DocumentProblem, StatusProblem, Unreadable
 from lms.certs.core.reading import read_claim
+from lms.certs.core.seen import Seen
 from lms.certs.core.status import REVOCATION, SUSPENSION, StatusList, is_set, read_status_list
 from lms.certs.core.strict_json import Document, read_object, sha256_of
 from lms.certs.core.times import write_time
@@ -73,22 +76,27 @@ def verify(
     at: datetime,
     *,
     log_proof: bytes | None = None,
+    seen: Seen | None = None,
 ) -> Verdict:
-    """Examine a certificate: JSON, or a PDF, PNG or SVG that carries it.
+    """Examine a certificate: JSON, or a PDF, PNG, SVG or holder's bundle that carries it.
 
     Args:
         content: the file.
         trust: the pinned organisations and logs.
-        resources: status lists by address, and DID documents by DID.
+        resources: status lists by address, and DID documents by DID; they count before those of a bundle.
         at: the moment for which the answer holds.
         log_proof: that the log holds the certificate, where the file itself does not carry it.
+        seen: what was found of others with the same `trust` and `at`, and of this one's proofs.
     """
+    seen = seen or Seen()
     try:
         carried = open_carrier(content)
         document = _read_document(carried.credential)
         sha256 = sha256_of(document)
     except Unreadable as problem:
         return Verdict(Status.UNREADABLE, (Finding(problem.code, problem.params),))
+    if carried.resources:  # both are only read, though a chain of maps asks for more
+        resources = ChainMap(cast("Any", resources), cast("Any", carried.resources))
     if "signatures" in document:
         return _verify_presentation(document, trust, resources, at)
     try:
@@ -98,14 +106,19 @@ def verify(
     proof = log_proof or carried.log_proof or proof_at_hand(resources, document, trust)
     log = examine_log_proof(proof, document, trust, at)
     dids = claim.university.did, claim.company.did
-    signatures = _signatures(document, dids, trust, at, log.proven)
+    known = {
+        role: seen.signature(sha256, did, role, document.get("proof"))
+        for did, role in zip(dids, Role, strict=True)
+        if log.proven is None
+    }
+    signatures = _signatures(document, dids, trust, at, proven=log.proven, known=known)
     paper = _examine_paper(content, carried.kind, claim, trust, at)
-    noted, unlisted = _examine_statuses(claim, trust, resources, at)
+    noted, unlisted = _examine_statuses(claim, trust, resources, at, seen)
     findings = (
         *_against_joint(document, signatures, trust),
         *_against_dates(claim, at),
         *_against_did_documents(signatures, trust, resources),
-        *examine_endorsement(claim, trust, at, log.proven),
+        *examine_endorsement(claim, trust, at, log.proven, seen),
         *examine_notices(resources, notice_address(claim.status.url, sha256), sha256, dids, trust),
         *log.findings,
         *(paper.findings if paper else ()),
@@ -119,7 +132,10 @@ def verify(
 def _verify_presentation(
     document: Document, trust: Trust, resources: Mapping[str, bytes], at: datetime
 ) -> Verdict:
-    """Examine what a holder shows of a certificate; its hash is hidden, so no log can be asked."""
+    """Examine what a holder shows of a certificate.
+
+    No log can be asked, for no proof is shown; notices of withdrawal only where the hash is.
+    """
     from lms.certs.core.sd_jwt import examine_makers, read_presentation  # noqa: PLC0415 - for these only
 
     try:
@@ -127,9 +143,12 @@ def _verify_presentation(
     except DocumentProblem as problem:
         return Verdict(Status.REFUSED, (Finding(problem.code, problem.params),))
     claim, signatures = presented.claim, examine_makers(presented, trust, at)
-    noted, unlisted = _examine_statuses(claim, trust, resources, at)
+    noted, unlisted = _examine_statuses(claim, trust, resources, at, Seen())
+    dids = claim.university.did, claim.company.did
+    address = notice_address(claim.status.url, presented.sha256)
     findings = (
         *(finding for signature in signatures for finding in signature.findings),
+        *examine_notices(resources, address, presented.sha256, dids, trust),
         *((Finding("proofs.same_key", {}),) if same_key(signatures, trust) else ()),
         *_against_dates(claim, at),
         *_against_did_documents(signatures, trust, resources),
@@ -168,7 +187,7 @@ def verify_status_list(content: bytes, trust: Trust, at: datetime) -> StatusList
     if document.get("@context") != [CREDENTIALS_V2]:
         raise StatusProblem("status.shape")
     edition = read_status_list(document)
-    signatures = _signatures(document, (edition.university_did, edition.company_did), trust, at, None)
+    signatures = _signatures(document, (edition.university_did, edition.company_did), trust, at)
     for finding in _against_joint(document, signatures, trust):
         raise StatusProblem("status.not_joint", reason=finding.code)
     if edition.valid_from > at + CLOCK_SKEW:
@@ -204,13 +223,15 @@ def _signatures(
     dids: tuple[str, str],
     trust: Trust,
     at: datetime,
-    proven: datetime | None,
+    *,
+    proven: datetime | None = None,
+    known: Mapping[Role, Signature | None] = MappingProxyType({}),
 ) -> tuple[Signature, Signature]:
-    university, company = dids
-    return (
-        examine_signature(document, university, Role.UNIVERSITY, trust, at, proven=proven),
-        examine_signature(document, company, Role.COMPANY, trust, at, proven=proven),
+    university, company = (
+        known.get(role) or examine_signature(document, did, role, trust, at, proven=proven)
+        for did, role in zip(dids, Role, strict=True)
     )
+    return university, company
 
 
 def _examine_paper(
@@ -283,12 +304,17 @@ def _examine_statuses(
     trust: Trust,
     resources: Mapping[str, bytes],
     at: datetime,
+    seen: Seen,
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
     """Return what the status lists say against the certificate, and what stays unknown."""
     named = [(claim.status, REVOCATION)]
     if claim.suspension is not None:
         named.append((claim.suspension, SUSPENSION))
-    found = [_examine_status(claim, each, trust, resources, at) for each in named]
+
+    def look(content: bytes) -> StatusList:
+        return seen.once(("list", content), lambda: verify_status_list(content, trust, at))
+
+    found = [_examine_status(claim, each, resources, look) for each in named]
     against = tuple(finding for known, _ in found for finding in known)
     return against, tuple(finding for _, unknown in found for finding in unknown)
 
@@ -296,16 +322,15 @@ def _examine_statuses(
 def _examine_status(
     claim: Claim,
     named: tuple[StatusEntry, str],
-    trust: Trust,
     resources: Mapping[str, bytes],
-    at: datetime,
+    examine: Callable[[bytes], StatusList],
 ) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
     entry, purpose = named
     content = resources.get(entry.url)
     if content is None:
         return (), (Finding("status.unreachable", {"url": entry.url}),)
     try:
-        edition = verify_status_list(content, trust, at)
+        edition = examine(content)
         _check_named_list(edition, claim, entry, purpose)
         is_noted = is_set(edition.encoded, entry.index)
     except CertificateProblem as problem:
@@ -339,5 +364,7 @@ def _notices(facts: Facts, kind: Kind, paper: "PdfAnswer | None") -> Iterator[Fi
         yield Finding("notice.pdf_page", {})
     if kind in {Kind.PNG, Kind.SVG}:
         yield Finding("notice.picture", {})
+    if kind is Kind.ZIP:
+        yield Finding("notice.bundle", {})
     yield from facts.university.notices
     yield from facts.company.notices

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -125,9 +125,12 @@ def requests_under_way(session: Session) -> Sequence[IssuanceRequest]:
     ).all()
 
 
-def due_status_lists(session: Session, at: datetime, least_left: timedelta) -> list[int]:
+def due_status_lists(
+    session: Session, at: datetime, least_left: timedelta, among: Collection[int] | None = None
+) -> list[int]:
     """Return the lists that must be signed: never signed, running out, or behind what was decided."""
-    lists = session.scalars(select(StatusList).order_by(StatusList.id)).all()
+    wanted = select(StatusList).order_by(StatusList.id)
+    lists = session.scalars(wanted if among is None else wanted.where(StatusList.id.in_(among))).all()
     return [item.id for item in lists if _is_due(session, item, at, least_left)]
 
 

@@ -1,32 +1,39 @@
 """The ceremony: freeze the documents, ask the university, ask the company, check the whole, keep it.
 
-The signers are asked for many in one request, but each certificate goes its own way: a refusal, a missing
-name or a damaged fact is noted with that one alone. Nothing is locked while a signer is asked, and any step
-may be repeated.
+The signers are asked for many in one request and the database is moved many rows at a time, but each
+certificate goes its own way: a refusal, a missing name or a damaged fact is noted with that one alone.
+Nothing is locked while a signer is asked, and any step may be repeated.
 """
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import select
+import structlog
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
-from lms.certs.core.problems import CertificateProblem
+from lms.certs.core.problems import CertificateProblem, DocumentProblem
 from lms.certs.core.protocols import Kind
+from lms.certs.core.seen import Seen
 from lms.certs.core.trust import Role
-from lms.certs.models import Credential, IssuanceRequest
-from lms.certs.queries import credentials as queries
-from lms.certs.services.ceremony import complete, freeze, prepare, refuse, take, wait
+from lms.certs.models import Credential
+from lms.certs.queries import under_way
+from lms.certs.services.ceremony import Problem, Whole, examine, keep, keep_proofs, prepare, put_off
 from lms.certs.services.endorsing import keep_endorsement
-from lms.certs.services.signing import Signing, Unanswered, ask_many, both_languages
-from lms.certs.services.status import renew_status_list
+from lms.certs.services.signing import Signing, Unanswered, ask_many
+from lms.certs.services.status import due_lists, renew_status_list
+from lms.certs.services.writing import freeze
+
+log = structlog.get_logger()
 
 MOST_ASKED = 100
-"""So many documents go in one request to a signer."""
-MOST_WRITTEN = 10
-"""So many requests are moved in one transaction: others write too."""
+"""So many documents go in one request to a signer, and so many requests are moved in one transaction."""
+LANES = 3
+"""So many parts are under way at once: while one waits for a signer, others are written or checked."""
 
 _T = TypeVar("_T")
 
@@ -45,10 +52,12 @@ def issue_many(
     sessions: sessionmaker[Session], request_ids: Iterable[int], signing: Signing, at: datetime
 ) -> list[Credential]:
     """Carry many requests as far as they go now, each as `issue` says; return what was issued."""
-    issued: list[Credential] = []
-    for part in _parts(sorted(set(request_ids)), MOST_ASKED):
-        issued += _Batch(sessions, signing, at).carry(part)
-    return issued
+    parts = list(_parts(sorted(set(request_ids)), MOST_ASKED))
+    batch = _Batch(sessions, signing, at)
+    if len(parts) <= 1:
+        return [credential for part in parts for credential in batch.carry(part)]
+    with ThreadPoolExecutor(LANES, thread_name_prefix="ceremony") as lanes:
+        return [credential for part in lanes.map(batch.carry, parts) for credential in part]
 
 
 class _Batch:
@@ -58,57 +67,50 @@ class _Batch:
         self.sessions = sessions
         self.signing = signing
         self.at = at
+        self._shared = threading.Lock()
 
     def carry(self, request_ids: Sequence[int]) -> list[Credential]:
         """Go through all steps."""
-        lists = self._with_fresh_lists(self._lists(request_ids))
-        ready = self._frozen({each: lists[each] for each in self._endorsed(list(lists))})
-        for role in Role:
-            ready = self._signed_by(role, ready)
-        return self._completed(ready)
-
-    def _lists(self, request_ids: Sequence[int]) -> dict[int, list[int]]:
-        """Return the status lists of each request that can be signed now."""
-        found: dict[int, list[int]] = {}
-        for part in _parts(request_ids, MOST_WRITTEN):
+        seen = Seen()
+        with self._shared:  # lists and endorsements are the same for many: the first to come has them signed
             with self.sessions.begin() as session:
-                prepared = {each: prepare(session, each, self.at) for each in part}
-            found |= {each: lists for each, lists in prepared.items() if lists is not None}
-        return found
+                lists = prepare(session, request_ids, self.at)
+            lists = self._with_fresh_lists(lists)
+            ready = self._endorsed(list(lists))
+        ready = self._frozen({each: lists[each] for each in ready})
+        for role in Role:
+            ready = self._signed_by(role, ready, seen)
+        return self._completed(ready, seen)
 
     def _with_fresh_lists(self, lists: dict[int, list[int]]) -> dict[int, list[int]]:
+        named = {each for own in lists.values() for each in own}
+        with self.sessions() as session:
+            due = due_lists(session, named, self.at)
         missing: dict[int, Unanswered] = {}
-        for list_id in sorted({each for own in lists.values() for each in own}):
+        for list_id in due:
             try:
                 renew_status_list(self.sessions, list_id, self.signing, self.at)
             except Unanswered as error:
                 missing[list_id] = error
-        ready = {}
-        for request_id, own in lists.items():
-            against = next((missing[each] for each in own if each in missing), None)
-            if against is None:
-                ready[request_id] = own
-            else:
-                wait(self.sessions, request_id, against, self.at)
-        return ready
+        against: dict[int, Problem] = {
+            request_id: next(missing[each] for each in own if each in missing)
+            for request_id, own in lists.items()
+            if not missing.keys().isdisjoint(own)
+        }
+        return {each: lists[each] for each in self._without(list(lists), against)}
 
     def _endorsed(self, ready: list[int]) -> list[int]:
         """Ask for each achievement's endorsement once."""
         with self.sessions() as session:
-            about = {each.id: (each.version_id, each.language) for each in _requests(session, ready)}
-        against: dict[tuple[int, str], CertificateProblem | Unanswered | None] = {}
-        good = []
+            about = under_way.achievements(session, ready)
+        against: dict[tuple[int, str], Problem | None] = {}
         for request_id, what in about.items():
             if what not in against:
                 against[what] = self._endorse(request_id)
-            problem = against[what]
-            if problem is None:
-                good.append(request_id)
-            else:
-                self._put_off(request_id, problem)
-        return good
+        found = ((request_id, against[what]) for request_id, what in about.items())
+        return self._without(list(about), {each: problem for each, problem in found if problem is not None})
 
-    def _endorse(self, request_id: int) -> CertificateProblem | Unanswered | None:
+    def _endorse(self, request_id: int) -> Problem | None:
         try:
             keep_endorsement(self.sessions, request_id, self.signing, self.at)
         except (CertificateProblem, Unanswered) as problem:
@@ -117,80 +119,68 @@ class _Batch:
 
     def _frozen(self, lists: dict[int, list[int]]) -> list[int]:
         """Write the documents."""
-        problems: dict[int, CertificateProblem | Unanswered] = {}
-        for part in _parts(list(lists), MOST_WRITTEN):
-            with self.sessions.begin() as session:
-                for request_id in part:
-                    try:
-                        with session.begin_nested():
-                            freeze(session, request_id, lists[request_id], self.signing, self.at)
-                    except (CertificateProblem, Unanswered) as problem:
-                        problems[request_id] = problem
+        if not lists:
+            return []
+        with self.sessions.begin() as session:
+            problems = freeze(session, lists, self.signing, self.at)
         return self._without(list(lists), problems)
 
-    def _signed_by(self, role: Role, ready: list[int]) -> list[int]:
+    def _signed_by(self, role: Role, ready: list[int], seen: Seen) -> list[int]:
         """Collect one organisation's proofs, as far as they are missing."""
         with self.sessions() as session:
-            unsigned = {
-                each.id: each.document
-                for each in _requests(session, ready)
-                if each.document is not None and str(role) not in each.proofs
-            }
+            found = under_way.frozen(session, ready)
+        unsigned = {each: document for each, (document, proofs) in found.items() if str(role) not in proofs}
         if not unsigned:
             return ready
         try:
-            answers = ask_many(self.signing, role, list(unsigned.values()), Kind.CREDENTIAL, self.at)
+            answers = ask_many(
+                self.signing, role, list(unsigned.values()), Kind.CREDENTIAL, self.at, seen=seen
+            )
         except Unanswered as missing:
-            for request_id in unsigned:
-                self._put_off(request_id, missing)
-            return [each for each in ready if each not in unsigned]
-        found = dict(zip(unsigned, answers, strict=True))
-        proofs = {each: answer for each, answer in found.items() if not isinstance(answer, Unanswered)}
-        for part in _parts(list(proofs), MOST_WRITTEN):
+            return self._without(ready, dict.fromkeys(unsigned, missing))
+        proofs, problems = {}, {}
+        for request_id, answer in zip(unsigned, answers, strict=True):
+            if isinstance(answer, Unanswered):
+                problems[request_id] = answer
+            else:
+                proofs[request_id] = answer
+        if proofs:
             with self.sessions.begin() as session:
-                for request_id in part:
-                    request = take(session, request_id, self.at)
-                    if request.document == unsigned[request_id] and request.state in queries.UNDER_WAY:
-                        request.proofs = {str(role): proofs[request_id], **request.proofs}
-        problems = {each: answer for each, answer in found.items() if isinstance(answer, Unanswered)}
+                keep_proofs(session, role, proofs, unsigned, self.at)
         return self._without(ready, problems)
 
-    def _completed(self, ready: list[int]) -> list[Credential]:
-        issued: list[Credential] = []
-        problems: dict[int, CertificateProblem] = {}
-        for part in _parts(ready, MOST_WRITTEN):
+    def _completed(self, ready: list[int], seen: Seen) -> list[Credential]:
+        if not ready:
+            return []
+        with self.sessions() as session:
+            wholes, problems = examine(session, ready, self.signing, seen, self.at)
+        issued = {each.request_id: each for each in self._kept(wholes, problems)}
+        rest = self._without(ready, problems)
+        with self.sessions() as session:  # by another worker, meanwhile
+            others = under_way.credentials_of(session, [each for each in rest if each not in issued])
+        issued |= {each.request_id: each for each in others}
+        return [issued[each] for each in sorted(issued)]
+
+    def _kept(self, wholes: Mapping[int, Whole], problems: dict[int, Problem]) -> list[Credential]:
+        """Keep all in one transaction; where the database refuses one, each in a transaction of its own."""
+        try:
             with self.sessions.begin() as session:
-                for request_id in part:
-                    try:
-                        with session.begin_nested():
-                            made = complete(session, request_id, self.signing, self.at)
-                    except CertificateProblem as problem:
-                        problems[request_id] = problem
-                    else:
-                        issued += [made] if made is not None else []
-        self._without(ready, problems)
-        return issued
+                return keep(session, wholes, self.signing, self.at) if wholes else []
+        except IntegrityError as error:
+            if len(wholes) > 1:
+                alone = ({number: whole} for number, whole in wholes.items())
+                return [credential for each in alone for credential in self._kept(each, problems)]
+            (number,) = wholes
+            log.exception("certificate.not_kept", request=number, problem=str(error.orig))
+            problems[number] = DocumentProblem("document.bad_value", field="credentialStatus")
+            return []
 
-    def _without(
-        self, ready: list[int], problems: Mapping[int, CertificateProblem | Unanswered]
-    ) -> list[int]:
+    def _without(self, ready: list[int], problems: Mapping[int, Problem]) -> list[int]:
         """Note what came between with each that it came between."""
-        for request_id, problem in problems.items():
-            self._put_off(request_id, problem)
+        if problems:
+            with self.sessions.begin() as session:
+                put_off(session, problems, self.at)
         return [each for each in ready if each not in problems]
-
-    def _put_off(self, request_id: int, problem: CertificateProblem | Unanswered) -> None:
-        if isinstance(problem, CertificateProblem):
-            refuse(self.sessions, request_id, both_languages(problem.code, problem.params), self.at)
-        elif problem.final:
-            refuse(self.sessions, request_id, problem.refusal, self.at)
-        else:
-            wait(self.sessions, request_id, problem, self.at)
-
-
-def _requests(session: Session, request_ids: Sequence[int]) -> Sequence[IssuanceRequest]:
-    wanted = (IssuanceRequest.id.in_(request_ids), IssuanceRequest.state.in_(queries.UNDER_WAY))
-    return session.scalars(select(IssuanceRequest).where(*wanted).order_by(IssuanceRequest.id)).all()
 
 
 def _parts(items: Iterable[_T], size: int) -> Iterator[list[_T]]:

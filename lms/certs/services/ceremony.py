@@ -1,32 +1,35 @@
 """The steps of the ceremony within the database; `batches` takes certificates through them.
 
-Every step is a short transaction of its own and nothing is locked while a signer is asked: a worker may be
-killed between any two steps, and whoever repeats the ceremony carries on from the last one.
+Every step moves many requests in a short transaction of its own and nothing is locked while a signer is
+asked: a worker may be killed between any two steps, and whoever repeats the ceremony carries on from the last
+one.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import update
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.base import ExecutableOption
 
-from lms.accounts.services.audit import record
+from lms.accounts.services.audit import record_all
 from lms.certs import policy
-from lms.certs.core.document import SUSPENSION_STATUS, StatusEntry, build_credential
-from lms.certs.core.problems import DocumentProblem
+from lms.certs.core.document import SUSPENSION_STATUS, Claim
+from lms.certs.core.problems import CertificateProblem, DocumentProblem
 from lms.certs.core.proofs import attach
-from lms.certs.core.reading import read_claim
-from lms.certs.core.strict_json import Document, canonical, sha256_of
+from lms.certs.core.seen import Seen
+from lms.certs.core.strict_json import Document, canonical
 from lms.certs.core.trust import Role
 from lms.certs.core.verify import Status, verify
 from lms.certs.models import Credential, IssuanceRequest, Purpose, RequestState
 from lms.certs.queries import credentials as queries
+from lms.certs.queries import under_way
 from lms.certs.services import letters
-from lms.certs.services.claims import write_claim
-from lms.certs.services.evidence import bind, wait_for_views
+from lms.certs.services.evidence import wait_for_views
 from lms.certs.services.log import log_issued
-from lms.certs.services.signing import Signing, Unanswered
-from lms.certs.services.status import open_status_list, take_status_place
+from lms.certs.services.signing import Signing, Unanswered, both_languages
+from lms.certs.services.status import open_status_list
 
 WAITING = {
     Role.UNIVERSITY: RequestState.WAITING_FOR_UNIVERSITY,
@@ -37,29 +40,67 @@ LONGEST_PAUSE = timedelta(minutes=10)
 MOST_WAITS = 120
 """How often, `FIRST_PAUSE` apart, a certificate waits for evidence; then it is issued without."""
 
-
-def take(session: Session, request_id: int, at: datetime) -> IssuanceRequest:
-    """Return the request, kept from other workers until the transaction ends: the first statement writes."""
-    session.execute(update(IssuanceRequest).where(IssuanceRequest.id == request_id).values(updated_at=at))
-    return session.get_one(IssuanceRequest, request_id, populate_existing=True)
+Problem = CertificateProblem | Unanswered
+"""What came between: it is refused, or it waits."""
 
 
-def prepare(session: Session, request_id: int, at: datetime) -> list[int] | None:
-    """Return the status lists that the certificate stands in; None where there is nothing to sign now."""
-    request = take(session, request_id, at)
-    if request.state not in queries.UNDER_WAY:
-        return None
-    if request.document is not None:
-        return _lists_of(request.document)
-    if not request.enrolment.confirmed_name:
-        _move(request, RequestState.WAITING_FOR_NAME)
-        return None
-    if request.tries < MOST_WAITS and wait_for_views(session, request, at):
-        request.tries += 1  # what students see of the last lab is part of the evidence
-        request.next_try_at = at + FIRST_PAUSE
-        return None
-    course_id = request.enrolment.cohort.course_id
-    return [open_status_list(session, course_id, purpose).id for purpose in Purpose]
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A certificate with both proofs that our own verifier found good."""
+
+    document: Document
+    proofs: Document
+    signed: Document
+    claim: Claim
+    sha256: str
+
+
+def take(
+    session: Session, request_ids: Sequence[int], at: datetime, *along: ExecutableOption
+) -> Sequence[IssuanceRequest]:
+    """Return requests, kept from other workers until the transaction ends: the first statement writes."""
+    wanted = select(IssuanceRequest.id).where(IssuanceRequest.id.in_(request_ids))
+    session.execute(
+        update(IssuanceRequest)
+        .where(IssuanceRequest.id.in_(wanted.order_by(IssuanceRequest.id).with_for_update()))
+        .values(updated_at=at),
+        execution_options={"synchronize_session": False},
+    )
+    held = select(IssuanceRequest).where(IssuanceRequest.id.in_(request_ids)).order_by(IssuanceRequest.id)
+    return session.scalars(held.options(*along).execution_options(populate_existing=True)).all()
+
+
+def prepare(session: Session, request_ids: Sequence[int], at: datetime) -> dict[int, list[int]]:
+    """Return the status lists that each certificate stands in, for those that can be signed now."""
+    found: dict[int, list[int]] = {}
+    unwritten = []
+    for request in take(session, request_ids, at, *under_way.with_course()):
+        if request.state not in queries.UNDER_WAY:
+            continue
+        if request.document is not None:
+            found[request.id] = _lists_of(request.document)
+        elif not request.enrolment.confirmed_name:
+            _move(request, RequestState.WAITING_FOR_NAME)
+        else:
+            unwritten.append(request)
+    return found | _fresh_lists(session, unwritten, at)
+
+
+def _fresh_lists(session: Session, requests: Sequence[IssuanceRequest], at: datetime) -> dict[int, list[int]]:
+    patient = [request for request in requests if request.tries < MOST_WAITS]
+    waiting = wait_for_views(session, patient, at)
+    courses: dict[int, list[int]] = {}
+    found = {}
+    for request in requests:
+        course_id = request.enrolment.cohort.course_id
+        if request.id in waiting:  # what students see of the last lab is part of the evidence
+            request.tries += 1
+            request.next_try_at = at + FIRST_PAUSE
+            continue
+        if course_id not in courses:
+            courses[course_id] = [open_status_list(session, course_id, purpose).id for purpose in Purpose]
+        found[request.id] = courses[course_id]
+    return found
 
 
 def _lists_of(document: Document) -> list[int]:
@@ -69,53 +110,77 @@ def _lists_of(document: Document) -> list[int]:
     return [int(str(entry["statusListCredential"]).rpartition("/")[2]) for entry in entries]
 
 
-def freeze(session: Session, request_id: int, lists: list[int], signing: Signing, at: datetime) -> None:
-    """Write the document once; both signers get exactly this one, however often they are asked."""
-    request = take(session, request_id, at)
-    if request.document is not None or request.state not in queries.UNDER_WAY:
-        return
-    entries = [StatusEntry(signing.status_url(each), take_status_place(session, each)) for each in lists]
-    kept = queries.endorsement(session, request.version_id, request.language)
-    try:
-        claim = write_claim(request, signing, entries, at)
-        bound = bind(session, request, signing.blobs, at) if signing.blobs else ()
-    except (KeyError, TypeError, ValueError):  # facts of an older release, or damaged ones
-        raise DocumentProblem("document.bad_value", field="facts") from None
-    whole = replace(claim, evidence=bound or claim.evidence, endorsement=kept.document if kept else None)
-    request.document = build_credential(whole)
-    request.tries = 0  # waiting for a signer is another matter
+def keep_proofs(
+    session: Session,
+    role: Role,
+    proofs: Mapping[int, Document],
+    documents: Mapping[int, Document],
+    at: datetime,
+) -> None:
+    """Keep an organisation's proofs, unless a document is another one by now."""
+    for request in take(session, sorted(proofs), at):
+        if request.document == documents[request.id] and request.state in queries.UNDER_WAY:
+            request.proofs = {str(role): proofs[request.id], **request.proofs}
 
 
-def complete(session: Session, request_id: int, signing: Signing, at: datetime) -> Credential | None:
-    """Put the whole together and keep it if our own verifier finds it good.
+def examine(
+    session: Session, request_ids: Sequence[int], signing: Signing, seen: Seen, at: datetime
+) -> tuple[dict[int, Whole], dict[int, Problem]]:
+    """Put each whole together and let our own verifier judge it, the very bytes that would be kept.
 
-    Raises:
-        DocumentProblem: it does not; the finding's code.
+    Returns:
+        Those that it finds good, and its finding about each of the others; neither holds one that lacks a
+        proof.
     """
-    request = take(session, request_id, at)
-    if request.state is RequestState.ISSUED:
-        return queries.credential_of(session, request_id)
-    if request.document is None or set(request.proofs) != {str(role) for role in Role}:
-        return None
-    signed = attach(request.document, *(request.proofs[role] for role in Role))
-    resources = queries.OwnResources(session, signing.public_url)
-    verdict = verify(canonical(signed), signing.trust.without_logs(), resources, at)
-    if verdict.status is not Status.VALID:
-        finding = verdict.findings[0]
-        raise DocumentProblem(finding.code, **finding.params)
-    return _keep(session, request, signed, signing, at)
+    both = {str(role) for role in Role}
+    found = under_way.frozen(session, request_ids)
+    complete = {number: one for number, one in found.items() if set(one[1]) == both}
+    lists = {number for document, _ in complete.values() for number in _lists_of(document)}
+    resources = under_way.resources_of_lists(session, lists, signing.public_url)
+    trust = signing.trust.without_logs()
+    good: dict[int, Whole] = {}
+    problems: dict[int, Problem] = {}
+    for number, (document, proofs) in complete.items():
+        signed = attach(document, *(proofs[role] for role in Role))
+        verdict = verify(canonical(signed), trust, resources, at, seen=seen)
+        if verdict.status is Status.VALID and verdict.facts is not None:
+            good[number] = Whole(document, proofs, signed, verdict.facts.claim, verdict.facts.sha256)
+        else:
+            problems[number] = DocumentProblem(verdict.findings[0].code, **verdict.findings[0].params)
+    return good, problems
 
 
-def _keep(
-    session: Session, request: IssuanceRequest, signed: Document, signing: Signing, at: datetime
-) -> Credential:
-    claim = read_claim(signed)
+def keep(session: Session, wholes: Mapping[int, Whole], signing: Signing, at: datetime) -> list[Credential]:
+    """Keep what was found good, unless it is another document by now."""
+    requests = take(session, sorted(wholes), at, under_way.with_people())
+    made = {
+        request.id: _credential(request, wholes[request.id], at)
+        for request in requests
+        if request.state in queries.UNDER_WAY
+        and (request.document, request.proofs) == (wholes[request.id].document, wholes[request.id].proofs)
+    }
+    fresh = [request for request in requests if request.id in made]
+    session.add_all(made.values())
+    for request in fresh:
+        _move(request, RequestState.ISSUED)
+    session.flush()
+    log_issued(session, made.values())
+    letters.tell_issued(session, made.values(), signing)
+    superseded = [_supersede(session, request, at) for request in fresh if request.edition > 1]
+    events = [("certificate.superseded", number) for number in superseded if number is not None]
+    events += [("certificate.issued", credential.id) for credential in made.values()]
+    record_all(session, None, ((action, f"credential:{number}", {}) for action, number in events))
+    return list(made.values())
+
+
+def _credential(request: IssuanceRequest, whole: Whole, at: datetime) -> Credential:
+    claim = whole.claim
     credential = Credential(
         uuid=claim.credential_id.removeprefix("urn:uuid:"),
-        request_id=request.id,
+        request=request,
         enrolment=request.enrolment,
-        document=signed,
-        sha256=sha256_of(signed),
+        document=whole.signed,
+        sha256=whole.sha256,
         status_list_id=int(claim.status.url.rpartition("/")[2]),
         status_index=claim.status.index,
         issued_at=at,
@@ -123,49 +188,47 @@ def _keep(
     if claim.suspension is not None:
         credential.suspension_list_id = int(claim.suspension.url.rpartition("/")[2])
         credential.suspension_index = claim.suspension.index
-    session.add(credential)
-    _supersede(session, request, at)
-    _move(request, RequestState.ISSUED)
-    session.flush()
-    log_issued(session, credential)
-    record(session, None, "certificate.issued", f"credential:{credential.id}")
-    letters.tell_issued(session, credential, signing)
     return credential
 
 
-def _supersede(session: Session, request: IssuanceRequest, at: datetime) -> None:
+def _supersede(session: Session, request: IssuanceRequest, at: datetime) -> int | None:
     """Withdraw what a corrected certificate takes the place of; its list is signed anew soon after."""
     before = queries.credential_before(session, request)
-    if before is not None and before.revoked_at is None:
-        before.revoked_at, before.revocation_reason = at, policy.SUPERSEDED
-        record(session, None, "certificate.superseded", f"credential:{before.id}")
+    if before is None or before.revoked_at is not None:
+        return None
+    before.revoked_at, before.revocation_reason = at, policy.SUPERSEDED
+    return before.id
 
 
-def wait(sessions: sessionmaker[Session], request_id: int, missing: Unanswered, at: datetime) -> None:
-    """Note for whom the certificate waits, and ask again after a while that doubles."""
-    with sessions.begin() as session:
-        request = take(session, request_id, at)
+def put_off(session: Session, problems: Mapping[int, Problem], at: datetime) -> None:
+    """Note with each request what came between: why it is refused, or for whom it waits."""
+    refused = []
+    for request in take(session, sorted(problems), at):
         if request.state not in queries.UNDER_WAY:
-            return
-        _move(request, WAITING[missing.role], missing.refusal)
-        _postpone(request, at)
+            continue
+        problem = problems[request.id]
+        if isinstance(problem, Unanswered) and not problem.final:
+            _move(request, WAITING[problem.role], problem.refusal)
+            _postpone(request, at)
+        else:
+            _move(request, RequestState.REFUSED, _refusal(problem))
+            request.proofs = {}  # what was collected so far is of no use
+            refused.append(f"issuance_request:{request.id}")
+    if refused:
+        record_all(session, None, (("certificate.refused", subject, {}) for subject in refused))
+
+
+def _refusal(problem: Problem) -> str:
+    if isinstance(problem, Unanswered):
+        return problem.refusal
+    return both_languages(problem.code, problem.params)
 
 
 def _postpone(request: IssuanceRequest, at: datetime) -> None:
+    """Ask again after a while that doubles."""
     request.tries += 1
     pause = FIRST_PAUSE * 2 ** min(request.tries - 1, 10)
     request.next_try_at = at + min(pause, LONGEST_PAUSE)
-
-
-def refuse(sessions: sessionmaker[Session], request_id: int, refusal: str, at: datetime) -> None:
-    """Note why it is not signed; the proofs collected so far are of no use and go."""
-    with sessions.begin() as session:
-        request = take(session, request_id, at)
-        if request.state not in queries.UNDER_WAY:
-            return
-        _move(request, RequestState.REFUSED, refusal)
-        request.proofs = {}
-        record(session, None, "certificate.refused", f"issuance_request:{request.id}")
 
 
 def _move(request: IssuanceRequest, state: RequestState, refusal: str = "") -> None:

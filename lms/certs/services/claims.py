@@ -35,15 +35,50 @@ _GENRES = {
 }
 
 
+class Describing:
+    """Describe what the certificates of a batch have in common, each version and organisation once."""
+
+    def __init__(self, signing: Signing) -> None:
+        self.signing = signing
+        self._outlines: dict[int, Outline] = {}
+        self._achievements: dict[tuple[int, str], Achievement] = {}
+        self._parties: dict[tuple[int, Role, str], Party] = {}
+
+    def outline(self, version: CourseVersion) -> Outline:
+        """Return what the course's files say."""
+        if version.id not in self._outlines:
+            self._outlines[version.id] = read_outline(version.outline)
+        return self._outlines[version.id]
+
+    def achievement(self, version: CourseVersion, language: str) -> Achievement:
+        """Return what a course version certifies, in one language."""
+        about = (version.id, language)
+        if about not in self._achievements:
+            self._achievements[about] = describe_achievement(version, language, self.signing.public_url)
+        return self._achievements[about]
+
+    def party(self, organisation: Organisation, role: Role, language: str) -> Party:
+        """Return one of the two organisations, in one language."""
+        about = (organisation.id, role, language)
+        if about not in self._parties:
+            self._parties[about] = describe_party(organisation, role, self.signing, language)
+        return self._parties[about]
+
+
 def write_claim(
-    request: IssuanceRequest, signing: Signing, entries: Sequence[StatusEntry], at: datetime
+    request: IssuanceRequest, describing: Describing, entries: Sequence[StatusEntry], at: datetime
 ) -> Claim:
     """State everything that the certificate will say, in the language that its holder chose.
 
     Args:
         entries: the certificate's places in the lists of withdrawals and of suspensions.
+
+    Raises:
+        DocumentProblem, KeyError, TypeError, ValueError: the facts are damaged, or those of an older release.
     """
     status, suspension = entries
+    if not isinstance(request.claim.get("labs", []), list):
+        raise TypeError("labs")
     enrolment, facts = request.enrolment, request.claim
     course = enrolment.cohort.course
     salt = secrets.token_hex(SALT_BYTES)
@@ -51,27 +86,28 @@ def write_claim(
     return Claim(
         credential_id=f"urn:uuid:{uuid4()}",
         issued_at=at,
-        university=describe_party(course.university, Role.UNIVERSITY, signing, request.language),
-        company=describe_party(course.company, Role.COMPANY, signing, request.language),
+        university=describing.party(course.university, Role.UNIVERSITY, request.language),
+        company=describing.party(course.company, Role.COMPANY, request.language),
         holder_name=enrolment.confirmed_name or "",
         email_hash=hash_email(enrolment.user.email, salt),
         email_salt=salt,
-        achievement=describe_achievement(request.version, request.language, signing.public_url),
+        achievement=describing.achievement(request.version, request.language),
         score=str(facts["score"]),
         maximum=str(facts["maximum"]),
         labs=tuple(_lab(lab, request.language) for lab in labs),
         evidence=tuple(piece for lab in labs for piece in _plain_evidence(lab, request.language)),
-        ranks=_ranks(labs, read_outline(request.version.outline), request.language),
+        ranks=_ranks(labs, describing.outline(request.version), request.language),
         status=status,
         suspension=suspension,
-        demo_custody=signing.demo_custody,
+        demo_custody=describing.signing.demo_custody,
         assurance=str(facts.get("assurance") or SHARED_KERNEL),
     )
 
 
 def labs_of(request: IssuanceRequest) -> list[Mapping[str, Any]]:
     """Return what the facts of a request say of each lab."""
-    return [lab for lab in request.claim.get("labs", []) if isinstance(lab, Mapping)]
+    listed = request.claim.get("labs", [])
+    return [lab for lab in listed if isinstance(lab, Mapping)] if isinstance(listed, list) else []
 
 
 def achievement_id(version: CourseVersion, public_url: str) -> str:

@@ -2,13 +2,13 @@
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session, selectinload
 
 from lms.blobs import BlobStore
 from lms.certs.core.document import Evidence
@@ -19,10 +19,9 @@ from lms.certs.models import EvidenceFile, IssuanceRequest
 from lms.certs.services.claims import labs_of, title_of
 from lms.grading import policy as grading
 from lms.grading.core.contracts import CheckResult
-from lms.grading.models import Grade, GradingRun, RunState
-from lms.grading.queries.queue import view_of
-from lms.grading.queries.submissions import checks, grade_of
-from lms.grading.services.queueing import want_view
+from lms.grading.models import Grade, GradingRun, RunState, Submission, ViewRun
+from lms.grading.queries.submissions import checks, grades_of
+from lms.grading.services.queueing import waits_unasked, want_view
 
 RECORD = "GradeRecord"
 
@@ -36,66 +35,94 @@ class Found:
     content: bytes
 
 
-def wait_for_views(session: Session, request: IssuanceRequest, at: datetime) -> bool:
-    """Say whether what students see of a graded lab is still being made, and have that done soon."""
-    waits = False
-    for run in _runs(session, request):
-        view = want_view(session, run.id, at)
-        waits = waits or (view is not None and view.state in {RunState.QUEUED, RunState.RUNNING})
-    return waits
+def wait_for_views(session: Session, requests: Sequence[IssuanceRequest], at: datetime) -> set[int]:
+    """Return the requests for which what students see of a graded lab is still being made.
+
+    It is made soon, as from now on somebody waits for it.
+    """
+    runs = _runs(session, requests)
+    views = _views(session, runs)
+    waiting = set()
+    for number, view in views.items():
+        wanted = want_view(session, number, at) if waits_unasked(view) else view
+        if wanted is not None and wanted.state in {RunState.QUEUED, RunState.RUNNING}:
+            waiting.add(number)
+    return {request.id for request in requests if waiting.intersection(_run_numbers(request))}
 
 
-def bind(session: Session, request: IssuanceRequest, blobs: BlobStore, at: datetime) -> tuple[Evidence, ...]:
-    """Salt and keep the files that a request's facts rest on; return what the document says of them.
+class Evidences:
+    """The files that the facts of some requests rest on; what the database says of them is read at once.
 
     None of them holds a hidden test. Facts of an older release name no runs, and so lead to nothing.
     """
-    session.execute(delete(EvidenceFile).where(EvidenceFile.request_id == request.id))
-    titles = {lab["slug"]: title_of(lab, request.language) for lab in labs_of(request)}
-    files = [
-        (titles[run.submission.lab.slug], found)
-        for run in _runs(session, request)
-        for found in _files(session, run, blobs, at)
-    ]
-    said = []
-    for position, (name, found) in enumerate(files):
-        salt = secrets.token_hex(SALT_BYTES)
-        session.add(
-            EvidenceFile(
-                request_id=request.id,
-                position=position,
-                path=found.path,
-                salt=salt,
-                blob=blobs.put(found.content),
+
+    def __init__(
+        self, session: Session, requests: Sequence[IssuanceRequest], blobs: BlobStore, at: datetime
+    ) -> None:
+        self._blobs, self._at = blobs, at
+        self._runs = _runs(session, requests)
+        self._views = _views(session, self._runs)
+        self._grades = grades_of(session, (run.submission for run in self._runs.values()))
+
+    def bind(self, request: IssuanceRequest) -> tuple[list[Evidence], list[EvidenceFile]]:
+        """Salt the files of one request; return what its document says of them, and what is kept of them."""
+        titles = {lab["slug"]: title_of(lab, request.language) for lab in labs_of(request)}
+        runs = [self._runs[number] for number in _run_numbers(request) if number in self._runs]
+        files = [(titles[run.submission.lab.slug], found) for run in runs for found in self._files(run)]
+        said, kept = [], []
+        for position, (name, found) in enumerate(files):
+            salt = secrets.token_hex(SALT_BYTES)
+            blob = self._blobs.put(found.content)
+            kept.append(
+                EvidenceFile(request_id=request.id, position=position, path=found.path, salt=salt, blob=blob)
             )
-        )
-        said.append(Evidence(name, salted_digest(salt, found.content), found.genre, salted=True))
-    return tuple(said)
+            said.append(Evidence(name, salted_digest(salt, found.content), found.genre, salted=True))
+        return said, kept
+
+    def _files(self, run: GradingRun) -> Iterator[Found]:
+        work, blobs = run.submission, self._blobs
+        folder = f"evidence/{work.lab.slug}"
+        yield Found("Notebook", f"{folder}/notebook.ipynb", blobs.get(work.blob))
+        view = self._views.get(run.id)
+        if view is not None and view.feedback_blob is not None:
+            yield Found("Feedback", f"{folder}/feedback.html", blobs.get(view.feedback_blob))
+        if work.release.student_blob is not None:
+            yield Found("LabRelease", f"{folder}/lab.ipynb", blobs.get(work.release.student_blob))
+        record = None if run.record_blob is None else blobs.get(run.record_blob)
+        yield Found("Environment", f"{folder}/environment.json", canonical(_environment(run, record)))
+        grade = self._grades.get(work.id)
+        if grade is not None:
+            yield Found("GradebookRow", f"{folder}/gradebook.json", canonical(_row(grade)))
+        if record is not None and not _keeps_back(run, self._at):
+            yield Found(RECORD, f"{folder}/record.json", record)
 
 
-def _runs(session: Session, request: IssuanceRequest) -> list[GradingRun]:
+def keep_files(session: Session, request_ids: Collection[int], files: Sequence[EvidenceFile]) -> None:
+    """Keep the files of some requests, in the place of those of an earlier document."""
+    session.execute(delete(EvidenceFile).where(EvidenceFile.request_id.in_(request_ids)))
+    session.add_all(files)
+
+
+def _run_numbers(request: IssuanceRequest) -> list[int]:
     """Return the runs behind the facts; facts of an older release do not name them."""
-    numbers = [lab["run"] for lab in labs_of(request) if isinstance(lab.get("run"), int)]
-    found = (session.get(GradingRun, number) for number in numbers)
-    return [run for run in found if run is not None]
+    return [lab["run"] for lab in labs_of(request) if isinstance(lab.get("run"), int)]
 
 
-def _files(session: Session, run: GradingRun, blobs: BlobStore, at: datetime) -> Iterator[Found]:
-    work = run.submission
-    folder = f"evidence/{work.lab.slug}"
-    yield Found("Notebook", f"{folder}/notebook.ipynb", blobs.get(work.blob))
-    view = view_of(session, run.id)
-    if view is not None and view.feedback_blob is not None:
-        yield Found("Feedback", f"{folder}/feedback.html", blobs.get(view.feedback_blob))
-    if work.release.student_blob is not None:
-        yield Found("LabRelease", f"{folder}/lab.ipynb", blobs.get(work.release.student_blob))
-    record = None if run.record_blob is None else blobs.get(run.record_blob)
-    yield Found("Environment", f"{folder}/environment.json", canonical(_environment(run, record)))
-    grade = grade_of(session, work)
-    if grade is not None:
-        yield Found("GradebookRow", f"{folder}/gradebook.json", canonical(_row(grade)))
-    if record is not None and not _keeps_back(run, at):
-        yield Found(RECORD, f"{folder}/record.json", record)
+def _runs(session: Session, requests: Sequence[IssuanceRequest]) -> dict[int, GradingRun]:
+    numbers = {number for request in requests for number in _run_numbers(request)}
+    if not numbers:
+        return {}
+    work = selectinload(GradingRun.submission)
+    found = select(GradingRun).where(GradingRun.id.in_(numbers)).order_by(GradingRun.id)
+    wanted = found.options(work.selectinload(Submission.lab), work.selectinload(Submission.release))
+    return {run.id: run for run in session.scalars(wanted)}
+
+
+def _views(session: Session, runs: Mapping[int, GradingRun]) -> dict[int, ViewRun]:
+    if not runs:
+        return {}
+    found = session.scalars(select(ViewRun).where(ViewRun.run_id.in_(runs)).order_by(ViewRun.id))
+    return {view.run_id: view for view in found}
 
 
 def _keeps_back(run: GradingRun, at: datetime) -> bool:

@@ -1,8 +1,10 @@
 """What the holder is told by mail, in the holder's language."""
 
+from collections.abc import Iterable
+
 from sqlalchemy.orm import Session
 
-from lms.accounts.services.mail import queue_mail
+from lms.accounts.services.mail import queue_mail, queue_mails
 from lms.certs.models import Credential
 from lms.certs.services.signing import Signing
 
@@ -66,10 +68,10 @@ LIFTED = {
 }
 
 
-def tell_issued(session: Session, credential: Credential, signing: Signing) -> None:
-    """Write to the holder that the certificate is there, and where."""
-    url = f"{signing.public_url.rstrip('/')}/c/{credential.uuid}"
-    _write(session, credential, ISSUED, url=url)
+def tell_issued(session: Session, credentials: Iterable[Credential], signing: Signing) -> None:
+    """Write to each holder that the certificate is there, and where."""
+    start = f"{signing.public_url.rstrip('/')}/c/"
+    queue_mails(session, [_letter(each, ISSUED, url=f"{start}{each.uuid}") for each in credentials])
 
 
 def tell_withdrawn(session: Session, credential: Credential) -> None:
@@ -90,7 +92,13 @@ def tell_lifted(session: Session, credential: Credential) -> None:
 def _write(
     session: Session, credential: Credential, letter: dict[str, tuple[str, str]], **values: str
 ) -> None:
+    queue_mail(session, *_letter(credential, letter, **values))
+
+
+def _letter(
+    credential: Credential, letter: dict[str, tuple[str, str]], **values: str
+) -> tuple[str, str, str]:
     user = credential.enrolment.user
     subject, body = letter["ko" if user.language == "ko" else "en"]
     title = credential.document["name"]
-    queue_mail(session, user.email, subject, body.format(name=user.name, title=title, **values))
+    return user.email, subject, body.format(name=user.name, title=title, **values)

@@ -1,6 +1,6 @@
 """The transparency log: it takes in what happens to certificates, and has its heads co-signed by both."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, update
@@ -30,9 +30,9 @@ _TREE = 1
 Line = tuple[Credential, EntryKind, datetime]
 
 
-def log_issued(session: Session, credential: Credential) -> None:
-    """Take a new certificate into the log, within the transaction that keeps it."""
-    _append(session, [(credential, EntryKind.ISSUED, credential.issued_at)])
+def log_issued(session: Session, credentials: Iterable[Credential]) -> None:
+    """Take new certificates into the log, within the transaction that keeps them."""
+    _append(session, [(each, EntryKind.ISSUED, each.issued_at) for each in credentials])
 
 
 def log_what_happened(session: Session, at: datetime) -> int:

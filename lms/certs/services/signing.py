@@ -1,6 +1,6 @@
 """What both ceremonies share: whom to ask, and what counts as an answer."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from lms.blobs import BlobStore
 from lms.certs.core.endorsement import against_proof
 from lms.certs.core.heads import HeadSigner
-from lms.certs.core.joint import Finding, examine_signature
+from lms.certs.core.joint import examine_signature
 from lms.certs.core.proofs import attach
 from lms.certs.core.protocols import (
     Kind,
@@ -17,8 +17,9 @@ from lms.certs.core.protocols import (
     SignerUnavailable,
     SignerWaits,
 )
+from lms.certs.core.seen import Seen
 from lms.certs.core.sentences import sentence
-from lms.certs.core.strict_json import Document
+from lms.certs.core.strict_json import Document, sha256_of
 from lms.certs.core.trust import Role, Trust
 
 _ENGLISH, _KOREAN = 180, 119
@@ -103,9 +104,18 @@ def ask_signer(signing: Signing, role: Role, request: Document, kind: Kind) -> D
 
 
 def ask_many(
-    signing: Signing, role: Role, documents: Sequence[Document], kind: Kind, at: datetime
+    signing: Signing,
+    role: Role,
+    documents: Sequence[Document],
+    kind: Kind,
+    at: datetime,
+    *,
+    seen: Seen | None = None,
 ) -> list[Document | Unanswered]:
     """Get one organisation's proofs over many documents at once; each is believed only if it holds.
+
+    Args:
+        seen: where what was found of each proof is kept.
 
     Raises:
         Unanswered: no signer, or no answer at all.
@@ -120,7 +130,7 @@ def ask_many(
         try:
             if isinstance(answer, SignerRefused | SignerWaits):
                 raise _unanswered(role, answer)
-            found.append(_believed(signing, role, document, kind, answer, at=at))
+            found.append(_believed(signing, role, document, kind, answer, at=at, seen=seen))
         except Unanswered as missing:
             found.append(missing)
     return found
@@ -139,19 +149,28 @@ def _unanswered(role: Role, said: SignerRefused | SignerWaits) -> Unanswered:
 
 
 def _believed(
-    signing: Signing, role: Role, document: Document, kind: Kind, answer: Document, *, at: datetime
+    signing: Signing,
+    role: Role,
+    document: Document,
+    kind: Kind,
+    answer: Document,
+    *,
+    at: datetime,
+    seen: Seen | None = None,
 ) -> Document:
-    for finding in _against(signing, role, {**document, "proof": [answer]}, kind, at):
+    signed = {**document, "proof": [answer]}
+    if kind is Kind.ENDORSEMENT:
+        findings = tuple(against_proof(signed, signing.did(role), signing.trust, at))
+    else:
+        signature = examine_signature(signed, signing.did(role), role, signing.trust, at)
+        findings = signature.findings
+        if seen is not None:
+            seen.keep_signature(sha256_of(document), answer, signature)
+    for finding in findings:
         # A key that was rotated at the signer a moment ago: the trust file will follow.
         waits = finding.code == "proof.unknown_key"
         raise Unanswered(role, both_languages(finding.code, finding.params), waits=waits)
     return answer
-
-
-def _against(signing: Signing, role: Role, signed: Document, kind: Kind, at: datetime) -> Iterable[Finding]:
-    if kind is Kind.ENDORSEMENT:
-        return against_proof(signed, signing.did(role), signing.trust, at)
-    return examine_signature(signed, signing.did(role), role, signing.trust, at).findings
 
 
 def sign_jointly(signing: Signing, document: Document, kind: Kind, at: datetime) -> Document:

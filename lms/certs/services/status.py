@@ -1,5 +1,6 @@
 """Status lists: signed by both before the first certificate, renewed before half of their time is over."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
@@ -41,6 +42,11 @@ def keep_status_lists_fresh(
     return unanswered
 
 
+def due_lists(session: Session, list_ids: Collection[int], at: datetime) -> list[int]:
+    """Return which of these lists must be signed before a certificate can stand in them."""
+    return queries.due_status_lists(session, at, VALIDITY / 2, among=list_ids)
+
+
 def renew_status_list(sessions: sessionmaker[Session], list_id: int, signing: Signing, at: datetime) -> None:
     """Let both organisations sign a new edition of a list, unless the present one is fresh and complete.
 
@@ -48,7 +54,7 @@ def renew_status_list(sessions: sessionmaker[Session], list_id: int, signing: Si
         Unanswered: one of the two did not sign; the present edition stays.
     """
     with sessions.begin() as session:
-        if list_id not in queries.due_status_lists(session, at, VALIDITY / 2):
+        if not queries.due_status_lists(session, at, VALIDITY / 2, among=[list_id]):
             return
         draft = _draft(session, list_id, signing, at)
         cautious = _draft(session, list_id, signing, at, keeps=True)
@@ -85,17 +91,20 @@ def open_status_list(session: Session, course_id: int, purpose: Purpose = Purpos
     return found
 
 
-def take_status_place(session: Session, list_id: int) -> int:
-    """Return a place in the list that no other certificate has or will have."""
-    taken: int | None = session.scalar(
+def take_status_lists(session: Session, list_ids: Collection[int]) -> dict[int, StatusList]:
+    """Return lists, kept from other workers until the transaction ends; each says its next free place.
+
+    Who takes places counts `next_index` on: no other certificate has or will have them.
+    """
+    wanted = select(StatusList.id).where(StatusList.id.in_(list_ids)).order_by(StatusList.id)
+    session.execute(
         update(StatusList)
-        .where(StatusList.id == list_id)
-        .values(next_index=StatusList.next_index + 1)
-        .returning(StatusList.next_index)
-    )
-    if taken is None:  # lists are never deleted
-        raise LookupError(list_id)
-    return taken - 1
+        .where(StatusList.id.in_(wanted.with_for_update()))
+        .values(next_index=StatusList.next_index),
+        execution_options={"synchronize_session": False},
+    )  # the first statement writes: two workers take turns here
+    held = select(StatusList).where(StatusList.id.in_(list_ids)).execution_options(populate_existing=True)
+    return {each.id: each for each in session.scalars(held)}
 
 
 def _draft(
@@ -125,10 +134,7 @@ def _draft(
 
 def _keep(session: Session, list_id: int, signed: Document, edition: Edition) -> None:
     """Keep an edition, unless another worker kept one meanwhile that knows more."""
-    session.execute(
-        update(StatusList).where(StatusList.id == list_id).values(next_index=StatusList.next_index)
-    )  # the first statement writes: two workers take turns here
-    current = session.get_one(StatusList, list_id, populate_existing=True)
+    current = take_status_lists(session, [list_id])[list_id]
     if current.document is not None:
         kept = read_status_list(current.document)
         loses = current.purpose is Purpose.REVOCATION and not contains(edition.encoded, kept.encoded)

@@ -1,0 +1,84 @@
+"""Reads of many certificates under way at once: what a step of their ceremony needs, in few statements."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.sql.base import ExecutableOption
+
+from lms.certs.core.notices import notice_address, write_notices
+from lms.certs.core.strict_json import Document, canonical
+from lms.certs.models import Credential, IssuanceRequest, Notice, StatusList
+from lms.certs.queries.credentials import UNDER_WAY
+from lms.courses.models import Cohort, Course, CourseVersion, Enrolment
+
+
+def with_people() -> ExecutableOption:
+    """Read the learner along with a request."""
+    return joinedload(IssuanceRequest.enrolment).joinedload(Enrolment.user)
+
+
+def with_course() -> tuple[ExecutableOption, ...]:
+    """Read along with requests what the certificates of a course share, each once."""
+    course = (
+        selectinload(IssuanceRequest.enrolment).selectinload(Enrolment.cohort).selectinload(Cohort.course)
+    )
+    return (
+        course.selectinload(Course.university),
+        course.selectinload(Course.company),
+        selectinload(IssuanceRequest.version).selectinload(CourseVersion.course),
+    )
+
+
+def achievements(session: Session, request_ids: Sequence[int]) -> dict[int, tuple[int, str]]:
+    """Return the course version and the language of those requests that are under way."""
+    rows = session.execute(
+        select(IssuanceRequest.id, IssuanceRequest.version_id, IssuanceRequest.language)
+        .where(IssuanceRequest.id.in_(request_ids), IssuanceRequest.state.in_(UNDER_WAY))
+        .order_by(IssuanceRequest.id)
+    )
+    return {row.id: (row.version_id, row.language) for row in rows}
+
+
+def frozen(session: Session, request_ids: Sequence[int]) -> dict[int, tuple[Document, Document]]:
+    """Return the document and the proofs of those requests that are under way and whose text is fixed."""
+    rows = session.execute(
+        select(IssuanceRequest.id, IssuanceRequest.document, IssuanceRequest.proofs)
+        .where(IssuanceRequest.id.in_(request_ids), IssuanceRequest.state.in_(UNDER_WAY))
+        .order_by(IssuanceRequest.id)
+    )
+    return {row.id: (row.document, row.proofs) for row in rows if row.document is not None}
+
+
+def credentials_of(session: Session, request_ids: Collection[int]) -> Sequence[Credential]:
+    """Return what these requests led to."""
+    if not request_ids:
+        return []
+    return session.scalars(select(Credential).where(Credential.request_id.in_(request_ids))).all()
+
+
+def resources_of_lists(session: Session, list_ids: Collection[int], public_url: str) -> dict[str, bytes]:
+    """Return what a verifier asks for besides certificates: these lists, and every notice about their places.
+
+    It is read once for all, so that all are held against the same editions.
+    """
+    start = public_url.rstrip("/")
+    lists = session.execute(select(StatusList.id, StatusList.document).where(StatusList.id.in_(list_ids)))
+    found = {
+        f"{start}/status/{each.id}": canonical(each.document) for each in lists if each.document is not None
+    }
+    return found | _notices(session, list_ids, f"{start}/status/")
+
+
+def _notices(session: Session, list_ids: Collection[int], start: str) -> dict[str, bytes]:
+    rows = session.execute(
+        select(Credential.status_list_id, Credential.sha256, Notice.document)
+        .join(Notice, Notice.credential_id == Credential.id)
+        .where(Credential.status_list_id.in_(list_ids))
+        .order_by(Notice.id)
+    )
+    signed: dict[str, list[Document]] = {}
+    for list_id, sha256, document in rows:
+        if document is not None:
+            signed.setdefault(notice_address(f"{start}{list_id}", sha256), []).append(document)
+    return {address: write_notices(notices) for address, notices in signed.items()}
