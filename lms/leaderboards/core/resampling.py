@@ -1,0 +1,117 @@
+"""Resamples of a test set: the same items, drawn again with replacement, for every team alike.
+
+Drawn once for all teams, so that what makes an item hard for everyone cancels out of a comparison (a paired
+bootstrap). The seed is fixed: the same board gives the same answer whenever it is asked.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+SEED = 20260302
+RESAMPLES = 2000
+LEAST_RESAMPLES = 1000
+CONFIDENCE = 0.95
+_Z = 1.959963984540054  # leaves 2.5 % on either side of a normal distribution
+_PATIENCE = 10  # draws a resample for which a metric has no value, before it is given up
+
+
+def draws(items: int, resamples: int = RESAMPLES, seed: int = SEED) -> Iterator[Rows]:
+    """Yield the items of each resample, by number; any two callers draw the same."""
+    generator = np.random.default_rng(seed)
+    for _ in range(resamples):
+        yield generator.integers(0, items, size=items)
+
+
+def weights(items: int, resamples: int = RESAMPLES, seed: int = SEED) -> NDArray[np.float32]:
+    """Return how often each resample has each item.
+
+    Shape:
+        (resamples, items)
+    """
+    drawn = draws(items, resamples, seed)
+    counted = np.empty((resamples, items), dtype=np.float32)
+    for number, rows in enumerate(drawn):
+        counted[number] = np.bincount(rows, minlength=items)
+    return counted
+
+
+def means(losses: NDArray[Any], resamples: int = RESAMPLES, seed: int = SEED) -> Floats:
+    """Return the mean loss of each team on each resample, whatever order the items stand in.
+
+    Shape:
+        losses (teams, items), result (resamples, teams)
+
+    Complexity: O(resamples * items * teams), as one product of matrices.
+    """
+    items = losses.shape[1]
+    ordered = losses[:, _order_of_items(losses)]
+    product = weights(items, resamples, seed).astype(losses.dtype, copy=False) @ ordered.T
+    found: Floats = product.astype(np.float64) / items
+    return found
+
+
+def _order_of_items(losses: NDArray[Any]) -> Rows:
+    """Return an order of the items that depends on what they hold only, not on where they stand."""
+    columns = np.ascontiguousarray(losses.T)
+    digests = [hashlib.blake2b(column.tobytes(), digest_size=16).digest() for column in columns]
+    return np.array(sorted(range(len(digests)), key=digests.__getitem__), dtype=np.int64)
+
+
+def values_on_resamples(
+    score_on: Callable[[Rows], ArrayLike], items: int, resamples: int = RESAMPLES, seed: int = SEED
+) -> Floats:
+    """Return what a metric that is no mean over items gives on each resample.
+
+    Args:
+        score_on: the metric on the items of these numbers: one value, or one for each team.
+        items: how many there are.
+        resamples: how many times they are drawn.
+        seed: of the draws; the same for all whose values are to be compared.
+
+    A resample on which the metric has no value (one class only, say) is skipped and another one drawn.
+
+    Shape:
+        (resamples,) or (resamples, teams)
+
+    Raises:
+        ValueError: the metric has no value on hardly any resample.
+    """
+    found: list[Floats] = []
+    for rows in draws(items, resamples * _PATIENCE, seed):
+        values = np.asarray(score_on(rows), dtype=np.float64)
+        if np.isfinite(values).all():
+            found.append(values)
+        if len(found) == resamples:
+            return np.array(found)
+    raise ValueError("the metric has no finite value on nine of ten resamples")
+
+
+def middle(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return between which values the middle 95 % of each column lie, both of them values that occur.
+
+    Shape:
+        values (resamples, teams), results (teams,)
+    """
+    last = len(values) - 1
+    low, high = math.floor(last * (1 - CONFIDENCE) / 2), math.ceil(last * (1 + CONFIDENCE) / 2)
+    ordered = np.partition(values, (low, high), axis=0)
+    return ordered[low], ordered[high]
+
+
+def wilson(mistakes: int, items: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share of mistakes; never a point, not even at none or all.
+
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927.
+    """
+    share, square = mistakes / items, _Z * _Z
+    centre = (share + square / (2 * items)) / (1 + square / items)
+    reach = _Z / (1 + square / items) * math.sqrt(share * (1 - share) / items + square / (4 * items * items))
+    low = 0.0 if mistakes == 0 else max(0.0, centre - reach)
+    return low, 1.0 if mistakes == items else min(1.0, centre + reach)

@@ -1,0 +1,320 @@
+"""Which neighbours on a board are really apart, and which differ by no more than chance.
+
+Groups run down the board. The first team leads the first one; every team below is compared with that leader
+on the same items, two-sided, and Holm's step-down keeps the error over all of them together at alpha; the
+first one that is separable leads the next group. So each team of a group is tied with its leader, a team
+that stands between is never apart from it, and teams of two groups may still be tied with each other. Alpha
+is the error for a leader named beforehand; being first on a board of equals is itself luck, so a large field
+of equals is split more often than that.
+
+Where each item is right or wrong the comparison is McNemar's exact test. Elsewhere the difference is measured
+by its standard deviation over a paired bootstrap and the normal tail: counting resamples on the other side of
+zero could show no probability below 2 / (B + 1), and Holm over 10,000 teams asks for 0.000005.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lms.leaderboards.core.rank import Direction
+from lms.leaderboards.core.resampling import (
+    LEAST_RESAMPLES,
+    RESAMPLES,
+    SEED,
+    Floats,
+    Rows,
+    means,
+    middle,
+    values_on_resamples,
+    wilson,
+)
+
+ALPHA = 0.05
+_CELLS = 1_000_000  # of a table that is ranked at once
+_NO_LOSSES = "losses are finite numbers: a row for each team, a column for each item"
+
+
+@dataclass(frozen=True)
+class Tie:
+    """What chance leaves open about one team.
+
+    `best` and `worst` bound its rank and `low` and `high` its mean loss (or metric) on 95 % of resamples.
+    """
+
+    group: int  # 1, 2, 3 … down the board
+    best: int
+    worst: int
+    low: float
+    high: float
+
+
+def tie_groups(
+    losses: ArrayLike, *, alpha: float = ALPHA, resamples: int = RESAMPLES, seed: int = SEED
+) -> list[Tie]:
+    """Return the groups of a board whose metric is a mean over items.
+
+    Neither the order of the items nor that of equal teams changes the answer; teams with the same losses are
+    always tied.
+
+    Args:
+        losses: of each team in the order of the board, on each item; the lower the better.
+        alpha: how often at most a group may be split by chance alone.
+        resamples: 1,000 or more.
+        seed: of the resamples.
+
+    Shape:
+        losses (teams, items)
+
+    Raises:
+        ValueError: losses are no finite numbers, or resamples are too few.
+
+    Complexity: O(resamples * items * teams) for the intervals, O(items * teams) for each group.
+    """
+    table = _table(losses)
+    if not len(table):
+        return []
+    _check(resamples)
+    different, same_as = _unique(table)
+    evidence: _Evidence
+    if different.dtype == np.uint8:
+        evidence = _Counted(different.astype(np.float32), resamples, seed)
+    else:
+        evidence = _Averaged(different, resamples, seed)
+    groups = _groups(lambda leader: evidence.p_values(int(same_as[leader]))[same_as], len(table), alpha)
+    return _ties(groups, evidence.values[:, same_as], evidence.ends(same_as))
+
+
+def tie_groups_of_metric(
+    score_on: Callable[[Rows], ArrayLike],
+    *,
+    items: int,
+    direction: Direction,
+    alpha: float = ALPHA,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> list[Tie]:
+    """Return the groups of a board with any other metric, computed anew on every resample.
+
+    Args:
+        score_on: the score of each team, in the order of the board, on the items of these numbers.
+        items: how many there are.
+        direction: which end of the scores is the better one.
+        alpha: how often at most a group may be split by chance alone.
+        resamples: 1,000 or more.
+        seed: of the resamples.
+
+    Raises:
+        ValueError: the metric has no value on the items, or resamples are too few.
+
+    Complexity: O(resamples) calls of `score_on`, O(resamples * teams) for each group.
+    """
+    _check(resamples)
+    observed = np.asarray(score_on(np.arange(items)), dtype=np.float64)
+    if not np.isfinite(observed).all():
+        raise ValueError("the metric has no finite value on all items")
+    if not observed.size:
+        return []
+    values = values_on_resamples(score_on, items, resamples, seed)
+    groups = _groups(lambda leader: _p_values(observed, values, leader), len(observed), alpha)
+    turned = -values if direction == "max" else values
+    ties = _ties(groups, turned, {})
+    if direction == "min":
+        return ties
+    return [Tie(tie.group, tie.best, tie.worst, -tie.high, -tie.low) for tie in ties]
+
+
+def equal_groups(scores: Sequence[float]) -> list[int]:
+    """Return the groups of exactly equal scores down a board: all that can be told without losses."""
+    groups: list[int] = []
+    for number, score in enumerate(scores):
+        apart = number > 0 and score != scores[number - 1]
+        groups.append(groups[-1] + apart if groups else 1)
+    return groups
+
+
+def mcnemar(one: NDArray[np.int64], other: NDArray[np.int64]) -> Floats:
+    """Return McNemar's exact two-sided p values.
+
+    Args:
+        one: items that only the first team of each pair got wrong.
+        other: items that only the second one got wrong.
+
+    Complexity: O(pairs * sqrt(items)).
+    """
+    less, both = np.minimum(one, other), one + other
+    factorials = np.array([math.lgamma(number + 1) for number in range(int(both.max(initial=0)) + 1)])
+    share, term, at = np.ones(len(both)), np.ones(len(both)), less.astype(np.float64)
+    while bool((term > share * 1e-17).any()):
+        term = term * at / (both - at + 1)  # the next smaller binomial term; 0 below none
+        share += term
+        at = np.maximum(at - 1, 0)
+    largest = np.exp(factorials[both] - factorials[less] - factorials[both - less] - both * math.log(2))
+    found: Floats = np.minimum(1.0, 2 * largest * share)
+    return found
+
+
+def holm(p_values: Floats, alpha: float) -> NDArray[np.bool_]:
+    """Return which of several hypotheses fall, with the error over all of them together at alpha.
+
+    Source: Holm, "A simple sequentially rejective multiple test procedure", 1979.
+    """
+    count = len(p_values)
+    order = np.argsort(p_values, kind="stable")
+    holds = p_values[order] > alpha / np.arange(count, 0, -1)
+    falling = int(np.argmax(holds)) if holds.any() else count
+    fallen = np.zeros(count, dtype=np.bool_)
+    fallen[order[:falling]] = True
+    return fallen
+
+
+class _Evidence(Protocol):
+    """What is known about teams with different losses."""
+
+    @property
+    def values(self) -> Floats:
+        """Return the mean loss on each resample."""
+
+    def p_values(self, leader: int) -> Floats:
+        """Return how likely the difference between each team and one of them is by chance."""
+
+    def ends(self, same_as: Rows) -> "dict[int, Tie]":
+        """Return the teams of the board for which resamples tell nothing, and what bounds them instead."""
+
+
+class _Averaged:
+    """Losses of any size."""
+
+    def __init__(self, losses: Floats, resamples: int, seed: int) -> None:
+        self._losses = losses
+        self._observed: Floats = losses.mean(axis=1)
+        self.values = means(losses, resamples, seed)
+
+    def p_values(self, leader: int) -> Floats:
+        """Take the bootstrap's, but never less than signs alone could show.
+
+        A difference on k items only has one sign by chance with a probability of 2 / 2^k; a bootstrap of few
+        differing items knows no better and is far too sure.
+        """
+        differing = (self._losses != self._losses[leader]).sum(axis=1)
+        least = np.exp2(1.0 - np.clip(differing, 1, 1000))
+        found: Floats = np.clip(_p_values(self._observed, self.values, leader), least, 1.0)
+        return found
+
+    def ends(self, same_as: Rows) -> dict[int, Tie]:
+        """Return none: a mean of such losses has no end."""
+        del same_as
+        return {}
+
+
+class _Counted:
+    """Items that are right (0) or wrong (1)."""
+
+    def __init__(self, losses: NDArray[np.float32], resamples: int, seed: int) -> None:
+        self._losses = losses
+        self._mistakes = losses.sum(axis=1, dtype=np.float64).astype(np.int64)
+        self.values = means(losses, resamples, seed)
+
+    def p_values(self, leader: int) -> Floats:
+        """Compare by McNemar's exact test."""
+        shared = np.rint(self._losses @ self._losses[leader]).astype(np.int64)
+        return mcnemar(self._mistakes[leader] - shared, self._mistakes - shared)
+
+    def ends(self, same_as: Rows) -> dict[int, Tie]:
+        """Bound teams that got everything right, or everything wrong, by Wilson's interval.
+
+        Every resample of such a team is the same, which would claim that its rank is certain.
+        """
+        items = self._losses.shape[1]
+        mistakes = self._mistakes[same_as]
+        shares = np.sort(mistakes / items)
+        bounds = {}
+        for team in np.flatnonzero((mistakes == 0) | (mistakes == items)):
+            low, high = wilson(int(mistakes[team]), items)
+            best, worst = (int(np.searchsorted(shares, share)) for share in (low, high))
+            bounds[int(team)] = Tie(0, best + 1, worst, low, high)
+        return bounds
+
+
+def _p_values(observed: Floats, values: Floats, leader: int) -> Floats:
+    spread = (values - values[:, [leader]]).std(axis=0, ddof=1)
+    apart = np.abs(observed - observed[leader])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distances = np.where(apart == 0, 0.0, apart / spread)
+    return np.array([math.erfc(distance / math.sqrt(2)) for distance in distances.tolist()])
+
+
+def _groups(p_values: Callable[[int], Floats], teams: int, alpha: float) -> list[int]:
+    groups: list[int] = []
+    group = 0
+    while len(groups) < teams:
+        leader, group = len(groups), group + 1
+        apart = holm(p_values(leader)[leader + 1 :], alpha)
+        length = 1 + int(np.argmax(apart)) if apart.any() else teams - leader
+        groups += [group] * length
+    return groups
+
+
+def _ties(groups: Sequence[int], values: Floats, ends: dict[int, Tie]) -> list[Tie]:
+    """Join groups with the range of ranks and of values; what is known of the ends only widens them."""
+    best, worst = _rank_ranges(values)
+    low, high = middle(values)
+    ties = [
+        Tie(group, *rest)
+        for group, *rest in zip(
+            groups, best.tolist(), worst.tolist(), low.tolist(), high.tolist(), strict=True
+        )
+    ]
+    for team, end in ends.items():
+        tie = ties[team]
+        ties[team] = Tie(tie.group, min(tie.best, end.best), max(tie.worst, end.worst), end.low, end.high)
+    return ties
+
+
+def _rank_ranges(values: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the range of each team's ranks over the resamples; equal ones take all that they share."""
+    ahead, level = (np.empty(values.shape, dtype=np.int32) for _ in range(2))
+    step = max(1, _CELLS // values.shape[1])
+    for start in range(0, len(values), step):
+        part = values[start : start + step]
+        order = np.argsort(part, axis=1)
+        ordered = np.take_along_axis(part, order, axis=1)
+        places = np.arange(1, part.shape[1] + 1)
+        differs = ordered[:, 1:] != ordered[:, :-1]
+        edge = np.ones((len(part), 1), dtype=np.bool_)
+        first = np.maximum.accumulate(np.where(np.hstack([edge, differs]), places, 0), axis=1)
+        lasts = np.where(np.hstack([differs, edge]), places, places[-1])
+        last = np.minimum.accumulate(lasts[:, ::-1], axis=1)[:, ::-1]
+        np.put_along_axis(ahead[start : start + step], order, first, axis=1)
+        np.put_along_axis(level[start : start + step], order, last, axis=1)
+    return middle(ahead)[0], middle(level)[1]
+
+
+def _unique(table: NDArray[Any]) -> tuple[NDArray[Any], Rows]:
+    """Return the different rows, and for each row of the table which of them it is."""
+    known: dict[bytes, int] = {}
+    same_as = np.array([known.setdefault(row.tobytes(), len(known)) for row in table], dtype=np.int64)
+    firsts = np.unique(same_as, return_index=True)[1]
+    return table[firsts], same_as
+
+
+def _table(losses: ArrayLike) -> NDArray[Any]:
+    """Return the table in the smallest type that holds it: a byte for right or wrong, else eight."""
+    table: NDArray[Any] = np.asarray(losses)
+    if table.ndim == 1 and not table.size:
+        return np.empty((0, 1))
+    if table.ndim != 2 or not table.size or table.dtype.kind not in "buif":  # noqa: PLR2004  # a table
+        raise ValueError(_NO_LOSSES)
+    if not np.isfinite(table).all():
+        raise ValueError(_NO_LOSSES)
+    if bool(((table == 0) | (table == 1)).all()):
+        return table.astype(np.uint8)
+    return np.ascontiguousarray(table, dtype=np.float64) + 0.0  # -0.0 is no other loss than 0.0
+
+
+def _check(resamples: int) -> None:
+    if resamples < LEAST_RESAMPLES:
+        raise ValueError(f"take at least {LEAST_RESAMPLES} resamples")
