@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BlockingIOError:
         return _complain("Another process already runs this signer. End it first.")
     except OSError as problem:
-        return _complain(f"{problem.filename or ''}: {problem.strerror}")
+        return _complain(f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem))
     return 0
 
 

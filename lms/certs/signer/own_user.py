@@ -100,6 +100,8 @@ def rehearse_pdf(signer: Signer) -> None:
 async def _be_asked(signer: Signer, port: int) -> None:
     """Let the server answer an admitted client once on each path."""
     target = signer.folder / _REHEARSAL
+    if target.exists():  # a rehearsal was cut short
+        shutil.rmtree(target)
     admit_client(signer.folder, _REHEARSAL, target, datetime.now(UTC))
     try:
         context = ssl.create_default_context(cafile=target / "ca.pem")

@@ -163,11 +163,40 @@ def comes_up(folder: Path, port: int) -> Document:
     pytest.fail("the signer did not come up")
 
 
+def test_a_fault_of_the_machine_is_said_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["keys", str(tmp_path)]) == 1
+    assert "signer.json: No such file" in capsys.readouterr().err
+
+    def taken(_folder: Path) -> None:
+        raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr("lms.certs.signer.commands.trusted_party", taken)
+    assert main(["keys", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "[Errno 98] Address already in use\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not run: only root can give files away")
+def test_what_root_makes_for_a_signer_belongs_to_the_signer(folder: Path, tmp_path: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, 61_100, 61_100)
+    victim = tmp_path / "of-root"
+    victim.write_text("")
+    (folder / "roster.csv.new").symlink_to(victim)
+    assert main(["roster", str(folder), "add", "a@example.org", "https://duri.example/a"]) == 0
+    for use in ("issuing", "pdf"):
+        assert main(["rotate", str(folder), "--use", use]) == 0
+    assert {path.stat().st_uid for path in folder.rglob("*")} == {61_100}
+    assert victim.stat().st_uid == 0
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="not run: only root can become another user")
 @pytest.mark.usefixtures("slow_passphrases")
 def test_a_signer_of_its_own_user_ends_with_whoever_started_it(tmp_path: Path) -> None:
     port, folder = free_port(), tmp_path / "company"
     create(folder, replace(MANDATE, port=port), datetime.now(UTC))
+    (folder / "rehearsal").mkdir()  # of a start that was cut short
     for path in (folder, *folder.rglob("*")):
         os.chown(path, 61_100, 61_100)
     run = f"{sys.executable} -m lms.certs.signer run --user 61100 {folder}"
