@@ -121,20 +121,27 @@ def parse_entries(content: bytes) -> list[Entry]:
     Raises:
         DocumentProblem: naming the line.
     """
-    if len(content) > MOST_BYTES:
-        raise DocumentProblem("roster.too_large", limit=MOST_ENTRIES)
+    _check_size(content, 0)
     try:
-        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = content.count(b"\n", 0, problem.start) + 1
+        raise DocumentProblem("roster.broken", line=line) from None
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
         entries = [_entry(row, rows.line_num) for row in rows]
-    except (UnicodeDecodeError, csv.Error):
-        raise DocumentProblem("roster.broken", line=1) from None
-    if len(entries) > MOST_ENTRIES:
-        raise DocumentProblem("roster.too_large", limit=MOST_ENTRIES)
+    except csv.Error:
+        raise DocumentProblem("roster.broken", line=rows.reader.line_num) from None
+    _check_size(content, len(entries))
     return entries
 
 
 def add_entries(folder: Path, entries: Iterable[Entry]) -> int:
-    """Put entries on the roster, in place of those for the same; return how many it has then."""
+    """Put entries on the roster, in place of those for the same; return how many it has then.
+
+    Raises:
+        DocumentProblem: it would be more than a signer reads; the roster stays as it was.
+    """
     known = read_roster(folder).entries
     merged = {**known, **{entry.key: entry for entry in entries}}
     _write(folder, merged.values())
@@ -191,8 +198,16 @@ def _write(folder: Path, entries: Iterable[Entry]) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(astuple(entry) for entry in entries)
-    replace_private(folder / _FILE, text.getvalue().encode("utf-8"))
+    listed = [astuple(entry) for entry in entries]
+    writer.writerows(listed)
+    content = text.getvalue().encode("utf-8")
+    _check_size(content, len(listed))
+    replace_private(folder / _FILE, content)
+
+
+def _check_size(content: bytes, entries: int) -> None:
+    if len(content) > MOST_BYTES or entries > MOST_ENTRIES:
+        raise DocumentProblem("roster.too_large", limit=MOST_ENTRIES)
 
 
 def _normal(email: str) -> str:

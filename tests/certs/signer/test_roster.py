@@ -1,3 +1,4 @@
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from lms.certs.core.document import build_credential, hash_email
 from lms.certs.core.mandate import Refusal, write_mandate
 from lms.certs.core.problems import CertificateProblem, DocumentProblem
 from lms.certs.core.protocols import Kind
+from lms.certs.signer import roster as roster_module
 from lms.certs.signer.roster import (
     Roster,
     add_entries,
@@ -59,7 +61,7 @@ def test_who_was_withdrawn_between_request_and_signature_is_refused(closed: Path
     [
         ("", "", None),
         ("김하늘", "91.4", None),
-        ("김하늘", "91.40", None),  # NFD: the same name spelt in parts
+        (unicodedata.normalize("NFD", "김하늘"), "91.40", None),
         ("김바다", "", "signer.other_than_roster"),
         ("", "91.3", "signer.other_than_roster"),
         ("김하늘", "0", "signer.other_than_roster"),
@@ -118,6 +120,29 @@ def test_a_roster_of_a_spreadsheet_is_read_and_written_back(tmp_path: Path) -> N
     add_entries(tmp_path, parse_entries(content))
     (entry,) = read_roster(tmp_path).entries.values()
     assert (entry.email, entry.name, entry.score) == ("a@example.org", "김, 하늘", "")
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"email,achievement\na@example.org,https://duri.example/a\nb@ex\xffample.org,here\n", 3),
+        (b'email,achievement\na@example.org,https://duri.example/a\n"b"c,d\n', 3),
+    ],
+)
+def test_a_broken_roster_names_the_line(content: bytes, line: int) -> None:
+    with pytest.raises(DocumentProblem) as caught:
+        parse_entries(content)
+    assert caught.value.params["line"] == line
+
+
+def test_a_roster_does_not_grow_beyond_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roster_module, "MOST_ENTRIES", 2)
+    entries = [make_entry(f"{letter}@example.org", COURSE) for letter in "abc"]
+    add_entries(tmp_path, entries[:2])
+    with pytest.raises(DocumentProblem, match="too_large"):
+        add_entries(tmp_path, entries[2:])
+    assert len(read_roster(tmp_path).entries) == 2
+    assert remove_entries(tmp_path, "a@example.org") == 1
 
 
 def test_a_damaged_roster_signs_nothing(closed: Path) -> None:
