@@ -7,6 +7,7 @@ It holds `signer.json` (what may be signed), `keys.json` and the sealed keys, `p
 import ipaddress
 import os
 import secrets
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote
@@ -69,7 +70,10 @@ def approve(folder: Path, *, achievement: str | None = None, course: str | None 
 
 
 def lift(folder: Path, place: str) -> None:
-    """Let the suspension at a place of a list (`ADDRESS#NUMBER`) end."""
+    """Let the suspension at a place of a list (`ADDRESS#NUMBER`) end, once.
+
+    A later suspension at the same place wants a lift of its own.
+    """
     url, _, index = place.rpartition("#")
     if not url or not index.isdecimal():
         raise DocumentProblem("document.bad_value", field="ADDRESS#NUMBER")
@@ -78,12 +82,12 @@ def lift(folder: Path, place: str) -> None:
     replace_private(path, f"{known}{url}#{int(index)}\n".encode())
 
 
-def read_lifted(folder: Path, url: str) -> frozenset[int]:
-    """Return the places of a list whose suspension the organisation lets end."""
+def count_lifts(folder: Path, url: str) -> Counter[int]:
+    """Return how often the organisation has let a suspension end at each place of a list."""
     path = folder / _LIFTED
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     parted = [line.rpartition("#") for line in lines]
-    return frozenset(int(index) for about, _, index in parted if about == url)
+    return Counter(int(index) for about, _, index in parted if about == url)
 
 
 def trusted_party(folder: Path) -> TrustedParty:

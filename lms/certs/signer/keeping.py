@@ -28,16 +28,16 @@ from lms.certs.core.mandate import (
     review_status_list,
 )
 from lms.certs.core.notices import read_notice, review_notice, sign_notice
-from lms.certs.core.problems import CertificateProblem
+from lms.certs.core.problems import CertificateProblem, KeyProblem
 from lms.certs.core.proofs import create_proof
 from lms.certs.core.protocols import Kind
 from lms.certs.core.sd_jwt import review_sd_jwt, sign_payload, write_payload
-from lms.certs.core.status import StatusList, read_status_list
-from lms.certs.core.strict_json import Document, sha256_of
+from lms.certs.core.status import StatusList, decode_bits, read_status_list
+from lms.certs.core.strict_json import MAX_BYTES, Document, canonical, sha256_of
 from lms.certs.core.times import read_time, write_time
 from lms.certs.core.witness import Witness, read_witness, review_head, show_witness
 from lms.certs.signer.approvals import Desk
-from lms.certs.signer.folder import furnish, read_lifted, unlock
+from lms.certs.signer.folder import count_lifts, furnish, unlock
 from lms.certs.signer.keyring import Keyring
 from lms.certs.signer.roster import RosterFile
 
@@ -58,6 +58,10 @@ USES = {
 }
 ONCE = {Kind.CREDENTIAL, Kind.ENDORSEMENT}
 """Of these every identifier is signed for one document only; the others have editions."""
+_MOST_BYTES = dict.fromkeys(ONCE, MAX_BYTES)
+"""Nobody could read more of these."""
+_MOST_OTHER_BYTES = 2_500_000
+"""Of any other document: what is written of it stays shorter than a line of the journal may be."""
 
 
 @dataclass
@@ -76,6 +80,8 @@ class Signer:
     recent: deque[datetime] = field(default_factory=deque)
     own: set[str] = field(default_factory=set)
     """The hashes of all certificates that it signed."""
+    spent: dict[str, int] = field(default_factory=dict)
+    """For each place whose suspension has ended: how many of its lifts there were by then."""
     witness: Witness = field(default_factory=Witness)
     turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -143,12 +149,13 @@ class Signer:
         Raises:
             CertificateProblem: the organisation does not sign this.
         """
+        # Outside the turn: it may wait for a time stamp, and certificates are signed meanwhile.
+        addition, entry = self.sealing().sign(content, self._known, now)
         with self.turn:
-            addition, entry = self.sealing().sign(content, self._known, now)
             line, grown = self.chain.append({**entry, "kind": PDF})
             self._write([line])
             self.chain = grown
-            return addition
+        return addition
 
     def sealing(self) -> "PdfSealing":
         """Return what signs PDF files: the present key and certificate."""
@@ -171,7 +178,8 @@ class Signer:
             self._recall()
 
     def _known(self, credential_id: str) -> tuple[str, Document] | None:
-        return self.signed.get(f"{Kind.CREDENTIAL}:{credential_id}")
+        with self.turn:
+            return self.signed.get(f"{Kind.CREDENTIAL}:{credential_id}")
 
     def _answer(
         self, document: Document, kind: Kind, mandate: Mandate, now: datetime, lines: list[bytes]
@@ -181,12 +189,15 @@ class Signer:
             known = self.signed.get(f"{kind}:{document.get('id')}")
             if known is not None and known[0] == digest and "proof" not in document:
                 return known[1]
+            _check_size(document, kind)
             entry = self._judge(document, kind, mandate, now)
             if known is not None and kind in ONCE:
                 return Refusal("signer.id_taken", id=str(document["id"])[:200])
             if mandate.approval and kind is Kind.CREDENTIAL:
                 entry["approved_by"] = self.desk.approver(document, digest, now)
             proof = self._prove(document, kind, mandate, now)
+        except KeyProblem:
+            raise  # of the signer, not of the document: nothing is refused, it is asked for again
         except CertificateProblem as problem:
             return problem
         entry |= {"at": write_time(now), "kind": str(kind), "sha256": digest, "proof": proof}
@@ -223,10 +234,17 @@ class Signer:
         if kind is Kind.SD_JWT:
             review_sd_jwt(document, mandate, self.own)
             return {"id": document["id"]}
+        return self._judge_list(document, mandate, now)
+
+    def _judge_list(self, document: Document, mandate: Mandate, now: datetime) -> Document:
         url = str(document.get("id"))
-        lifted = None if mandate.open_roster else read_lifted(self.folder, url)
-        edition = review_status_list(document, mandate, now, self.lists.get(url), lifted)
-        return {"id": edition.url, "document": document}
+        before, lifts = self.lists.get(url), count_lifts(self.folder, url)
+        left = {index for index, times in lifts.items() if times > self.spent.get(f"{url}#{index}", 0)}
+        edition = review_status_list(document, mandate, now, before, None if mandate.open_roster else left)
+        ended = (
+            {} if before is None else {str(index): lifts[index] for index in _ended(left, before, edition)}
+        )
+        return {"id": edition.url, "document": document, **({"lifted": ended} if ended else {})}
 
     def _check_places(self, claim: Claim) -> None:
         for place in _places(claim):
@@ -265,7 +283,7 @@ class Signer:
 
     def _recall(self) -> None:
         """Know what the journal says, and no more."""
-        for known in (self.signed, self.places, self.lists, self.recent, self.own):
+        for known in (self.signed, self.places, self.lists, self.recent, self.own, self.spent):
             known.clear()
         self.chain, self.witness = Chain(), Witness()
         with (self.folder / JOURNAL).open("rb") as lines:
@@ -287,6 +305,9 @@ class Signer:
                     self.places[place] = entry["id"]
         elif entry["kind"] == Kind.STATUS_LIST:
             self.lists[entry["id"]] = read_status_list(entry["document"])
+            self.spent |= {
+                f"{entry['id']}#{index}": times for index, times in entry.get("lifted", {}).items()
+            }
         elif entry["kind"] == Kind.TREE_HEAD:
             self.witness = read_witness(entry["witness"])
 
@@ -294,6 +315,19 @@ class Signer:
 def _places(claim: Claim) -> list[str]:
     entries = [claim.status, *([claim.suspension] if claim.suspension else [])]
     return [f"{entry.url}#{entry.index}" for entry in entries]
+
+
+def _check_size(document: Document, kind: Kind) -> None:
+    most = _MOST_BYTES.get(kind, _MOST_OTHER_BYTES)
+    if len(canonical(document)) > most:
+        raise Refusal("signer.too_large", limit=most)
+
+
+def _ended(places: set[int], before: StatusList, edition: StatusList) -> list[int]:
+    """Return at which of these places a suspension ends with this edition."""
+    old, new = decode_bits(before.encoded), decode_bits(edition.encoded)
+    inside = (index for index in sorted(places) if index < len(old) * 8)
+    return [index for index in inside if old[index // 8] & ~new[index // 8] & (0x80 >> (index % 8))]
 
 
 def _cut_torn_line(path: Path, journal: FileIO) -> None:

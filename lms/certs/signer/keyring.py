@@ -162,12 +162,14 @@ class Keyring:
         """Return what signs PDF files now, key and certificate, and the root above it.
 
         Raises:
-            KeyProblem: the key cannot be opened.
+            KeyProblem: the key cannot be opened, or is not the one that is listed and certified.
         """
         entry = self.current(KeyUse.PDF)
         key = _open_p256(self._lock, self._folder / entry.file)
         certificate = x509.load_pem_x509_certificate((self._folder / entry.certificate).read_bytes())
         root = x509.load_pem_x509_certificate((self._folder / _ROOT).read_bytes())
+        if encode_p256(key.public_key()) != entry.multibase or certificate.public_key() != key.public_key():
+            raise KeyProblem("key.broken_envelope")
         return Identity(key, certificate), root
 
     def _from_place(self, entry: KeyEntry) -> SigningKey:

@@ -17,7 +17,7 @@ from lms.certs.core.problems import CertificateProblem, DocumentProblem, KeyProb
 from lms.certs.core.proofs import attach
 from lms.certs.core.protocols import Kind
 from lms.certs.core.status import REVOCATION, SUSPENSION, build_status_list, encode_bits
-from lms.certs.core.strict_json import Document
+from lms.certs.core.strict_json import MAX_BYTES, Document, canonical
 from lms.certs.core.trust import Role, Trust
 from lms.certs.core.verify import Status, verify
 from lms.certs.signer.commands import main
@@ -358,3 +358,75 @@ def test_a_suspension_ends_only_where_the_organisation_lifts_it(folder: Path) ->
         turned = replace(later, purpose=REVOCATION, valid_from=NOW + timedelta(minutes=2))
         assert refusal(signer, build_status_list(turned), Kind.STATUS_LIST) == "signer.other_purpose"
     assert main(["lift", str(folder), "3"]) == 1
+
+
+def test_a_lift_is_spent_with_the_suspension_that_it_ends(folder: Path) -> None:
+    (folder / "signer.json").write_bytes(write_mandate(replace(MANDATE, open_roster=False)))
+
+    def list_with(places: list[int], minute: int) -> Document:
+        dated = NOW + timedelta(minutes=minute)
+        return build_status_list(edition(purpose=SUSPENSION, encoded=encode_bits(places), valid_from=dated))
+
+    for _ in range(2):  # said twice, it still counts once
+        assert main(["lift", str(folder), f"{STATUS_URL}#3"]) == 0
+    assert main(["lift", str(folder), f"{STATUS_URL}#999999999"]) == 0
+    with opened(folder) as signer:
+        for minute, places in enumerate(([3, 7], [7], [3, 7])):
+            assert signer.sign(list_with(places, minute), Kind.STATUS_LIST, NOW)
+        assert refusal(signer, list_with([7], 3), Kind.STATUS_LIST) == "signer.not_lifted"
+    with opened(folder) as signer:
+        assert refusal(signer, list_with([7], 3), Kind.STATUS_LIST) == "signer.not_lifted"
+        assert main(["lift", str(folder), f"{STATUS_URL}#3"]) == 0
+        assert signer.sign(list_with([7], 3), Kind.STATUS_LIST, NOW)
+
+
+def test_a_document_too_long_for_readers_or_the_journal_is_not_signed(folder: Path) -> None:
+    (folder / "signer.json").write_bytes(
+        write_mandate(replace(MANDATE, approval=True, courses=("https://duri.example/courses/",)))
+    )
+    address = "https://duri.example/courses/" + "a" * 1_000_000
+    wordy = build_credential(replace(CLAIM, achievement=replace(CLAIM.achievement, id=address)))
+    endless = build_status_list(edition(url="https://duri.example/status/" + "1" * 1_000_000))
+    with opened(folder) as signer:
+        assert refusal(signer, wordy) == "signer.too_large"
+        assert refusal(signer, endless, Kind.STATUS_LIST) == "signer.too_large"
+        assert signer.desk.waiting() == []
+        assert signer.chain.length == 0
+
+
+def test_the_longest_document_leaves_a_journal_and_a_desk_that_can_be_read(folder: Path) -> None:
+    (folder / "signer.json").write_bytes(write_mandate(replace(MANDATE, approval=True)))
+    short = build_credential(replace(CLAIM, achievement=replace(CLAIM.achievement, criteria="")))
+    criteria = "a" * (MAX_BYTES - len(canonical(short)))
+    document = build_credential(replace(CLAIM, achievement=replace(CLAIM.achievement, criteria=criteria)))
+    long_list = build_status_list(edition(url="https://duri.example/status/" + "1" * 800_000))
+    with opened(folder) as signer:
+        assert refusal(signer, document) == "signer.pending"
+        (asked,) = signer.desk.waiting()
+        signer.desk.decide([asked.digest], "윤서명")
+        assert signer.sign(document, Kind.CREDENTIAL, NOW)
+        assert signer.sign(long_list, Kind.STATUS_LIST, NOW)
+    with opened(folder) as signer:
+        assert signer.chain.length == 2
+
+
+def test_a_key_that_fails_refuses_no_document(folder: Path) -> None:
+    document = build_credential(CLAIM)
+    with opened(folder) as signer:
+        signer.keyring._opened.clear()
+        kept = (folder / "issuing-1.json").read_bytes()
+        (folder / "issuing-1.json").write_bytes(seal_key(generate(), "other"))
+        with pytest.raises(KeyProblem):
+            signer.sign_many([document], Kind.CREDENTIAL, NOW)
+        (folder / "issuing-1.json").write_bytes(kept)
+        assert signer.sign(document, Kind.CREDENTIAL, NOW)
+        assert signer.chain.length == 1
+
+
+def test_a_pdf_key_that_is_not_the_certified_one_signs_nothing(folder: Path, tmp_path: Path) -> None:
+    create(tmp_path / "other", MANDATE, NOW)
+    with opened(folder) as signer:
+        assert signer.keyring.pdf()
+        (folder / "pdf-1.pem").write_bytes((tmp_path / "other" / "pdf-1.pem").read_bytes())
+        with pytest.raises(KeyProblem):
+            signer.keyring.pdf()
