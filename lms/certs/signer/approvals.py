@@ -7,6 +7,7 @@
 import base64
 import hmac
 import json
+import logging
 import re
 import secrets
 from collections.abc import Iterable
@@ -19,13 +20,17 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from lms.certs.core.mandate import NotYet, Refusal
 from lms.certs.core.problems import CertificateProblem, DocumentProblem
-from lms.certs.core.strict_json import Document, read_object
+from lms.certs.core.strict_json import MAX_BYTES, Document, read_object
 from lms.certs.core.times import read_time, write_time
 from lms.certs.signer.files import replace_private
 
+_log = logging.getLogger(__name__)
+
 MOST_WAITING = 5_000
+_MOST_KEPT_BYTES = 2 * MAX_BYTES  # a document is spelt out more widely here than where it is measured
 LONGEST_REASON = 200
 LEAST_PASSPHRASE = 12
+_LONGEST_PASSPHRASE = 1_000
 _NAME = re.compile(r"[^\s\x00-\x1f]{1,40}")
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _SCRYPT_N = 2**15
@@ -95,10 +100,13 @@ class Desk:
         return sorted(self._folder.glob("*.json")) if self._folder.exists() else []
 
     def _read(self, digest: str) -> Asked | None:
-        path = self._folder / f"{digest}.json"
-        if not _DIGEST.fullmatch(digest) or not path.exists():
+        if not _DIGEST.fullmatch(digest):
             return None
-        known: dict[str, Any] = read_object(path.read_bytes())
+        try:
+            content = (self._folder / f"{digest}.json").read_bytes()
+        except FileNotFoundError:  # there is none, or it was signed a moment ago
+            return None
+        known: dict[str, Any] = read_object(content, _MOST_KEPT_BYTES)
         return Asked(
             digest=digest,
             document=known["document"],
@@ -111,6 +119,7 @@ class Desk:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         path = self._folder / f"{asked.digest}.json"
         if not path.exists() and len(self._files()) >= MOST_WAITING:
+            _log.warning("%s holds %d documents: no more are put up for approval", self._folder, MOST_WAITING)
             return
         content = {
             "document": asked.document,
@@ -147,10 +156,15 @@ def approvers(folder: Path) -> list[str]:
     return sorted(_approvers(folder))
 
 
+def kept_of(folder: Path, name: str) -> str:
+    """Return what is kept of a person's passphrase: another one with a new passphrase, none once removed."""
+    return _approvers(folder).get(name, ["", ""])[1]
+
+
 def knows(folder: Path, name: str, passphrase: str) -> bool:
     """Tell whether a person may decide; it takes as long for a name that nobody has."""
     salt, wanted = _approvers(folder).get(name, [_text(b"0" * 16), ""])
-    stretched = _stretch(passphrase[:1_000], base64.b64decode(salt))
+    stretched = _stretch(passphrase, base64.b64decode(salt))
     return hmac.compare_digest(_text(stretched), wanted)
 
 
@@ -170,7 +184,8 @@ def _write(folder: Path, known: dict[str, list[str]]) -> None:
 
 
 def _stretch(passphrase: str, salt: bytes) -> bytes:
-    return Scrypt(salt=salt, length=32, n=_SCRYPT_N, r=8, p=1).derive(passphrase.encode("utf-8"))
+    scrypt = Scrypt(salt=salt, length=32, n=_SCRYPT_N, r=8, p=1)
+    return scrypt.derive(passphrase[:_LONGEST_PASSPHRASE].encode("utf-8"))
 
 
 def _text(raw: bytes) -> str:

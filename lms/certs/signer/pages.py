@@ -14,15 +14,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from tornado.template import Loader
 from tornado.web import RequestHandler
 
 from lms.certs.core.document import Claim
+from lms.certs.core.endorsement import endorsed_text, read_endorsement
 from lms.certs.core.mandate import Mandate, Refusal
 from lms.certs.core.reading import read_claim
-from lms.certs.signer.approvals import LONGEST_REASON, Asked, knows
+from lms.certs.signer.approvals import LONGEST_REASON, Asked, kept_of, knows
 from lms.certs.signer.keeping import Signer
 from lms.certs.signer.roster import Roster
 
@@ -31,6 +32,8 @@ SESSION_SECONDS = 30 * 60
 MOST_TRIES, TRIES_SECONDS = 5, 600
 _MOST_REMEMBERED = 1_000
 _COOKIE = "__Host-approver"
+_CHOSEN = {"chosen": "chosen", "all": "shown", "decline": "chosen"}
+"""For each decision: the field that names what it is about."""
 _FOLDER = Path(__file__).with_name("templates")
 _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
@@ -47,6 +50,8 @@ class Sheet:
 @dataclass
 class _Session:
     name: str
+    kept: str
+    """What was kept of the passphrase at the time of signing in."""
     token: str
     ends: float
     note: tuple[str, str] | None = None
@@ -57,7 +62,9 @@ class Doorkeeper:
     """Remember who is signed in, and how often an address tried in vain."""
 
     sessions: dict[str, _Session] = field(default_factory=dict)
-    tries: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
+    tries: dict[str, deque[float]] = field(
+        default_factory=lambda: defaultdict(partial(deque[float], maxlen=MOST_TRIES + 1))
+    )
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "sign-in"))
     loader: Loader = field(default_factory=lambda: Loader(str(_FOLDER), autoescape="xhtml_escape"))
 
@@ -67,12 +74,12 @@ class Doorkeeper:
         self.style = (_FOLDER / "page.css").read_bytes()
         texts()
 
-    def admit(self, name: str) -> str:
+    def admit(self, name: str, kept: str) -> str:
         """Open a session and return what its cookie holds."""
         now = time.monotonic()
         self.sessions = {key: known for key, known in self.sessions.items() if known.ends > now}
         cookie = secrets.token_urlsafe(32)
-        self.sessions[cookie] = _Session(name, secrets.token_urlsafe(32), now + SESSION_SECONDS)
+        self.sessions[cookie] = _Session(name, kept, secrets.token_urlsafe(32), now + SESSION_SECONDS)
         return cookie
 
     def session(self, cookie: str | None) -> _Session | None:
@@ -93,12 +100,12 @@ class Doorkeeper:
 
 
 class _Page(RequestHandler):
-    title: ClassVar[str] = "title"
-
     def initialize(self, signer: Signer, door: Doorkeeper) -> None:
         self.signer = signer
         self.door = door
-        self.known = self.door.session(self.get_cookie(_COOKIE))
+        known = self.door.session(self.get_cookie(_COOKIE))
+        still = known is not None and kept_of(signer.folder, known.name) == known.kept
+        self.known = known if still else None
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
@@ -112,6 +119,10 @@ class _Page(RequestHandler):
 
     def write_error(self, status_code: int, **_: Any) -> None:
         self.finish(f"{status_code}")
+
+    def get(self) -> None:
+        """Lead who reloads the answer to a form back to the list."""
+        self.redirect("/approve", status=303)
 
     @property
     def language(self) -> str:
@@ -176,7 +187,7 @@ class SignIn(_Page):
         check = partial(knows, self.signer.folder, name.strip(), passphrase)
         if await asyncio.get_running_loop().run_in_executor(self.door.pool, check):
             self.door.tries.pop(self.request.remote_ip or "", None)
-            cookie = self.door.admit(name.strip())
+            cookie = self.door.admit(name.strip(), kept_of(self.signer.folder, name.strip()))
             self.set_cookie(_COOKIE, cookie, secure=True, httponly=True, samesite="Strict", path="/")
             self.redirect("/approve", status=303)
             return
@@ -215,15 +226,17 @@ class Decide(_Page):
 
     def _decided(self, name: str) -> tuple[str, str]:
         decision = self.get_body_argument("decision", "")
-        chosen = self.get_body_arguments("shown" if decision == "all" else "chosen")[:MOST_SHOWN]
+        if decision not in _CHOSEN:
+            return ("bad", self.say("stale"))
+        chosen = self.get_body_arguments(_CHOSEN[decision])[:MOST_SHOWN]
         reason = " ".join(self.get_body_argument("reason", "").split())[:LONGEST_REASON]
+        declined = decision == "decline"
         if not chosen:
             return ("bad", self.say("nothing_chosen"))
-        if decision != "decline":
-            return ("good", self.say("approved", count=self.signer.desk.decide(chosen, name)))
-        if not reason:
-            return ("bad", self.say("no_reason"))
-        return ("good", self.say("declined", count=self.signer.desk.decide(chosen, name, reason)))
+        if declined is not bool(reason):  # the enter key in the field of the reason presses the first button
+            return ("bad", self.say("no_reason" if declined else "reason_given"))
+        count = self.signer.desk.decide(chosen, name, reason)
+        return ("good", self.say("declined" if declined else "approved", count=count))
 
 
 class Style(_Page):
@@ -257,20 +270,39 @@ def _lines(claim: Claim, mandate: Mandate, roster: Roster, language: str) -> lis
     said = {code: sentence[language] for code, sentence in texts().items()}
     labs = "\n".join(f"{lab.name}: {lab.score} / {lab.maximum}" for lab in claim.labs)
     places = "\n".join(
-        said["place"] % {"name": rank.name, "place": rank.place, "field": rank.field} for rank in claim.ranks
+        said["place"] % {"name": rank.name, "place": rank.place, "field": rank.field, "tied": rank.tied}
+        for rank in claim.ranks
     )
+    evidence = (said["evidence_count"] % {"count": len(claim.evidence)}, *(e.name for e in claim.evidence))
+    parties = (f"{party.name} <{party.url}>" for party in (claim.university, claim.company))
+    skills = (f"{skill.name} <{skill.url}> ({skill.framework})" for skill in claim.achievement.skills)
     lines = [
         ("holder", claim.holder_name),
         ("email", said["open_roster"] if mandate.open_roster else _listed_as(claim, roster)),
+        ("organisations", "\n".join(parties)),
         ("achievement", f"{claim.achievement.name}\n{claim.achievement.id}"),
+        ("description", claim.achievement.description),
+        ("skills", "\n".join(skills)),
         ("criteria", claim.achievement.criteria),
         ("points", f"{claim.score} / {claim.maximum}"),
         ("labs", labs),
         ("places", places),
-        ("evidence", said["evidence_count"] % {"count": len(claim.evidence)}),
+        ("evidence", "\n".join(evidence)),
+        ("assurance", claim.assurance),
+        ("endorsement", _endorsed(claim)),
         ("dated", f"{claim.issued_at:%Y-%m-%d %H:%M} UTC"),
+        ("until", "" if claim.valid_until is None else f"{claim.valid_until:%Y-%m-%d %H:%M} UTC"),
     ]
     return [(name, value) for name, value in lines if value]
+
+
+def _endorsed(claim: Claim) -> str:
+    """Return the endorsement that a certificate carries; its text only where it is not the usual one."""
+    if claim.endorsement is None:
+        return ""
+    found = read_endorsement(claim.endorsement)
+    same = found.comment == endorsed_text(claim.achievement)
+    return "\n".join((found.endorser.name, found.name, *([] if same else [found.comment])))
 
 
 def _listed_as(claim: Claim, roster: Roster) -> str:

@@ -11,16 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from lms.certs.core.document import Claim, StatusEntry, build_credential
+from lms.certs.core.document import Claim, Rank, StatusEntry, build_credential
+from lms.certs.core.endorsement import build_endorsement, endorse
 from lms.certs.core.mandate import NotYet, Refusal, write_mandate
 from lms.certs.core.problems import DocumentProblem
 from lms.certs.core.protocols import Kind, SignerRefused, SignerWaits
 from lms.certs.core.strict_json import sha256_of
-from lms.certs.signer.approvals import Desk, add_approver, approvers, knows, remove_approver
+from lms.certs.signer.approvals import Asked, Desk, add_approver, approvers, knows, remove_approver
 from lms.certs.signer.commands import main
-from lms.certs.signer.pages import MOST_TRIES, texts
-from lms.certs.signer.roster import add_entries, make_entry, remove_entries
-from tests.certs.conftest import CLAIM, NOW, STATUS_URL
+from lms.certs.signer.pages import MOST_TRIES, Doorkeeper, sheet_of, texts
+from lms.certs.signer.roster import Roster, add_entries, make_entry, remove_entries
+from tests.certs.conftest import CLAIM, COMPANY, NOW, STATUS_URL, UNIVERSITY
 from tests.certs.signer.conftest import MANDATE, now_claim, quick
 from tests.factories.signers import client, opened, served
 
@@ -111,6 +112,9 @@ def test_approvers_are_kept_by_commands_and_known_by_their_passphrases(
     assert PASSPHRASE not in (tmp_path / "approvers.json").read_text()
     with pytest.raises(DocumentProblem):
         add_approver(tmp_path, "박교수", "short")
+    add_approver(tmp_path, "박교수", "x" * 2_000)
+    assert knows(tmp_path, "박교수", "x" * 2_000)
+    assert remove_approver(tmp_path, "박교수")
     assert main(["approver", str(tmp_path), "remove", "윤서명"]) == 0
     assert approvers(tmp_path) == []
     assert not remove_approver(tmp_path, "윤서명")
@@ -167,6 +171,8 @@ def test_the_page_shows_what_waits_to_who_signed_in_only(browser: Browser) -> No
     assert page.count('type="checkbox"') == 3
     for shown in ("김하늘", "91.4 / 100", "소프트맥스: 38.5 / 40", "열린 명단"):
         assert shown in page
+    for shown in (CLAIM.achievement.description, "softmax.ipynb", UNIVERSITY.url, "use machine learning"):
+        assert shown in page
     assert "default-src 'none'" in browser.headers["Content-Security-Policy"]
     assert "script" not in page
     assert "Certificates that wait" in browser.open("/approve?language=en")[1]
@@ -202,6 +208,76 @@ def test_a_choice_is_needed_and_a_reason_to_decline(browser: Browser) -> None:
     assert first not in declined[1]
 
 
+def test_a_reason_with_an_approval_or_no_decision_decides_nothing(browser: Browser) -> None:
+    """The enter key in the field of the reason presses the first button, which approves."""
+    browser.sign_in()
+    token = browser.token()
+    (first, *_) = re.findall('name="chosen" value="([0-9a-f]{64})"', browser.open("/approve")[1])
+    for decision, said in (("chosen", "까닭이 적혀"), ("", "아무것도 결정되지"), ("x", "아무것도 결정되지")):
+        fields = {"token": token, "decision": decision, "chosen": first, "reason": "다른 반"}
+        page = browser.open("/approve/decide", **fields)[1]
+        assert said in page
+        assert first in page
+
+
+def test_who_is_an_approver_no_more_decides_nothing_from_then_on(browser: Browser) -> None:
+    browser.sign_in()
+    assert 'type="checkbox"' in browser.open("/approve")[1]
+    add_approver(browser.folder, "윤서명", PASSPHRASE + "!")
+    assert 'type="checkbox"' not in browser.open("/approve")[1]
+    add_approver(browser.folder, "윤서명", PASSPHRASE)
+    browser.sign_in()
+    token = browser.token()
+    (first, *_) = re.findall('name="chosen" value="([0-9a-f]{64})"', browser.open("/approve")[1])
+    remove_approver(browser.folder, "윤서명")
+    assert browser.open("/approve/decide", token=token, decision="chosen", chosen=first)[0] == 403
+    assert len(Desk(browser.folder).waiting()) == 3
+
+
+def test_who_opens_the_address_of_a_form_finds_the_page(browser: Browser) -> None:
+    for path in ("/approve/sign-in", "/approve/sign-out", "/approve/decide"):
+        assert "로그인" in browser.open(path)[1]
+
+
+def test_whatever_an_approver_s_signature_covers_is_shown() -> None:
+    other = endorse(
+        CLAIM.achievement,
+        COMPANY,
+        endorsement_id="urn:uuid:11111111-d8ba-41ed-83dd-0b3aef56cc33",
+        at=NOW,
+        demo_custody=True,
+    )
+    foreign = build_endorsement(replace(other, comment="의사 면허에 갈음합니다."))
+    claim = replace(
+        CLAIM,
+        endorsement=foreign,
+        assurance="separate-process",
+        valid_until=NOW,
+        ranks=(Rank("final", "기말 순위", 1, 2, 30),),
+    )
+    asked = Asked(digest="0" * 64, document=build_credential(claim), asked_at=NOW)
+    said = "\n".join(value for _, value in sheet_of(asked, MANDATE, Roster(), "ko").lines)
+    for shown in ("의사 면허에 갈음합니다.", "separate-process", "기말 순위: 30명 중 1위, 같은 점수 2명"):
+        assert shown in said
+    assert f"{NOW:%Y-%m-%d %H:%M} UTC" in said
+    honest = replace(asked, document=build_credential(replace(claim, endorsement=build_endorsement(other))))
+    lines = dict(sheet_of(honest, MANDATE, Roster(), "ko").lines)
+    assert lines["endorsement"] == f"{COMPANY.name}\n{other.name}"
+
+
+def test_a_full_desk_says_so_to_whoever_runs_the_signer(
+    approved_by_people: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("lms.certs.signer.approvals.MOST_WAITING", 1)
+    with opened(approved_by_people) as signer:
+        answers = signer.sign_many(
+            [build_credential(replace(numbered(n), issued_at=NOW)) for n in range(2)], Kind.CREDENTIAL, NOW
+        )
+        assert all(isinstance(answer, NotYet) for answer in answers)
+        assert len(signer.desk.waiting()) == 1
+    assert "no more are put up" in caplog.text
+
+
 def test_a_form_from_elsewhere_or_of_another_session_decides_nothing(browser: Browser) -> None:
     browser.sign_in()
     (first, *_) = re.findall('name="chosen" value="([0-9a-f]{64})"', browser.open("/approve")[1])
@@ -224,6 +300,14 @@ def test_guessing_ends_after_some_tries(browser: Browser) -> None:
         status, page = browser.open("/approve/sign-in", name="윤서명", passphrase="wrong")
         assert (status, "맞지 않아요" in page) == (403, True)
     assert browser.open("/approve/sign-in", name="윤서명", passphrase=PASSPHRASE)[0] == 429
+
+
+def test_however_often_somebody_tries_no_more_is_remembered() -> None:
+    door = Doorkeeper()
+    tried = [door.may_try("192.0.2.1") for _ in range(100)]
+    assert tried == [True] * MOST_TRIES + [False] * (100 - MOST_TRIES)
+    assert len(door.tries["192.0.2.1"]) == MOST_TRIES + 1
+    door.pool.shutdown()
 
 
 def test_what_a_document_says_cannot_become_part_of_the_page(approved_by_people: Path) -> None:
