@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import base58
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from lms.certs.adapters.templates import environment
 from lms.certs.core.baking import bake_png, bake_svg
 from lms.certs.core.carriers import Kind
 from lms.certs.core.document import Claim
@@ -128,7 +128,7 @@ def _draw(content: bytes, kind: Kind, language: str, title: str | None, proof: b
     carried = json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8")
     if kind is Kind.PNG:
         return bake_png(_paint(face), carried, proof)
-    drawn = _environment().get_template("certs/badge/badge.svg").render(face=face)
+    drawn = environment().get_template("certs/badge/badge.svg").render(face=face)
     return bake_svg(drawn.encode("utf-8"), carried, proof)
 
 
@@ -288,10 +288,3 @@ def _font(size: int, *, bold: bool) -> Any:
     fonts = import_module("PIL.ImageFont")
     found = next((_FOLDER / name for name in _FACES[bold] if (_FOLDER / name).exists()), None)
     return fonts.load_default(size) if found is None else fonts.truetype(str(found), size)
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("lms.certs", "templates"), autoescape=True, undefined=StrictUndefined
-    )

@@ -10,9 +10,9 @@ from importlib import import_module, resources
 from typing import Any
 
 import segno
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from lms.certs.adapters.templates import environment
 from lms.certs.core.pdf import ATTACHMENT, LOG_PROOF, SIGNATURE_FIELDS
 from lms.certs.core.sheet import WORDS, Seal, Sheet, read_sheet
 from lms.certs.core.strict_json import Document, canonical, read_object
@@ -107,7 +107,7 @@ def _place_fields(sheet: Sheet, _: object, pdf: Any) -> None:
     seals = [item for item in objects if item.get("S") == "/Sect"]
     tree = next(item for item in objects if "Nums" in item)
     fields = []
-    for seal, section in zip(sheet.seals, seals, strict=False):
+    for seal, section in zip(sheet.seals, seals, strict=True):
         widget = _widget(pydyf, sheet, seal)
         widget["P"], widget["StructParent"] = page.reference, tree["Nums"][-2] + 1
         pdf.add_object(widget["AP"]["N"])
@@ -155,21 +155,17 @@ def _form_element(pydyf: Any, widget: Any, section: Any, page: Any) -> Any:
 
 
 def _html(sheet: Sheet, *, to_sign: bool) -> str:
-    environment = _environment()
-    return environment.get_template("certs/pdf/certificate.html").render(
-        sheet=sheet,
-        language=sheet.language,
-        words=WORDS[sheet.language],
-        css=Markup(_style()),  # noqa: S704 - our own file
-        qr=_qr(sheet.verify_url, WORDS[sheet.language]["check"]),
-        to_sign=to_sign,
-    )
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("lms.certs", "templates"), autoescape=True, undefined=StrictUndefined
+    return (
+        environment()
+        .get_template("certs/pdf/certificate.html")
+        .render(
+            sheet=sheet,
+            language=sheet.language,
+            words=WORDS[sheet.language],
+            css=Markup(_style()),  # noqa: S704 - our own file
+            qr=_qr(sheet.verify_url, WORDS[sheet.language]["check"]),
+            to_sign=to_sign,
+        )
     )
 
 
@@ -180,7 +176,7 @@ def _style() -> str:
 
 @cache
 def _ground() -> str:
-    return _environment().get_template("certs/pdf/ground.svg").render()
+    return environment().get_template("certs/pdf/ground.svg").render()
 
 
 def _qr(address: str, title: str) -> Markup:

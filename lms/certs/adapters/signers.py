@@ -17,6 +17,7 @@ from lms.certs.core.strict_json import Document, read_object
 
 MOST_AT_ONCE = 100
 _MOST_ANSWER_BYTES = 2_000_000
+_LONGEST_CODE, _LONGEST_SENTENCE = 80, 1_000
 _WAITING = {HTTPStatus.ACCEPTED, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.UNAUTHORIZED}
 
 
@@ -105,18 +106,14 @@ class HttpSigner:
     def _post(self, path: str, body: bytes) -> tuple[int, bytes]:
         """Send a request; twice where a kept connection was closed meanwhile, as asking again is safe."""
         with self._turn:
-            kept = self._connection is not None
-            try:
-                return self._exchange(path, body)
-            except (OSError, http.client.HTTPException, ValueError) as problem:
-                self._hang_up()
-                if not kept or isinstance(problem, TimeoutError):
-                    raise SignerUnavailable(str(problem)) from problem
-            try:
-                return self._exchange(path, body)
-            except (OSError, http.client.HTTPException, ValueError) as problem:
-                self._hang_up()
-                raise SignerUnavailable(str(problem)) from problem
+            while True:
+                kept = self._connection is not None
+                try:
+                    return self._exchange(path, body)
+                except (OSError, http.client.HTTPException, ValueError) as problem:
+                    self._hang_up()
+                    if not kept or isinstance(problem, TimeoutError):
+                        raise SignerUnavailable(str(problem)) from problem
 
     def _exchange(self, path: str, body: bytes) -> tuple[int, bytes]:
         connection = self._connection or self._connect()
@@ -158,6 +155,7 @@ def _read_answer(answer: Any, *, waits: bool | None) -> Answer:
         return proof
     if not isinstance(answer.get("code"), str):
         raise SignerUnavailable("no answer")
-    said = (answer["code"], str(answer.get("en", "")), str(answer.get("ko", "")))
+    sentences = (str(answer.get(language, ""))[:_LONGEST_SENTENCE] for language in ("en", "ko"))
+    said = (answer["code"][:_LONGEST_CODE], *sentences)
     later = answer.get("waits") is True if waits is None else waits
     return SignerWaits(*said) if later else SignerRefused(*said)
