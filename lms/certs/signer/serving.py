@@ -1,7 +1,7 @@
 """One signer over HTTPS: who asks for a signature shows a certificate; keys and health are for everybody.
 
-Tornado bounds what a slow or endless client can hold: the handshake, headers and body have a time each, and a
-body is not read before its sender is known.
+Tornado bounds what a slow or endless client can hold: the handshake, headers and body have a time each, and
+of whoever is not known no more than a form is read.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
@@ -25,7 +25,7 @@ from tornado.web import Application, RequestHandler, stream_request_body
 
 from lms.certs.core.keys import did_document
 from lms.certs.core.mandate import NotYet, Refusal
-from lms.certs.core.problems import CertificateProblem, Unreadable
+from lms.certs.core.problems import CertificateProblem, KeyProblem, Unreadable
 from lms.certs.core.protocols import Kind
 from lms.certs.core.sentences import sentence
 from lms.certs.core.strict_json import Document, read_object
@@ -34,7 +34,11 @@ from lms.certs.signer.keyring import public_keys
 from lms.certs.signer.pages import PAGES, Doorkeeper
 from lms.certs.signer.tls import client_of, server_context
 
+if TYPE_CHECKING:
+    from tornado.http1connection import HTTP1Connection
+
 MOST_REQUEST_BYTES = 8_000_000
+MOST_FORM_BYTES = 20_000
 MOST_DOCUMENTS = 250
 MOST_CONNECTIONS = 64
 IDLE_SECONDS = 15
@@ -83,7 +87,9 @@ class SignerServer:
         host, port = self.address
         self.sockets = bind_sockets(port, host)
         self._context = server_context(self.signer.folder)
-        self._pool = ThreadPoolExecutor(1, "signing")
+        self._signing = ThreadPoolExecutor(1, "signing")
+        self._papers = ThreadPoolExecutor(1, "papers")
+        """Of their own: a PDF may wait for a time stamp, and certificates do not wait for it."""
         self._door = Doorkeeper()
 
     @property
@@ -93,8 +99,9 @@ class SignerServer:
 
     def start(self) -> None:
         """Answer from now on."""
-        shared = {"signer": self.signer, "pool": self._pool}
+        shared = {"signer": self.signer, "pool": self._signing}
         routes: list[Any] = [(pattern, kind, shared) for pattern, kind in _ROUTES]
+        routes.append((r"/pdf", _SignPdf, {**shared, "pool": self._papers}))
         pages = {"signer": self.signer, "door": self._door}
         routes += [(pattern, kind, pages) for pattern, kind in PAGES]
         application = Application(
@@ -109,7 +116,7 @@ class SignerServer:
             idle_connection_timeout=IDLE_SECONDS,
             body_timeout=KEPT_SECONDS,
             max_header_size=16_384,
-            max_body_size=MOST_REQUEST_BYTES,
+            max_body_size=MOST_FORM_BYTES,
             max_buffer_size=MOST_REQUEST_BYTES + 100_000,
         )
         self._server.add_sockets(self.sockets)
@@ -120,7 +127,8 @@ class SignerServer:
             self._server.stop()
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._server.close_all_connections(), 1)
-        self._pool.shutdown()
+        for pool in (self._signing, self._papers, self._door.pool):
+            pool.shutdown()
 
 
 class Conversation(RequestHandler):
@@ -177,7 +185,7 @@ class _Unknown(Conversation):
 
 
 @stream_request_body
-class Asked(Conversation):
+class ForClients(Conversation):
     """Take a body from an admitted client only; it is not read before that is known."""
 
     most_bytes = MOST_REQUEST_BYTES
@@ -190,21 +198,23 @@ class Asked(Conversation):
             self.refuse(Refusal("signer.no_certificate"))
         elif not length.isdecimal() or int(length) > self.most_bytes:
             self.refuse(Refusal("signer.too_large", limit=self.most_bytes))
+        else:
+            cast("HTTP1Connection", self.request.connection).set_max_body_size(self.most_bytes)
 
     def data_received(self, chunk: bytes) -> None:
         """Take a piece of the body."""
         self.body += chunk
 
     async def post(self) -> None:
-        """Answer; one request at a time is worked on."""
+        """Answer; one request of a kind at a time is worked on."""
         loop = asyncio.get_running_loop()
         try:
             status, answer = await loop.run_in_executor(self.pool, self.work, bytes(self.body))
+        except (KeyProblem, OSError) as problem:  # the signer's own: the client asks again later
+            access_log.error("not signed: %s", _reason(problem))
+            self.answer(HTTPStatus.SERVICE_UNAVAILABLE, {})
         except CertificateProblem as problem:
             self.refuse(problem)
-        except OSError as problem:
-            access_log.error("not signed: %s", problem.strerror)
-            self.answer(HTTPStatus.SERVICE_UNAVAILABLE, {})
         else:
             self.answer(status, answer)
 
@@ -217,7 +227,7 @@ class Asked(Conversation):
         return shown if isinstance(shown, bytes) else None
 
 
-class _Sign(Asked):
+class _Sign(ForClients):
     def work(self, body: bytes) -> tuple[HTTPStatus, Document]:
         request, kind = _request(body)
         now = datetime.now(UTC)
@@ -227,7 +237,7 @@ class _Sign(Asked):
         return HTTPStatus.OK, {"answers": [_answered(answer) for answer in answers]}
 
 
-class _SignPdf(Asked):
+class _SignPdf(ForClients):
     most_bytes = _MOST_PDF_BYTES
 
     def work(self, body: bytes) -> tuple[HTTPStatus, Document]:
@@ -238,7 +248,6 @@ class _SignPdf(Asked):
 _CLOSING = {"signer.no_certificate", "signer.too_large", "signer.not_found"}
 _ROUTES: list[tuple[str, type[Conversation]]] = [
     (r"/sign", _Sign),
-    (r"/pdf", _SignPdf),
     (r"/health", _Health),
     (r"/\.well-known/did\.json", _DidDocument),
 ]
@@ -274,6 +283,8 @@ def _request(content: bytes) -> tuple[Document, Kind]:
         request = read_object(content, max_bytes=MOST_REQUEST_BYTES)
     except Unreadable:
         raise Refusal("signer.bad_request") from None
+    if "document" in request and "documents" in request:
+        raise Refusal("signer.bad_request")
     documents = request.get("documents", [request.get("document")])
     listed = isinstance(documents, list) and 1 <= len(documents) <= MOST_DOCUMENTS
     if not listed or not all(isinstance(document, dict) for document in documents):
@@ -287,6 +298,12 @@ def _answered(answer: Document | CertificateProblem) -> Document:
     if not isinstance(answer, CertificateProblem):
         return {"proof": answer}
     return {**_spoken(answer), "waits": isinstance(answer, NotYet)}
+
+
+def _reason(problem: KeyProblem | OSError) -> str:
+    if isinstance(problem, KeyProblem):
+        return sentence(problem.code, problem.params, "en")
+    return str(problem) or type(problem).__name__
 
 
 def _spoken(problem: CertificateProblem) -> Document:

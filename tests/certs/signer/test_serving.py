@@ -4,6 +4,7 @@ import socket
 import ssl
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,14 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from lms.certs.adapters.signers import HttpSigner
+from lms.certs.adapters.signers import HttpSigner, _read_answer
 from lms.certs.core.document import StatusEntry, build_credential
+from lms.certs.core.journal import read_journal
 from lms.certs.core.keys import KeyUse, decode_public
+from lms.certs.core.pdf_review import MOST_PDF_BYTES
+from lms.certs.core.problems import KeyProblem
 from lms.certs.core.proofs import verify_proof
 from lms.certs.core.protocols import Kind, SignerRefused, SignerUnavailable, SignerWaits
 from lms.certs.core.strict_json import Document
 from lms.certs.signer import serving
 from lms.certs.signer.folder import unlock
+from lms.certs.signer.keeping import Signer
 from lms.certs.signer.keyring import rotate
 from lms.certs.signer.tls import admit_client, client_of, dismiss_client, make_authority, renew_server
 from tests.certs.conftest import CLAIM, STATUS_URL, UNIVERSITY
@@ -136,6 +141,7 @@ def test_requests_that_are_none_are_answered(folder: Path) -> None:
             ("/sign", b"no json", 400),
             ("/sign", b'{"kind": "credential", "document": []}', 400),
             ("/sign", b'{"kind": "credential", "documents": []}', 400),
+            ("/sign", b'{"kind": "credential", "document": 5, "documents": [{}]}', 400),
             ("/sign", b'{"kind": "credential", "documents": [1]}', 400),
             ("/sign", many, 400),
             ("/sign", b'{"kind": "deed", "document": {}}', 400),
@@ -159,8 +165,20 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_read(folder: Path) -> N
         assert ask(port, stranger, "GET", "/health")[0] == 200
 
 
+def test_of_a_stranger_no_more_than_a_form_is_read(folder: Path) -> None:
+    with served(folder) as port:
+        context = context_of(folder)
+        for path in ("/approve/sign-in", "/approve/decide", "/health", "/nothing"):
+            plain = socket.create_connection(("127.0.0.1", port), timeout=20)
+            with context.wrap_socket(plain, server_hostname="127.0.0.1") as line:
+                head = ("HTTP/1.1", "Host: x", f"Content-Length: {serving.MOST_FORM_BYTES + 1}", "", "")
+                line.sendall(f"POST {path} ".encode() + "\r\n".join(head).encode())
+                assert line.recv(12) == b"HTTP/1.1 400"
+        assert ask(port, context, "POST", "/nothing", b" " * serving.MOST_FORM_BYTES)[0] == 404
+
+
 def test_an_endless_body_ends_at_the_limit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "MOST_REQUEST_BYTES", 100_000)
+    monkeypatch.setattr(serving.ForClients, "most_bytes", 100_000)
     with served(folder) as port:
         context = context_of(folder, credentials(folder))
         plain = socket.create_connection(("127.0.0.1", port), timeout=20)
@@ -192,12 +210,59 @@ def test_who_says_nothing_is_hung_up_on_and_holds_nobody_up(
 
 def test_so_many_connections_at_once_and_no_more(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "MOST_CONNECTIONS", 2)
+    monkeypatch.setattr(serving, "IDLE_SECONDS", 600)  # nobody is hung up on for saying nothing
     with served(folder) as port:
         held = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(3)]
         with suppress(ConnectionResetError):
             assert held[2].recv(1) == b""
         for line in held:
             line.close()
+
+
+def test_a_fault_of_the_signer_refuses_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    problems = iter((KeyProblem("key.token", reason="gone"), TimeoutError(), OSError(28, "No space left")))
+
+    def failing(*_: object) -> Document:
+        raise next(problems)
+
+    document = build_credential(now_claim())
+    with served(folder) as port:
+        with monkeypatch.context() as patch:
+            patch.setattr(Signer, "_prove", failing)
+            for _ in range(3):
+                with pytest.raises(SignerUnavailable, match="503"):
+                    client(folder, port).sign(document, Kind.CREDENTIAL)
+        assert client(folder, port).sign(document, Kind.CREDENTIAL)
+    logged = [record.getMessage() for record in caplog.records if "not signed" in record.getMessage()]
+    assert "gone" in logged[0]
+    assert "TimeoutError" in logged[1]
+    assert "No space left" in logged[2]
+
+
+def test_certificates_are_signed_while_a_pdf_waits(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, ended = threading.Event(), threading.Event()
+
+    class Waiting:
+        def sign(self, *_: object) -> tuple[bytes, Document]:
+            started.set()
+            assert ended.wait(20)
+            return b"addition", {"credential": "x"}
+
+    monkeypatch.setattr(Signer, "sealing", lambda _: Waiting())
+    with served(folder) as port, ThreadPoolExecutor(1) as pool:
+        paper = pool.submit(client(folder, port).sign_pdf, b"%PDF-")
+        assert started.wait(20)
+        assert client(folder, port).sign(build_credential(now_claim()), Kind.CREDENTIAL)
+        ended.set()
+        assert paper.result() == b"addition"
+    with (folder / "journal.jsonl").open("rb") as lines:
+        assert [entry["kind"] for entry, _ in read_journal(lines)] == ["credential", "pdf"]
+
+
+def test_server_and_review_agree_on_the_longest_pdf() -> None:
+    assert serving._SignPdf.most_bytes == MOST_PDF_BYTES
 
 
 def test_a_batch_is_answered_document_by_document(folder: Path) -> None:
@@ -300,6 +365,13 @@ def test_an_answer_that_makes_no_sense_is_unavailable(folder: Path, answer: byte
             thread.join()
 
 
+@pytest.mark.parametrize("waits", [True, False])
+def test_of_what_another_organisation_says_no_more_than_a_sentence_is_kept(*, waits: bool) -> None:
+    said = _read_answer({"code": "c" * 500, "en": "e" * 1_000_000, "ko": "ㅎ" * 1_000_000}, waits=waits)
+    assert isinstance(said, SignerWaits if waits else SignerRefused)
+    assert (len(said.code), len(said.sentence), len(said.korean)) == (80, 1_000, 1_000)
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1", "ftp://127.0.0.1", "file:///etc/passwd", "", "https://"])
 def test_nothing_is_asked_for_over_an_open_line(url: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="https"):
@@ -337,7 +409,7 @@ def test_the_server_s_certificate_is_made_anew_for_new_names_and_before_it_ends(
 
 def test_a_name_that_is_a_way_out_of_the_folder_is_none(folder: Path, tmp_path: Path) -> None:
     for name in ("../ca", "", "A", "x" * 41):
-        with pytest.raises(Exception, match="client_name"):
+        with pytest.raises(KeyProblem, match="client_name"):
             admit_client(folder, name, tmp_path / "x", datetime.now(UTC))
     assert client_of(folder, None) is None
     assert client_of(folder, b"junk") is None
