@@ -78,7 +78,7 @@ class Shop:
 
     def take(self, minutes: int = 0) -> int | None:
         with self.sessions.begin() as session:
-            return take_paper(session, NOW + timedelta(minutes=minutes))
+            return take_paper(session, self.press.template, NOW + timedelta(minutes=minutes))
 
     def make(self, paper_id: int | None) -> bool:
         assert paper_id is not None
@@ -154,6 +154,42 @@ def test_after_a_change_of_the_template_each_is_made_anew_and_the_certificate_st
     assert all(paper.blob != before[paper.id] for paper in shop.papers())
     with shop.sessions() as session:
         assert session.get_one(Credential, shop.credential.id).document == shop.credential.document
+
+
+def test_first_papers_that_wait_through_a_change_of_the_template_are_made_from_it(
+    shop: Shop,
+) -> None:
+    shop.queue()
+    later = replace(shop, press=replace(shop.press, template=SECOND))
+    assert later.make_all() == 2
+    assert {(paper.due, paper.made) for paper in shop.papers()} == {(False, SECOND)}
+
+
+def test_papers_that_wait_to_be_made_anew_follow_the_newest_template_asked_for(shop: Shop) -> None:
+    shop.queue()
+    shop.make_all()
+    second, third = (replace(shop, press=replace(shop.press, template=one)) for one in (SECOND, "3" * 64))
+    with shop.sessions.begin() as session:
+        assert renew_papers(session, SECOND) == 2
+    assert shop.take() is None  # a worker that has not been restarted leaves them alone
+    with shop.sessions.begin() as session:
+        assert renew_papers(session, third.press.template) == 2
+    assert second.take() is None
+    assert third.make_all() == 2
+    assert {paper.made for paper in shop.papers()} == {third.press.template}
+
+
+def test_nothing_is_locked_while_a_page_is_set(shop: Shop) -> None:
+    locked = []
+
+    def look(document: Document, **said: object) -> bytes:
+        locked.append(shop.sessions.kw["bind"].in_nested_transaction())
+        return _say(document, **said)
+
+    watched = replace(shop, press=replace(shop.press, set_on_paper=look))
+    watched.queue()
+    assert watched.make_all() == 2
+    assert locked == [False, False]
 
 
 def test_a_killed_worker_leaves_its_paper_to_the_next_and_it_is_kept_once(shop: Shop) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, case, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.blobs import BlobStore
@@ -57,25 +57,33 @@ def queue_papers(session: Session, template: str, *, logged: bool) -> int:
 def renew_papers(session: Session, template: str, *, also_unchanged: bool = False) -> int:
     """Have every paper made anew that was set from another template; return how many became due.
 
-    The certificates stay as they are; until a new paper is signed the one before is handed out.
+    The certificates stay as they are; until a new paper is signed the one before is handed out. One that
+    waits to be made anew from yet another template is made from this one instead.
     """
-    other = Paper.made != template
+    other = Paper.blob.is_not(None) if also_unchanged else Paper.made != template
+    finished = and_(Paper.due.is_(False), other)
+    waiting = and_(Paper.due, Paper.made != "", Paper.wanted != template)
     changed = session.execute(
         update(Paper)
-        .where(Paper.due.is_(False), other if not also_unchanged else Paper.blob.is_not(None))
+        .where(or_(finished, waiting))
         .values(due=True, wanted=template, tries=0, next_try_at=None, refusal="", leased_until=None)
         .returning(Paper.id)
     )
     return len(changed.all())
 
 
-def take_paper(session: Session, at: datetime) -> int | None:
-    """Take the paper whose turn it is, for some minutes; None where none is due."""
+def take_paper(session: Session, template: str, at: datetime) -> int | None:
+    """Take the paper whose turn it is, for some minutes; None where none is due.
+
+    A first paper is set from the template of whoever takes it; one that is made anew waits for a worker that
+    has the template asked for.
+    """
     waiting = (
         select(Paper.id)
         .join(Credential, Credential.id == Paper.credential_id)
         .where(
             Paper.due,
+            or_(Paper.made == "", Paper.wanted == template),
             Credential.revoked_at.is_(None),
             or_(Paper.leased_until.is_(None), Paper.leased_until <= at),
             or_(Paper.next_try_at.is_(None), Paper.next_try_at <= at),
@@ -85,8 +93,12 @@ def take_paper(session: Session, at: datetime) -> int | None:
         .with_for_update(skip_locked=True, of=Paper)
         .scalar_subquery()
     )
+    wanted = case((Paper.made == "", template), else_=Paper.wanted)
     return session.scalar(
-        update(Paper).where(Paper.id == waiting).values(leased_until=at + LEASE).returning(Paper.id)
+        update(Paper)
+        .where(Paper.id == waiting)
+        .values(leased_until=at + LEASE, wanted=wanted)
+        .returning(Paper.id)
     )
 
 
@@ -95,11 +107,11 @@ def make_paper(
 ) -> bool:
     """Set one paper, have both organisations sign it, check it and keep it; say whether it is there now.
 
-    Nothing is locked while a signer is asked. Only a paper that our own verifier finds good is kept.
+    Nothing is locked while the page is set or a signer is asked. Only a paper that our own verifier finds
+    good is kept.
     """
     try:
-        with sessions.begin() as session:
-            draft, issued_at = _draft(session, paper_id, signing, press)
+        draft, issued_at = _draft(sessions, paper_id, signing, press)
         signed = _sign(signing, draft)
         _check(press, signed, signing, at, issued_at)
     except Unanswered as missing:
@@ -128,18 +140,23 @@ def make_next(sessions: sessionmaker[Session], signing: Signing, press: Press, a
             return None
     with sessions.begin() as session:
         queue_papers(session, press.template, logged=logged)
-        paper_id = take_paper(session, at)
+        paper_id = take_paper(session, press.template, at)
     return None if paper_id is None else make_paper(sessions, paper_id, signing, press, at)
 
 
-def _draft(session: Session, paper_id: int, signing: Signing, press: Press) -> tuple[bytes, datetime]:
-    paper = session.get_one(Paper, paper_id)
-    credential = paper.credential
+def _draft(
+    sessions: sessionmaker[Session], paper_id: int, signing: Signing, press: Press
+) -> tuple[bytes, datetime]:
+    """Set the page: that takes its time, so nothing is locked meanwhile."""
+    with sessions() as session:
+        paper = session.get_one(Paper, paper_id)
+        credential, language = paper.credential, paper.language
+        proof = queries.log_proof(session, credential.sha256)
     draft = press.set_on_paper(
         credential.document,
-        language=paper.language,
+        language=language,
         verify_url=queries.verify_url(credential, signing.public_url),
-        log_proof=queries.log_proof(session, credential.sha256),
+        log_proof=proof,
         to_sign=True,
     )
     return draft, read_claim(credential.document).issued_at
