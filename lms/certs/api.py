@@ -79,7 +79,6 @@ def verify() -> Response:
 @reads_first
 def verify_many() -> Response:
     """Check many certificates, the form's files `files`, for somebody signed in or a program with a token."""
-    files = [(file.filename or "…", _content(file)) for file in request.files.getlist("files")]
     token = request.headers.get("Authorization", "").removeprefix("Bearer ")
     user_id = current_user.id if current_user.is_authenticated else 0
     with own_session() as own:
@@ -88,6 +87,7 @@ def verify_many() -> Response:
         user_id = user_id or person_of(own, token, settings().session_key()).id
         count_try(own, policy.MANY_PER_PERSON, str(user_id))
         own.commit()
+    files = [(file.filename or "…", _content(file)) for file in request.files.getlist("files")]
     if not files:
         raise Invalid(N_("Send the certificates as files of the field “files”: several, a ZIP or a CSV."))
     with own_session() as reading:

@@ -5,7 +5,7 @@ from flask_login import current_user
 from markupsafe import Markup
 
 from lms.certs import policy
-from lms.certs.queries import credentials as queries
+from lms.certs.queries import certificates as queries
 from lms.courses.models import Course, Enrolment
 from lms.web.language import language
 from lms.web.session import session

@@ -146,11 +146,11 @@ def can_revoke(user: User, credential: Credential) -> bool:
     return credential.revoked_at is None and can_withdraw(user, credential.enrolment.cohort.course)
 
 
-def check_can_correct(user: User, credential: Credential, newest: IssuanceRequest | None) -> None:
+def check_can_correct(user: User, credential: Credential, *, is_newest: bool) -> None:
     """Let a signatory or admin of either organisation have a certificate made anew, one at a time.
 
     Args:
-        newest: the newest request of the same enrolment.
+        is_newest: nothing was asked for in its place.
 
     Raises:
         NotAllowed: this person does not act for either organisation.
@@ -162,13 +162,13 @@ def check_can_correct(user: User, credential: Credential, newest: IssuanceReques
         )
     if credential.revoked_at is not None:
         raise Conflict(N_("This certificate was withdrawn or replaced. Correct the one in force instead."))
-    if newest is not None and newest.id != credential.request_id:
+    if not is_newest:
         raise Conflict(N_("A corrected certificate is already on its way. Wait for it, or ask again for it."))
 
 
-def can_correct(user: User, credential: Credential) -> bool:
-    """Say whether a person may have this certificate made anew."""
-    return can_revoke(user, credential)
+def can_correct(user: User, credential: Credential, *, is_newest: bool) -> bool:
+    """Say whether a person may have this certificate made anew now."""
+    return is_newest and can_revoke(user, credential)
 
 
 def can_withdraw(user: User, course: Course) -> bool:

@@ -1,14 +1,14 @@
 """Who may do what with certificates: every check and its button agree."""
 
 import pytest
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import Role as Member
 from lms.certs import policy
-from lms.certs.models import RequestState
+from lms.certs.models import Credential, RequestState
 from lms.errors import Conflict, NotAllowed
 from tests.factories.accounts import make_member, make_user
-from tests.factories.certs import make_request
+from tests.factories.certs import Pair, make_credential, make_request
 
 WATCHERS = {Member.INSTRUCTOR, Member.SIGNATORY, Member.ADMIN}
 
@@ -40,6 +40,22 @@ def test_the_check_and_the_button_for_the_language_agree(session: Session) -> No
     with pytest.raises(Conflict):
         policy.check_can_choose_language(holder, request)
     assert not policy.can_choose_language(holder, request)
+
+
+def test_the_check_and_the_button_for_a_correction_agree(
+    session: Session, sessions: sessionmaker[Session]
+) -> None:
+    credential = session.get_one(Credential, make_credential(sessions, Pair()).id)
+    course = credential.enrolment.cohort.course
+    signatory = make_member(session, organisation=course.company, role=Member.SIGNATORY).user
+    policy.check_can_correct(signatory, credential, is_newest=True)
+    assert policy.can_correct(signatory, credential, is_newest=True)
+    with pytest.raises(Conflict):
+        policy.check_can_correct(signatory, credential, is_newest=False)
+    assert not policy.can_correct(signatory, credential, is_newest=False)
+    with pytest.raises(NotAllowed):
+        policy.check_can_correct(make_user(session), credential, is_newest=True)
+    assert not policy.can_correct(make_user(session), credential, is_newest=True)
 
 
 def test_an_issued_certificate_goes_nowhere_and_a_refused_one_only_back(session: Session) -> None:

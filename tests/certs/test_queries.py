@@ -6,7 +6,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from lms.certs.core.strict_json import canonical
 from lms.certs.core.trust import Trust
 from lms.certs.core.verify import Status, verify
-from lms.certs.models import Credential
+from lms.certs.models import Credential, IssuanceRequest
+from lms.certs.queries import certificates
 from lms.certs.queries import credentials as queries
 from lms.errors import NotFound
 from tests.factories.accounts import make_user
@@ -52,8 +53,38 @@ def test_a_wallet_holds_its_owners_certificates_only(session: Session) -> None:
     owner = make_user(session)
     mine = make_request(session, enrolment=make_enrolment(session, user=owner))
     make_request(session)
-    assert [item.request.id for item in queries.wallet(session, owner.id)] == [mine.id]
-    assert queries.wallet(session, make_user(session).id) == []
+    assert [item.request.id for item in certificates.wallet(session, owner.id)] == [mine.id]
+    assert certificates.wallet(session, make_user(session).id) == []
+
+
+def test_the_certificates_of_a_course_come_page_by_page_and_say_which_is_the_newest(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificates, "PER_PAGE", 2)
+    first = make_request(session)
+    enrolment = first.enrolment
+    course_id = enrolment.cohort.course_id
+    second = IssuanceRequest(
+        enrolment_id=first.enrolment_id, edition=2, version_id=first.version_id, language="ko",
+        claim=first.claim, proofs={}, created_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+    session.add(second)
+    session.flush()
+    other = make_enrolment(session)
+    other.cohort_id = enrolment.cohort_id
+    session.flush()
+    session.refresh(other)
+    third = make_request(session, enrolment=other)
+    make_request(session)
+    pages = [certificates.certificates_of_course(session, course_id, number) for number in (0, 2, 99)]
+    assert [[row.request.id for row in page.rows] for page in pages] == [
+        [third.id, second.id], [first.id], [first.id],
+    ]  # fmt: skip
+    assert {(page.total, page.count) for page in pages} == {(3, 2)}
+    assert [row.is_newest for page in pages[:2] for row in page.rows] == [True, True, False]
+    newest = certificates.certificate_of_enrolment(session, enrolment.id)
+    assert newest is not None
+    assert newest.request is second
 
 
 @pytest.mark.parametrize("uuid", ["", "nonsense", "0b0e5b1e-54c5-4f6c-9d3f-1b2c3d4e5f60", "' OR 1=1", "\x00"])

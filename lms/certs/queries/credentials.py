@@ -1,15 +1,14 @@
-"""Reads of certificates: what is due, a wallet, one credential, status lists, and what a verifier needs."""
+"""Reads of certificates: what is due, one credential, status lists, and what a verifier needs."""
 
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.orm import Session, contains_eager, joinedload
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
 
 from lms.certs.core.document import SUSPENSION_STATUS
 from lms.certs.core.heads import EntryKind
@@ -32,7 +31,7 @@ from lms.certs.models import (
     RequestState,
     StatusList,
 )
-from lms.courses.models import Cohort, Course, Enrolment
+from lms.courses.models import Course, Enrolment
 from lms.errors import N_, NotFound
 
 UNDER_WAY = (
@@ -44,19 +43,6 @@ UNDER_WAY = (
 MOST_AT_ONCE = 50
 BETWEEN_LIFTS = timedelta(minutes=5)
 """How often at most the signers are asked whether a suspension may end: one of them may not agree yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A certificate on its way: the request, and the credential once it is issued."""
-
-    request: IssuanceRequest
-    credential: Credential | None
-
-    def refusal(self, language: str) -> str:
-        """Return why it was refused or cannot go on, in Korean or English."""
-        lines = self.request.refusal.split("\n")
-        return lines[-1] if language == "ko" else lines[0]
 
 
 class OwnResources(Mapping[str, bytes]):
@@ -166,6 +152,12 @@ def request_of_enrolment(session: Session, enrolment_id: int) -> IssuanceRequest
     ).one_or_none()
 
 
+def is_newest(session: Session, request: IssuanceRequest) -> bool:
+    """Say whether nothing was asked for in the place of what a request led to."""
+    newest = request_of_enrolment(session, request.enrolment_id)
+    return newest is None or newest.id == request.id
+
+
 def credential_of(session: Session, request_id: int) -> Credential | None:
     """Return what a request led to."""
     return session.scalars(select(Credential).where(Credential.request_id == request_id)).one_or_none()
@@ -199,27 +191,11 @@ def credential(session: Session, uuid: str) -> Credential:
     except ValueError:
         wanted = ""
     found = session.scalars(select(Credential).where(Credential.uuid == wanted)).one_or_none()
-    if found is None or _is_erased(found):
+    if found is None or is_erased(found):
         raise NotFound(
             N_("No certificate has this address. Scan the QR code again, or ask the holder for the file.")
         )
     return found
-
-
-def wallet(session: Session, user_id: int) -> list[Certificate]:
-    """Return a person's certificates, issued or on their way, newest first."""
-    return _certificates(session, Enrolment.user_id == user_id)
-
-
-def certificates_of_course(session: Session, course_id: int) -> list[Certificate]:
-    """Return a course's certificates, issued or on their way, newest first."""
-    return _certificates(session, Cohort.course_id == course_id)
-
-
-def certificate_of_enrolment(session: Session, enrolment_id: int) -> Certificate | None:
-    """Return the certificate of an enrolment, issued or on its way."""
-    found = _certificates(session, IssuanceRequest.enrolment_id == enrolment_id)
-    return found[0] if found else None
 
 
 def status_list(session: Session, list_id: int) -> Document:
@@ -342,30 +318,7 @@ def _credential_of_edition(session: Session, request: IssuanceRequest, edition: 
     ).one_or_none()
 
 
-def _certificates(session: Session, condition: ColumnElement[bool]) -> list[Certificate]:
-    rows = session.execute(
-        select(IssuanceRequest, Credential)
-        .join(IssuanceRequest.enrolment)
-        .join(Enrolment.cohort)
-        .join(Cohort.course)
-        .outerjoin(Credential, Credential.request_id == IssuanceRequest.id)
-        .options(
-            contains_eager(IssuanceRequest.enrolment)
-            .contains_eager(Enrolment.cohort)
-            .contains_eager(Cohort.course),
-            joinedload(IssuanceRequest.version),
-        )
-        .where(condition)
-        .order_by(IssuanceRequest.id.desc())
-    )
-    return [
-        Certificate(request, credential)
-        for request, credential in rows.unique()
-        if credential is None or not _is_erased(credential)
-    ]
-
-
-def _is_erased(found: Credential) -> bool:
+def is_erased(found: Credential) -> bool:
     """Say whether nothing but hashes and signatures are left of a certificate."""
     return "id" not in found.document
 

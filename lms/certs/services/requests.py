@@ -106,8 +106,7 @@ def correct(session: Session, actor: User, uuid: str, name: str, *, at: datetime
     The present one holds until both have signed the new one, which then takes its place.
     """
     credential = queries.credential(session, uuid)
-    newest = queries.request_of_enrolment(session, credential.enrolment_id)
-    policy.check_can_correct(actor, credential, newest)
+    policy.check_can_correct(actor, credential, is_newest=queries.is_newest(session, credential.request))
     enrolment, before = credential.enrolment, credential.request
     if name.strip() != enrolment.confirmed_name:
         correct_name(session, actor, enrolment, name)

@@ -14,9 +14,8 @@ from werkzeug.datastructures import FileStorage
 from lms.accounts.services.limits import count_try
 from lms.certs import policy
 from lms.certs.core.carriers import unpack
-from lms.certs.core.many import Outcome, counts, tell_many, worst, write_report
+from lms.certs.core.many import Outcome, counts, tell_many, write_report
 from lms.certs.core.sentences import sentence
-from lms.certs.core.verify import Status
 from lms.certs.forms import ManyForm
 from lms.certs.queries import credentials as queries
 from lms.certs.services.tokens import DAYS, make_token
@@ -94,11 +93,6 @@ class Run:
     def counts(self) -> dict[str, int]:
         """Return how many have which answer."""
         return counts(self.outcomes)
-
-    @property
-    def status(self) -> Status:
-        """Return the answer for all together."""
-        return worst(outcome.verdict.status for outcome in self.outcomes)
 
     @property
     def rows(self) -> Iterator[tuple[Outcome, list[str]]]:

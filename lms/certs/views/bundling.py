@@ -5,6 +5,7 @@ from datetime import datetime
 from flask import current_app, render_template
 
 from lms.certs.core.evidence import Bundle
+from lms.certs.core.reading import read_claim
 from lms.certs.core.times import write_time
 from lms.certs.models import Credential
 from lms.certs.queries import credentials as queries
@@ -62,7 +63,7 @@ def bundle_of(credential: Credential, at: datetime) -> Bundle:
 def _explained(credential: Credential, language: str, at: datetime) -> bytes:
     text = render_template(
         f"certs/bundle/README.{language}.txt",
-        holder=credential.enrolment.confirmed_name,
+        holder=read_claim(credential.document).holder_name,
         title=queries.title_of(credential, language) or credential.document["name"],
         uuid=credential.uuid,
         sha256=credential.sha256,

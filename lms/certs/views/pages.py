@@ -1,8 +1,11 @@
 """The wallet, the public certificate, the verify page, and the certificates of a course for its staff."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
+from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 
 from lms.accounts.services.limits import count_try
@@ -12,6 +15,7 @@ from lms.certs.core.pdf import MAX_PDF_BYTES
 from lms.certs.core.verify import Status, Verdict
 from lms.certs.forms import CorrectForm, SuspendForm, VerifyForm, WithdrawForm
 from lms.certs.models import Credential
+from lms.certs.queries import certificates
 from lms.certs.queries import credentials as queries
 from lms.certs.services import requests, suspending
 from lms.certs.views.bundling import bundle_of, paper_of, papers_of
@@ -38,8 +42,8 @@ NOT_YET = 202
 @blueprint.get("/certificates")
 def wallet() -> str:
     """Show one's own certificates, issued or on their way."""
-    certificates = queries.wallet(session(), current_user.id)
-    return render_template("certs/wallet.html", certificates=certificates, policy=policy)
+    mine = certificates.wallet(session(), current_user.id)
+    return render_template("certs/wallet.html", certificates=mine, policy=policy)
 
 
 @blueprint.post("/certificates/<int:request_id>/language")
@@ -129,7 +133,9 @@ def of_course(slug: str) -> str:
     return render_template(
         "certs/course.html",
         course=course,
-        certificates=queries.certificates_of_course(session(), course.id),
+        found=certificates.certificates_of_course(
+            session(), course.id, request.args.get("page", 1, type=int)
+        ),
         policy=policy,
     )
 
@@ -148,16 +154,13 @@ def withdraw(uuid: object) -> str | Response | tuple[str, int]:
     credential = queries.credential(session(), str(uuid))
     policy.check_can_revoke(current_user, credential)
     form = WithdrawForm()
-    if form.validate_on_submit():
-        try:
-            requests.revoke(session(), current_user, str(uuid), form.reason.data or "", at=now())
-        except Invalid as error:
-            put_beside(form, error)
-        else:
-            flash(gettext("The certificate is withdrawn; the status list is being signed anew."), "success")
-            return redirect(url_for("certs.of_course", slug=credential.enrolment.cohort.course.slug), 303)
-    page = render_template("certs/withdraw.html", form=form, credential=credential)
-    return (page, UNREADABLE) if form.errors else page
+    return _decide(
+        "certs/withdraw.html",
+        form,
+        credential,
+        lambda: requests.revoke(session(), current_user, str(uuid), form.reason.data or "", at=now()),
+        gettext("The certificate is withdrawn; the status list is being signed anew."),
+    )
 
 
 @blueprint.route("/c/<uuid:uuid>/suspend", methods=["GET", "POST"])
@@ -166,35 +169,29 @@ def suspend(uuid: object) -> str | Response | tuple[str, int]:
     credential = queries.credential(session(), str(uuid))
     policy.check_can_suspend(current_user, credential)
     form = SuspendForm()
-    if form.validate_on_submit():
-        try:
-            suspending.suspend(session(), current_user, str(uuid), form.reason.data or "", at=now())
-        except Invalid as error:
-            put_beside(form, error)
-        else:
-            flash(gettext("The certificate is suspended; the status list is being signed anew."), "success")
-            return redirect(url_for("certs.of_course", slug=credential.enrolment.cohort.course.slug), 303)
-    page = render_template("certs/suspend.html", form=form, credential=credential)
-    return (page, UNREADABLE) if form.errors else page
+    return _decide(
+        "certs/suspend.html",
+        form,
+        credential,
+        lambda: suspending.suspend(session(), current_user, str(uuid), form.reason.data or "", at=now()),
+        gettext("The certificate is suspended; the status list is being signed anew."),
+    )
 
 
 @blueprint.route("/c/<uuid:uuid>/correct", methods=["GET", "POST"])
 def correct(uuid: object) -> str | Response | tuple[str, int]:
     """Have a certificate made anew, with a corrected name or the points as they are by now."""
     credential = queries.credential(session(), str(uuid))
-    newest = queries.request_of_enrolment(session(), credential.enrolment_id)
-    policy.check_can_correct(current_user, credential, newest)
+    newest = queries.is_newest(session(), credential.request)
+    policy.check_can_correct(current_user, credential, is_newest=newest)
     form = CorrectForm(name=credential.enrolment.confirmed_name)
-    if form.validate_on_submit():
-        try:
-            requests.correct(session(), current_user, str(uuid), form.name.data or "", at=now())
-        except Invalid as error:
-            put_beside(form, error)
-        else:
-            flash(gettext("Both signers are asked for the corrected certificate."), "success")
-            return redirect(url_for("certs.of_course", slug=credential.enrolment.cohort.course.slug), 303)
-    page = render_template("certs/correct.html", form=form, credential=credential)
-    return (page, UNREADABLE) if form.errors else page
+    return _decide(
+        "certs/correct.html",
+        form,
+        credential,
+        lambda: requests.correct(session(), current_user, str(uuid), form.name.data or "", at=now()),
+        gettext("Both signers are asked for the corrected certificate."),
+    )
 
 
 @blueprint.post("/c/<uuid:uuid>/lift")
@@ -206,6 +203,22 @@ def lift(uuid: object) -> Response:
     else:
         flash(gettext("Noted. The suspension ends once the other organisation agrees too."), "success")
     return redirect(url_for("certs.of_course", slug=credential.enrolment.cohort.course.slug), 303)
+
+
+def _decide(
+    template: str, form: FlaskForm, credential: Credential, decision: Callable[[], object], done: str
+) -> str | Response | tuple[str, int]:
+    """Show staff a form about a certificate; carry out what was decided, or show what is wrong with it."""
+    if form.validate_on_submit():
+        try:
+            decision()
+        except Invalid as error:
+            put_beside(form, error)
+        else:
+            flash(done, "success")
+            return redirect(url_for("certs.of_course", slug=credential.enrolment.cohort.course.slug), 303)
+    page = render_template(template, form=form, credential=credential)
+    return (page, UNREADABLE) if form.errors else page
 
 
 def _checked(credential: Credential, template: str) -> Response:
