@@ -24,6 +24,12 @@ class BlobStore(Protocol):
             ValueError: what is stored does not match its hash.
         """
 
+    def forget(self, sha256: str) -> None:
+        """Delete the content with this hash for good; nothing happens where it is not in the store.
+
+        Who calls this knows that nothing names it any more.
+        """
+
 
 class FolderBlobs:
     """A store in a folder: `ab/cdef…`, written aside, synced, then renamed into place."""
@@ -60,6 +66,10 @@ class FolderBlobs:
             raise ValueError(f"blob {sha256} is damaged")
         return content
 
+    def forget(self, sha256: str) -> None:
+        """Delete the content with this hash; see `BlobStore.forget`."""
+        self._path(sha256).unlink(missing_ok=True)
+
     def _path(self, sha256: str) -> Path:
         if len(sha256) != hashlib.sha256().digest_size * 2 or not set(sha256) <= set("0123456789abcdef"):
             raise KeyError(sha256)
@@ -81,6 +91,10 @@ class _Beside:
     def get(self, sha256: str) -> bytes:
         """Return what the store holds; see `BlobStore.get`."""
         return self._store.get(sha256)
+
+    def forget(self, sha256: str) -> None:
+        """Delete a content; see `BlobStore.forget`."""
+        self._store.forget(sha256)
 
 
 @contextmanager

@@ -24,6 +24,17 @@ def test_the_same_content_is_kept_once(blobs: FolderBlobs) -> None:
     assert len([path for path in blobs.folder.rglob("*") if path.is_file()]) == 1
 
 
+def test_what_is_forgotten_is_gone_and_nothing_else(blobs: FolderBlobs) -> None:
+    one, two = blobs.put(b"one"), blobs.put(b"two")
+    for _ in range(2):
+        blobs.forget(one)
+    with pytest.raises(KeyError):
+        blobs.get(one)
+    assert blobs.get(two) == b"two"
+    with pytest.raises(KeyError):
+        blobs.forget("../../etc/passwd")
+
+
 def test_damage_is_noticed(blobs: FolderBlobs) -> None:
     sha256 = blobs.put(b"one")
     (blobs.folder / sha256[:2] / sha256[2:]).write_bytes(b"two")

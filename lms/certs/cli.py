@@ -85,6 +85,8 @@ def erase_one(tools: Tools, uuid: str) -> None:
             found = erase(session, uuid, at=now())
     except DomainError as problem:
         raise click.ClickException(str(problem)) from None
+    for file in found.files:
+        tools.press.blobs.forget(file)
     click.echo(f"Only the hash {found.sha256} and its line in the log are left.")
 
 

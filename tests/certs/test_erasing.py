@@ -1,15 +1,19 @@
 """Erasure: words and files go, and what anyone else relies on stays."""
 
+from types import SimpleNamespace
+
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
+from lms.blobs import FolderBlobs
 from lms.certs.cli import certs
 from lms.certs.core.status import is_set
 from lms.certs.core.strict_json import canonical
 from lms.certs.core.verify import verify
-from lms.certs.models import Credential, EvidenceFile, StatusList
+from lms.certs.models import Credential, EvidenceFile, Paper, StatusList
+from lms.certs.queries import certificates
 from lms.certs.queries import credentials as queries
 from lms.certs.services.erasing import erase
 from lms.certs.services.log import log_what_happened
@@ -46,7 +50,7 @@ def test_an_erased_certificate_is_nowhere_and_copies_of_it_stay_refused(
     assert session.scalar(select(func.count(EvidenceFile.id))) == 0
     with pytest.raises(NotFound):
         queries.credential(session, credential.uuid)
-    assert queries.wallet(session, credential.enrolment.user_id) == []
+    assert certificates.wallet(session, credential.enrolment.user_id) == []
     assert log_what_happened(session, NOW) == 1
     session.commit()
     assert keep_status_lists_fresh(sessions, pair.signing, LATER) == []
@@ -74,13 +78,16 @@ def test_the_list_keeps_a_place_whose_row_says_nothing_any_more(
 
 
 def test_the_operator_erases_on_the_command_line(
-    sessions: sessionmaker[Session], session: Session, credential: Credential
+    sessions: sessionmaker[Session], session: Session, credential: Credential, blobs: FolderBlobs
 ) -> None:
-    class Tools:
-        pass
-
-    tools = Tools()
-    tools.sessions = sessions  # type: ignore[attr-defined]  # all that the command needs
+    tools = SimpleNamespace(sessions=sessions, press=SimpleNamespace(blobs=blobs))
+    kept, paper = blobs.put(b"of somebody else"), blobs.put(b"%PDF with a name")
+    session.add(
+        Paper(
+            credential_id=credential.id, language="ko", wanted="1" * 64, blob=paper, due=False, made="1" * 64
+        )
+    )
+    session.commit()
     run = CliRunner().invoke
     assert (
         "Withdraw this certificate first" in run(certs, ["erase", credential.uuid, "--yes"], obj=tools).output
@@ -90,3 +97,24 @@ def test_the_operator_erases_on_the_command_line(
     assert run(certs, ["erase", credential.uuid], obj=tools, input="n\n").exit_code == 1
     done = run(certs, ["erase", credential.uuid, "--yes"], obj=tools)
     assert (done.exit_code, credential.sha256 in done.output) == (0, True)
+    assert blobs.get(kept)
+    with pytest.raises(KeyError):
+        blobs.get(paper)
+
+
+def test_only_files_that_no_other_certificate_carries_are_deleted(
+    sessions: sessionmaker[Session], session: Session, credential: Credential, pair: Pair
+) -> None:
+    other = make_credential(sessions, pair)
+    own, shared = "a" * 64, "b" * 64
+    for request_id, position, path, blob in (
+        (credential.request_id, 0, "evidence/one/gradebook.json", own),
+        (credential.request_id, 1, "evidence/two/gradebook.json", shared),
+        (credential.request_id, 2, "evidence/one/notebook.ipynb", "c" * 64),
+        (other.request_id, 0, "evidence/two/gradebook.json", shared),
+    ):
+        row = EvidenceFile(request_id=request_id, position=position, path=path, salt="5a", blob=blob)
+        session.add(row)
+    credential.revoked_at = NOW
+    session.flush()
+    assert erase(session, credential.uuid, at=NOW).files == {own}
