@@ -35,16 +35,22 @@ class ManyForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
     )
 
 
-class WithdrawForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
-    """Why a certificate is withdrawn."""
-
-    reason = TextAreaField(
+def _reason(description: str) -> TextAreaField:
+    return TextAreaField(
         _("Reason"),
         [
             InputRequired(message=_("Say why; the holder will read it.")),
             Length(max=LONGEST_REASON, message=_("Say it in at most 300 characters.")),
         ],
-        description=_("The holder gets this by mail. It does not appear on the public page."),
+        description=description,
+    )
+
+
+class WithdrawForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
+    """Why a certificate is withdrawn: stands in the notices that both organisations sign for everyone."""
+
+    reason = _reason(
+        _("The holder gets this by mail, and everyone who checks the certificate reads it: name nobody else.")
     )
 
 
@@ -61,8 +67,10 @@ class CorrectForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
     )
 
 
-class SuspendForm(WithdrawForm):
+class SuspendForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
     """Why a certificate is suspended."""
+
+    reason = _reason(_("The holder gets this by mail. It does not appear on the public page."))
 
 
 class ShareForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types

@@ -34,6 +34,7 @@ from lms.certs.core.status import StatusList, build_status_list, encode_bits
 from lms.certs.core.strict_json import Document
 from lms.certs.core.trust import Role, Trust, TrustedParty
 from lms.certs.core.verify import Verdict, verify
+from tests.factories import pdf as pdfs
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 UNIVERSITY = Party("did:web:hangang-university.example", "한강대학교", "https://hangang-university.example/")
@@ -178,6 +179,24 @@ def whole(case: Case) -> Case:
     rests = pair.sign(build_status_list(edition(url=SUSPENSION_URL, purpose="suspension")))
     resources = {**case.resources, SUSPENSION_URL: json.dumps(rests).encode()}
     return Case(pair, pair.sign(build_credential(whole_claim(pair))), resources)
+
+
+@pytest.fixture(scope="session")
+def draft(case: Case) -> bytes:
+    """Return a paper that nobody has signed."""
+    return pdfs.paper(case.credential)
+
+
+@pytest.fixture(scope="session")
+def certified(case: Case, draft: bytes) -> bytes:
+    """Return that paper with the university's signature."""
+    return pdfs.seal(draft, case.credential, Role.UNIVERSITY)
+
+
+@pytest.fixture(scope="session")
+def signed(case: Case, certified: bytes) -> bytes:
+    """Return that paper with both signatures."""
+    return pdfs.seal(certified, case.credential, Role.COMPANY)
 
 
 @pytest.fixture

@@ -234,6 +234,28 @@ def test_a_notice_of_one_organisation_is_enough_to_refuse_at_once(
     assert (pair.university.asked.count("notice"), pair.company.asked.count("notice")) == (1, 2)
 
 
+@pytest.mark.parametrize(
+    ("changes", "public"),
+    [
+        ({"suspension_list_id": None, "revocation_reason": "for the holder alone"}, "–"),
+        ({"suspension_list_id": None, "revocation_reason": "superseded"}, "superseded"),
+        ({"revocation_reason": ""}, "–"),
+    ],
+    ids=["before there were notices", "replaced", "erased"],
+)
+def test_a_notice_tells_no_reason_that_was_not_given_for_everyone(
+    sessions: sessionmaker[Session], pair: Pair, credential: Credential, changes: dict[str, object],
+    public: str,
+) -> None:  # fmt: skip
+    with sessions.begin() as session:
+        session.execute(update(Credential).values(revoked_at=NOW, **changes))
+    assert keep_notices_signed(sessions, pair.signing, NOW) == []
+    with sessions() as session:
+        served = queries.notices(session, credential.status_list_id, credential.sha256)
+    assert served is not None
+    assert {notice["reason"] for notice in json.loads(served)["notices"]} == {public}
+
+
 def test_the_key_of_the_log_is_sealed_and_made_once(tmp_path: Path) -> None:
     first, second = (FolderLogKey(tmp_path / "keys", LOG) for _ in range(2))
     assert first.multibase == second.multibase

@@ -50,24 +50,6 @@ def refused(content: bytes, case: Case, role: Role = Role.UNIVERSITY) -> str:
     return caught.value.code
 
 
-@pytest.fixture(scope="module")
-def draft(case: Case) -> bytes:
-    """Return a paper that nobody has signed."""
-    return pdfs.paper(case.credential)
-
-
-@pytest.fixture(scope="module")
-def certified(case: Case, draft: bytes) -> bytes:
-    """Return that paper with the university's signature."""
-    return pdfs.seal(draft, case.credential, Role.UNIVERSITY)
-
-
-@pytest.fixture(scope="module")
-def signed(case: Case, certified: bytes) -> bytes:
-    """Return that paper with both signatures."""
-    return pdfs.seal(certified, case.credential, Role.COMPANY)
-
-
 def page(made: Any) -> Any:
     return made.root["/Pages"]["/Kids"][0].get_object()
 

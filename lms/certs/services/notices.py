@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session, sessionmaker
 
+from lms.certs import policy
 from lms.certs.core.notices import Notice as Word
 from lms.certs.core.notices import attach_signature, notice_holds, show_notice
 from lms.certs.core.protocols import Kind
 from lms.certs.core.trust import Role
-from lms.certs.models import Notice
+from lms.certs.models import Credential, Notice
 from lms.certs.queries import log_lines
 from lms.certs.services.signing import Signing, Unanswered, ask_signer, both_languages
 
@@ -16,6 +17,7 @@ MOST_AT_ONCE = 50
 PAUSE = timedelta(seconds=30)
 LONG_PAUSE = timedelta(minutes=10)
 """After a refusal: it will hardly be taken back within a minute."""
+NO_REASON = "–"
 
 
 def keep_notices_signed(sessions: sessionmaker[Session], signing: Signing, at: datetime) -> list[Unanswered]:
@@ -45,11 +47,20 @@ def _sign(sessions: sessionmaker[Session], notice_id: int, signing: Signing, at:
         found = session.get_one(Notice, notice_id)
         role, credential = found.role, found.credential
         did = signing.did(role)
-        word = Word(
-            credential.sha256, did, " ".join(credential.revocation_reason.split()), at.replace(microsecond=0)
-        )
+        word = Word(credential.sha256, did, _public_reason(credential), at.replace(microsecond=0))
     signature = ask_signer(signing, role, show_notice(word), Kind.NOTICE)
     if not notice_holds(word, signature, signing.trust):
         raise Unanswered(role, both_languages("proof.does_not_match", {"role": str(role), "name": did}))
     with sessions.begin() as session:
         session.get_one(Notice, notice_id).document = attach_signature(show_notice(word), signature)
+
+
+def _public_reason(credential: Credential) -> str:
+    """Return the reason as everyone reads it; of certificates of the first form none.
+
+    Whoever withdrew one of those before there were notices wrote to its holder alone.
+    """
+    reason = credential.revocation_reason
+    if credential.suspension_list_id is None and reason != policy.SUPERSEDED:
+        return NO_REASON
+    return " ".join(reason.split()) or NO_REASON

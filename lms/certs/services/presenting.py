@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from lms.accounts.models import User
 from lms.accounts.services.audit import record
 from lms.certs import policy
+from lms.certs.core.problems import CertificateProblem
 from lms.certs.core.protocols import Kind
 from lms.certs.core.sd_jwt import ask_for_form, examine_makers, present, read_presentation
 from lms.certs.core.shown import parts
@@ -102,14 +103,23 @@ def _sign(sessions: sessionmaker[Session], form_id: int, signing: Signing, at: d
         ask_signer(signing, Role.UNIVERSITY, request, Kind.SD_JWT),
         ask_signer(signing, Role.COMPANY, request, Kind.SD_JWT),
     )
-    for signature in examine_makers(read_presentation(present(request, signatures, ())), signing.trust, at):
-        if not signature.good:
-            finding = signature.findings[0]
-            raise Unanswered(signature.role, both_languages(finding.code, finding.params))
+    _check(request, signatures, signing, at)
     with sessions.begin() as session:
         form = session.get_one(SelectiveForm, form_id)
         form.university_signature, form.company_signature = signatures
         form.signed_at, form.refusal = at, ""
+
+
+def _check(request: Document, signatures: tuple[Document, Document], signing: Signing, at: datetime) -> None:
+    """Look at the whole as a verifying person would; what a signer answers may be anything."""
+    try:
+        presented = read_presentation(present(request, signatures, ()))
+    except CertificateProblem as problem:
+        raise Unanswered(Role.UNIVERSITY, both_languages(problem.code, problem.params)) from None
+    for signature in examine_makers(presented, signing.trust, at):
+        if not signature.good:
+            finding = signature.findings[0]
+            raise Unanswered(signature.role, both_languages(finding.code, finding.params))
 
 
 def _request(form: SelectiveForm) -> Document:

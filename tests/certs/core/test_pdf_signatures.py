@@ -33,24 +33,6 @@ def codes(content: bytes, **changes: Any) -> set[str]:
     return {finding.code for finding in answer.findings}
 
 
-@pytest.fixture(scope="module")
-def draft(case: Case) -> bytes:
-    """Return a paper that nobody has signed."""
-    return pdfs.paper(case.credential)
-
-
-@pytest.fixture(scope="module")
-def certified(case: Case, draft: bytes) -> bytes:
-    """Return that paper with the university's signature."""
-    return pdfs.seal(draft, case.credential, Role.UNIVERSITY)
-
-
-@pytest.fixture(scope="module")
-def signed(case: Case, certified: bytes) -> bytes:
-    """Return that paper with both signatures."""
-    return pdfs.seal(certified, case.credential, Role.COMPANY)
-
-
 def unchecked(content: bytes, document: Document, role: Role, signer: Role, number: int = 1) -> bytes:
     """Sign a file that no honest signer would sign."""
     sealing = pdfs.sealing(role, key=pdfs.pdf_identity(signer, number))

@@ -5,46 +5,21 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import Role as Member
 from lms.accounts.models import User
 from lms.certs.core.evidence import read_bundle
-from lms.certs.core.trust import write_trust
 from lms.certs.models import Credential
 from lms.certs.queries import credentials as queries
 from lms.certs.services.batches import issue
 from lms.certs.verifier import main
 from lms.config import Settings
 from tests.factories.accounts import make_member
-from tests.factories.certs import NOW, PUBLIC_URL, Pair, make_credential
+from tests.factories.certs import NOW, Pair
 
 SignIn = Callable[[User], None]
-
-
-@pytest.fixture(autouse=True)
-def pair(settings: Settings) -> Pair:
-    pair = Pair()
-    settings.trust.parent.mkdir(parents=True, exist_ok=True)
-    settings.trust.write_bytes(write_trust(pair.trust.parties))
-    return pair
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(instance=tmp_path / "instance", secret_key="not secret in a test", public_url=PUBLIC_URL)
-
-
-@pytest.fixture(autouse=True)
-def _at_the_time_of_signing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lms.certs.views.pages.now", lambda: NOW)
-
-
-@pytest.fixture
-def credential(sessions: sessionmaker[Session], session: Session, pair: Pair) -> Credential:
-    return session.get_one(Credential, make_credential(sessions, pair).id)
 
 
 def staff(session: Session, credential: Credential, *, company: bool = False) -> User:
@@ -97,6 +72,8 @@ def test_staff_correct_the_name_and_the_old_page_leads_to_the_new_one(
     assert client.post(address, data={"name": "\u202e"}).status_code == 422
     assert client.post(address, data={"name": "김하나"}).status_code == 303
     assert client.post(address, data={"name": "김하나"}).status_code == 409
+    slug = credential.enrolment.cohort.course.slug
+    assert address not in text(client, f"/courses/{slug}/certificates")  # one at a time: no button either
     request = queries.request_of_enrolment(session, credential.enrolment_id)
     assert request is not None
     fresh = issue(sessions, request.id, pair.signing, NOW)
@@ -133,3 +110,24 @@ def test_a_stranger_and_staff_find_no_bundle(
     assert "bundle.zip" not in text(client, f"/c/{credential.uuid}")
     sign_in(staff(session, credential))
     assert client.get(f"/c/{credential.uuid}/bundle.zip").status_code == 403
+
+
+def test_the_bundle_of_a_replaced_certificate_names_whom_that_one_names(
+    client: FlaskClient, session: Session, credential: Credential, sign_in: SignIn
+) -> None:
+    credential.enrolment.confirmed_name = "김하나"
+    session.commit()
+    sign_in(credential.enrolment.user)
+    content = client.get(f"/c/{credential.uuid}/bundle.zip").data
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        readme = archive.read("README.ko.txt").decode()
+    assert "김하늘" in readme
+    assert "김하나" not in readme
+
+
+def test_who_withdraws_or_suspends_is_told_who_reads_the_reason(
+    client: FlaskClient, session: Session, credential: Credential, sign_in: SignIn
+) -> None:
+    sign_in(staff(session, credential))
+    assert "누구나 읽게 돼요" in text(client, f"/c/{credential.uuid}/withdraw")
+    assert "공개 페이지에는 나오지 않아요" in text(client, f"/c/{credential.uuid}/suspend")

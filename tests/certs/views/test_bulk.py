@@ -7,54 +7,26 @@ import json
 import re
 import zipfile
 from collections.abc import Callable
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
 from lms.accounts.services.limits import Limit
 from lms.certs import policy
-from lms.certs.core.trust import write_trust
 from lms.certs.models import Credential
 from lms.certs.queries.credentials import content_of
 from lms.certs.services import tokens
 from lms.certs.services.tokens import make_token, person_of
-from lms.config import Settings
 from lms.errors import NotAllowed
+from tests.certs.views.conftest import KEY
 from tests.factories.accounts import make_user
-from tests.factories.certs import NOW, PUBLIC_URL, Pair, make_credential
+from tests.factories.certs import NOW, PUBLIC_URL
 
 SignIn = Callable[[User], None]
-KEY = "not secret in a test"
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(instance=tmp_path / "instance", secret_key=KEY, public_url=PUBLIC_URL)
-
-
-@pytest.fixture(autouse=True)
-def pair(settings: Settings) -> Pair:
-    pair = Pair()
-    settings.trust.parent.mkdir(parents=True, exist_ok=True)
-    settings.trust.write_bytes(write_trust(pair.trust.parties))
-    return pair
-
-
-@pytest.fixture(autouse=True)
-def _at_the_time_of_signing(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("lms.certs.views.bulk", "lms.certs.api"):
-        monkeypatch.setattr(f"{module}.now", lambda: NOW + timedelta(seconds=1))
-
-
-@pytest.fixture
-def credential(sessions: sessionmaker[Session], pair: Pair) -> Credential:
-    return make_credential(sessions, pair)
 
 
 @pytest.fixture

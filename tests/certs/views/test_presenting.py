@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import AuditEvent, User
 from lms.certs import verifier
+from lms.certs.core.strict_json import Document
 from lms.certs.core.trust import Role, write_trust
 from lms.certs.core.verify import Status, verify
 from lms.certs.models import Credential, SelectiveForm
@@ -20,41 +21,11 @@ from lms.certs.queries import credentials as queries
 from lms.certs.services import presenting
 from lms.certs.services.erasing import erase
 from lms.certs.services.status import keep_status_lists_fresh
-from lms.config import Settings
 from lms.errors import Conflict, Invalid, NotAllowed
 from tests.factories.accounts import make_user
-from tests.factories.certs import NOW, PUBLIC_URL, Pair, make_credential
+from tests.factories.certs import NOW, PUBLIC_URL, Pair
 
 SignIn = Callable[[User], None]
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(instance=tmp_path / "instance", secret_key="not secret in a test", public_url=PUBLIC_URL)
-
-
-@pytest.fixture(autouse=True)
-def pair(settings: Settings) -> Pair:
-    pair = Pair()
-    settings.trust.parent.mkdir(parents=True, exist_ok=True)
-    settings.trust.write_bytes(write_trust(pair.trust.parties))
-    return pair
-
-
-@pytest.fixture(autouse=True)
-def _at_the_time_of_signing(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("lms.certs.views.pages", "lms.certs.views.wallet", "lms.certs.api"):
-        monkeypatch.setattr(f"{module}.now", lambda: NOW)
-
-
-@pytest.fixture
-def credential(sessions: sessionmaker[Session], session: Session, pair: Pair) -> Credential:
-    return session.get_one(Credential, make_credential(sessions, pair).id)
-
-
-@pytest.fixture
-def holder(credential: Credential, session: Session) -> User:
-    return session.get_one(User, credential.enrolment.user_id)
 
 
 @pytest.fixture
@@ -159,6 +130,19 @@ def test_a_signature_that_does_not_hold_is_not_kept(
     session.refresh(asked)
     assert asked.signed_at is None
     assert "does not match" in asked.refusal
+
+
+@pytest.mark.parametrize("answer", [{}, {"protected": "!", "signature": 3}, {"protected": "e30"}])
+def test_an_answer_that_is_no_signature_is_noted_and_holds_nobody_else_up(
+    sessions: sessionmaker[Session], session: Session, asked: SelectiveForm, pair: Pair,
+    monkeypatch: pytest.MonkeyPatch, answer: Document,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(pair.company, "sign", lambda *_: answer)
+    assert len(presenting.keep_forms_signed(sessions, pair.signing, NOW)) == 1
+    session.refresh(asked)
+    assert asked.signed_at is None
+    assert asked.refusal
+    assert asked.next_try_at is not None
 
 
 def test_a_signer_that_never_signed_the_certificate_refuses(

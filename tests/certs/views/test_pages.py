@@ -3,7 +3,6 @@
 import io
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -16,41 +15,15 @@ from lms.accounts.services.limits import Limit
 from lms.certs import policy
 from lms.certs.core.pdf import credential_from_pdf
 from lms.certs.core.strict_json import canonical, read_object
-from lms.certs.core.trust import write_trust
 from lms.certs.models import Credential, IssuanceRequest, RequestState
 from lms.certs.queries.credentials import content_of
 from lms.certs.services import requests
 from lms.certs.services.batches import issue
 from lms.certs.services.status import keep_status_lists_fresh
-from lms.config import Settings
 from tests.factories.accounts import make_member, make_user
 from tests.factories.certs import NOW, PUBLIC_URL, Pair, make_credential, make_enrolment, make_request
 
 SignIn = Callable[[User], None]
-
-
-@pytest.fixture(autouse=True)
-def pair(settings: Settings) -> Pair:
-    pair = Pair()
-    settings.trust.parent.mkdir(parents=True, exist_ok=True)
-    settings.trust.write_bytes(write_trust(pair.trust.parties))
-    return pair
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(instance=tmp_path / "instance", secret_key="not secret in a test", public_url=PUBLIC_URL)
-
-
-@pytest.fixture(autouse=True)
-def _at_the_time_of_signing(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("lms.certs.views.pages", "lms.certs.api"):
-        monkeypatch.setattr(f"{module}.now", lambda: NOW)
-
-
-@pytest.fixture
-def credential(sessions: sessionmaker[Session], pair: Pair) -> Credential:
-    return make_credential(sessions, pair)
 
 
 def upload(client: FlaskClient, content: bytes, name: str = "credential.json") -> tuple[int, str]:
