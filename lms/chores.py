@@ -39,6 +39,7 @@ CHORE_SECONDS = 1.0
 OPENING_SECONDS = 3.0
 SWEEP_SECONDS = 5.0
 PAPER_SECONDS = 1.0
+REMINDER_SECONDS = 600.0
 MOST_WAKES = 16  # of one sweep for one kind of machine: each worker that hears one works until nothing waits
 SILENCE = timedelta(minutes=10)  # after it a worker is off the list
 
@@ -65,6 +66,7 @@ class Chores:
                 (self.open_what_is_ready, OPENING_SECONDS),
                 (self.sweep, SWEEP_SECONDS),
                 (self.make_paper, PAPER_SECONDS),
+                (self.remind, REMINDER_SECONDS),
             )
         ]
         for thread in beside:
@@ -131,9 +133,13 @@ class Chores:
         issued = issue_many(self.sessions, due, self.signing, now())
         for missing in (*unsigned, *keep_heads_signed(self.sessions, self.signing, now())):
             log.warning("log.not_signed", role=missing.role, reason=missing.refusal.partition("\n")[0])
+        return bool(issued)
+
+    def remind(self) -> bool:
+        """Remind signatories of what has waited for days; always False: it looks through the audit log."""
         with self.sessions.begin() as session:
             remind_signatories(session, now())
-        return bool(issued)
+        return False
 
 
 def repeat(step: Callable[[], bool], pause_seconds: float, stop: threading.Event) -> None:
