@@ -14,7 +14,8 @@ import base58
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from lms.certs.core.data_model import is_url, read_stamp
+from lms.certs.core.addresses import is_address
+from lms.certs.core.data_model import read_stamp
 from lms.certs.core.jsonld import Contexts
 from lms.certs.core.keys import SigningKey, decode_base58, decode_public
 from lms.certs.core.meaning import meaning
@@ -185,7 +186,7 @@ def _check_form(proof: Document) -> None:
         _stamp(proof, part)
     for part in ("domain", "previousProof"):
         _texts(proof, part)
-    if not is_url(proof.get("id", "urn:none")):
+    if not is_address(proof.get("id", "urn:none")):
         raise ProofProblem("vc.proof_form", part="id")
 
 

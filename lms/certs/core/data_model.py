@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from lms.certs.core.addresses import is_address
 from lms.certs.core.jsonld import CREDENTIALS_V2
 from lms.certs.core.problems import DocumentProblem
 from lms.certs.core.strict_json import Document
 
 CREDENTIALS_V1 = "https://www.w3.org/2018/credentials/v1"
 STATUS_ENTRY = "BitstringStatusListEntry"
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`\x00-\x20]+")
 _STAMP = re.compile(
     r"([1-9][0-9]{3}|0[0-9]{3})-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
     r"(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)"
@@ -87,10 +87,10 @@ def check_contexts(document: Document, *, one: bool = False) -> str:
     if not isinstance(listed, list):
         raise DocumentProblem("vc.first_context")
     first = listed[0] if listed else None
-    if first not in {CREDENTIALS_V2, CREDENTIALS_V1}:
+    if first not in (CREDENTIALS_V2, CREDENTIALS_V1):
         raise DocumentProblem("vc.first_context")
     for context in listed[1:]:
-        if not isinstance(context, dict) and not is_url(context):
+        if not isinstance(context, dict) and not is_address(context):
             raise _malformed("@context", "4.3")
     return str(first)
 
@@ -108,14 +108,14 @@ def check_types(document: Document, needed: str | None = None, part: str = "type
 
 def check_identifier(document: Document, part: str = "id", *, required: bool = False) -> None:
     """Refuse an `id` that is there and is no single address."""
-    if ("id" in document or required) and not is_url(document.get("id")):
+    if ("id" in document or required) and not is_address(document.get("id")):
         raise _malformed(part, "4.4")
 
 
 def check_party(value: object, part: str, section: str) -> Document:
     """Return an issuer or holder as an object; it is an address, or an object whose `id` is one."""
     party = {"id": value} if isinstance(value, str) else value
-    if not isinstance(party, dict) or not is_url(party.get("id")):
+    if not isinstance(party, dict) or not is_address(party.get("id")):
         raise _malformed(part, section)
     return party
 
@@ -126,11 +126,6 @@ def objects(value: object, part: str, section: str) -> Iterator[Document]:
     if not listed or not all(isinstance(item, dict) for item in listed):
         raise _malformed(part, section)
     yield from listed
-
-
-def is_url(value: object) -> bool:
-    """Tell whether this is an absolute address as documents may name one."""
-    return isinstance(value, str) and _URL.fullmatch(value) is not None
 
 
 def read_stamp(value: object, part: str, section: str = "4.9") -> datetime:
@@ -214,7 +209,7 @@ def _check_entry(entry: Document) -> None:
         "credentialStatus.type": entry["type"] == STATUS_ENTRY,
         "credentialStatus.statusPurpose": isinstance(entry.get("statusPurpose"), str),
         "credentialStatus.statusListIndex": isinstance(index, str) and bool(_INDEX.fullmatch(index)),
-        "credentialStatus.statusListCredential": is_url(address),
+        "credentialStatus.statusListCredential": is_address(address),
         "credentialStatus.id": "id" not in entry or entry["id"] != address,
         "credentialStatus.statusSize": type(size) is int and size > 0,
         "credentialStatus.statusMessage": size == 1 or _are_messages(entry.get("statusMessage"), size),

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from lms.certs.core.expanded import SENTINEL, check_expanded
 from lms.certs.core.nquads import short_way
 from lms.certs.core.problems import ProofProblem
 from lms.certs.core.strict_json import Document
@@ -31,8 +32,6 @@ _PINNED = {
         "2d013f981d1f4516081a6a04e55468ba2b071d4153b794f19a79715c45a89a5e",
     ),
 }
-# Every relative identifier, also `../x` and `//host/x`, ends up in this scheme, apart from the absolute ones.
-_SENTINEL = "x-relative-3f7c1d:"
 # The JSON-LD library keeps module-wide caches that threads may not share.
 _ONE_AT_A_TIME = threading.Lock()
 # Pinned contexts once resolved: a third of the time. Inline contexts of strange documents land here too.
@@ -54,7 +53,8 @@ def to_nquads(document: Document, contexts: Contexts | None = None) -> bytes:
     Other contexts than the pinned ones are for the vectors of standards only.
 
     Raises:
-        ProofProblem: a term that no context defines, a relative identifier, or a document that is no JSON-LD.
+        ProofProblem: a term that no context defines, an identifier that is no absolute address, or a document
+            that is no JSON-LD.
 
     Source: RDF Dataset Canonicalization 1.0 (URDNA2015); JSON-LD 1.1 "safe mode".
     """
@@ -74,7 +74,7 @@ def long_way(document: Document, contexts: Contexts | None = None) -> bytes:
         with _ONE_AT_A_TIME:
             options = _options(contexts)
             expanded = JsonLdProcessor(on_property_dropped=_refuse_dropped).expand(document, dict(options))
-            _refuse_relative(expanded)
+            check_expanded(expanded)
             nquads = JsonLdProcessor().normalize(
                 expanded,
                 {**options, "algorithm": "URDNA2015", "format": "application/n-quads"},
@@ -99,7 +99,7 @@ def _options(contexts: Contexts | None) -> dict[str, Any]:
         _resolved.clear()
     loader = _loader(pinned_contexts() if contexts is None else contexts)
     return {
-        "base": f"{_SENTINEL}//host/folder/",
+        "base": f"{SENTINEL}//host/folder/",
         "documentLoader": loader,
         "contextResolver": ContextResolver(_resolved if contexts is None else {}, loader),
         "processingMode": "json-ld-1.1",
@@ -123,16 +123,3 @@ def _loader(contexts: Contexts) -> Callable[[str, object], Document]:
 
 def _refuse_dropped(term: object) -> None:
     raise ProofProblem("jsonld.undefined_term", term=str(term)[:80])
-
-
-def _refuse_relative(expanded: object) -> None:
-    waiting = [expanded]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            waiting.extend(item.values())
-            waiting.extend(item)
-        elif isinstance(item, list):
-            waiting.extend(item)
-        elif isinstance(item, str) and item.startswith(_SENTINEL):
-            raise ProofProblem("jsonld.relative_id", id=item.removeprefix(_SENTINEL)[:80])

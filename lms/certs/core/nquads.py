@@ -6,12 +6,12 @@ caller takes the long way. An answer is byte for byte that of the long way.
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from lms.certs.core.addresses import is_address
 from lms.certs.core.strict_json import Document
 
 _RDF_TYPE = "<http://www.w3.org/1999/02/22-rdf-syntax-ns#type>"
@@ -20,7 +20,6 @@ _XSD_BOOLEAN = f"{_XSD}boolean"
 # Datatypes whose values RDF writes in a form of its own, or leaves out.
 _RDF_TEXT = "http://www.w3.org/1999/02/22-rdf-syntax-ns#langString"
 _OWN_FORM = {f"{_XSD}string", f"{_XSD}double", _RDF_TEXT, "@json"}
-_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`\x00-\x20]+")
 _ALIASES = {"@id", "@type"}
 _PARTS = {"@id", "@type", "@container", "@context"}
 _CONTAINERS = {None, "@set", "@graph"}
@@ -95,7 +94,7 @@ class _Context:
         return self if term.scoped is None else _Context(_extend(self.terms, term.scoped, override=True))
 
     def _is_absolute(self, text: str) -> bool:
-        if not _IRI.fullmatch(text):
+        if not is_address(text):
             return False
         prefix, _, rest = text.partition(":")
         return rest.startswith("//") or prefix not in self.terms
@@ -244,7 +243,7 @@ def _define(definition: object, local: Mapping[str, Any], terms: Terms) -> _Term
 
 
 def _is_iri(text: object, local: Mapping[str, Any], terms: Terms) -> bool:
-    if not isinstance(text, str) or not _IRI.fullmatch(text):
+    if not isinstance(text, str) or not is_address(text):
         return False
     prefix, _, rest = text.partition(":")
     return rest.startswith("//") or (prefix not in local and prefix not in terms)

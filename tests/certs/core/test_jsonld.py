@@ -7,6 +7,7 @@ import pytest
 from lms.certs.core import jsonld
 from lms.certs.core.document import CONTEXT
 from lms.certs.core.jsonld import CREDENTIALS_V2, pinned_contexts, to_nquads
+from lms.certs.core.meaning import meaning
 from lms.certs.core.problems import ProofProblem
 
 FOLDER = Path(jsonld.__file__).with_name("contexts")
@@ -39,3 +40,21 @@ def test_no_context_is_ever_fetched(url: str, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     with pytest.raises(ProofProblem, match=r"jsonld\.broken"):
         to_nquads({"@context": [CREDENTIALS_V2, url], "id": "urn:x:1", "type": "VerifiableCredential"})
+
+
+@pytest.mark.parametrize("language", ['en> .\n<urn:x:1> <urn:x:2> "forged', "en us", "", "e" * 9, "ko-\n"])
+def test_a_language_cannot_forge_a_statement(language: str) -> None:
+    named = {"@context": [CREDENTIALS_V2], "id": "urn:x:1", "type": "VerifiableCredential"}
+    good = to_nquads({**named, "name": {"@value": "수료증", "@language": "ko-KR"}})
+    assert good.count(b"\n") == 2
+    with pytest.raises(ProofProblem, match=r"jsonld\.(strange_address|broken)"):
+        to_nquads({**named, "name": {"@value": "수료증", "@language": language}})
+
+
+def test_documents_of_strangers_mean_what_the_pinned_vocabularies_say() -> None:
+    document = {"@context": [CREDENTIALS_V2], "id": "urn:x:1", "type": ["VerifiableCredential", "urn:x:T"]}
+    assert meaning(document, pinned_contexts()) == to_nquads(document)
+    own = {**document, "@context": [CREDENTIALS_V2, {"title": "urn:x:title"}], "title": "가"}
+    assert b"<urn:x:title>" in meaning(own, pinned_contexts())
+    with pytest.raises(ProofProblem, match=r"vc\.unknown_context"):
+        meaning({**document, "@context": [CREDENTIALS_V2, "urn:x:context"]}, pinned_contexts())

@@ -71,6 +71,12 @@ def test_a_jcs_proof_of_ours_equals_the_vector(standards: Path) -> None:
         ({"issuer": "//issuer.example"}, "jsonld.relative_id"),
         ({"issuer": "#issuer"}, "jsonld.relative_id"),
         ({"issuer": ""}, "jsonld.relative_id"),
+        ({"issuer": "https ://issuer.example"}, "jsonld.strange_address"),
+        ({"issuer": "@keyword"}, "jsonld.strange_address"),
+        ({"issuer": "_: a"}, "jsonld.strange_address"),
+        ({"type": ["VerifiableCredential", "https ://x"]}, "jsonld.strange_address"),
+        ({"type": ["VerifiableCredential", "@json"]}, "jsonld.strange_address"),
+        ({"_:property": "lost"}, "jsonld.strange_address"),
         ({"@context": [CREDENTIALS_V2, "https://evil.example/context"]}, "jsonld.broken"),
     ],
 )

@@ -162,21 +162,24 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "4.4 a misspelt address that a context asks for": (
         {"@context": [CREDENTIALS_V2, HOME], "credentialSubject": {"id": SUBJECT, "home": "https ://x"}},
-        "vc.strange_address",
+        "jsonld.strange_address",
     ),
     "4.4 a misspelt id further down": (
         {
             "@context": [CREDENTIALS_V2, HOME],
             "credentialSubject": {"home": {"id": "https ://x", "name": "a"}},
         },
-        "vc.strange_address",
+        "jsonld.strange_address",
     ),
     "4.5 no type": ({"type": ABSENT}, "vc.malformed"),
     "4.5 an empty list of types": ({"type": []}, "vc.malformed"),
     "4.5 a type that is a number": ({"type": ["VerifiableCredential", 1]}, "vc.malformed"),
     "4.5 the needed type missing": ({"type": ["https://a.example/A"]}, "vc.malformed"),
     "4.5 a type that nothing maps": ({"type": ["VerifiableCredential", "Diploma"]}, "jsonld.relative_id"),
-    "4.5 a type that is no address": ({"type": ["VerifiableCredential", "https ://x"]}, "vc.strange_address"),
+    "4.5 a type that is no address": (
+        {"type": ["VerifiableCredential", "https ://x"]},
+        "jsonld.strange_address",
+    ),
     "4.5 a type mapped to no address": (
         {
             "@context": [CREDENTIALS_V2, {"Diploma": "https ://not-an-address/Diploma"}],
