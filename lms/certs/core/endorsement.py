@@ -10,7 +10,7 @@ from datetime import datetime
 
 from lms.certs.core.document import CONTEXT, DEMO_CUSTODY, Achievement, Claim, Party, compose, profile
 from lms.certs.core.joint import CLOCK_SKEW, Finding, examine_signature
-from lms.certs.core.problems import CertificateProblem, DocumentProblem
+from lms.certs.core.problems import MISSHAPEN, DocumentProblem
 from lms.certs.core.proofs import Suite
 from lms.certs.core.seen import Seen
 from lms.certs.core.strict_json import Document, canonical, without_proof
@@ -129,7 +129,7 @@ def read_endorsement(document: Document) -> Endorsement:
         party = endorsement.endorser
         texts = (party.did, party.name, party.url, endorsement.achievement_id, endorsement.name)
         same = canonical(build_endorsement(endorsement)) == canonical(unsecured)
-    except (CertificateProblem, KeyError, TypeError, ValueError, AttributeError):
+    except MISSHAPEN:
         raise DocumentProblem("endorsement.shape") from None
     if not same or not all(isinstance(text, str) for text in (*texts, endorsement.comment)):
         raise DocumentProblem("endorsement.shape")

@@ -9,7 +9,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from lms.certs.core.problems import CertificateProblem, KeyProblem
+from lms.certs.core.problems import MISSHAPEN, KeyProblem
 from lms.certs.core.strict_json import Document, canonical, read_object
 
 _KEY_BYTES = 32
@@ -55,7 +55,7 @@ class Lock:
             secret = cipher.decrypt(_unb64(header["nonce"]), locked, canonical(header))
         except InvalidTag:
             raise KeyProblem("key.wrong_passphrase") from None
-        except (CertificateProblem, KeyError, TypeError, ValueError, AttributeError):
+        except MISSHAPEN:
             raise KeyProblem("key.broken_envelope") from None
         return secret
 

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from lms.certs.core.joint import Finding
 from lms.certs.core.keys import KeyUse, PublicKey, SigningKey, decode_base58, decode_public
 from lms.certs.core.log import leaf_hash
-from lms.certs.core.problems import CertificateProblem, LogProblem
+from lms.certs.core.problems import MISSHAPEN, CertificateProblem, LogProblem
 from lms.certs.core.strict_json import Document, canonical, sha256_of
 from lms.certs.core.times import read_time, write_time
 from lms.certs.core.trust import Trust, TrustedLog
@@ -112,7 +112,7 @@ def read_entry(value: Any) -> LogEntry:
         hashes = _SHA256.fullmatch(entry.document) and _SHA256.fullmatch(entry.signed)
         if not hashes or value != show_entry(entry):
             raise LogProblem("log.bad_entry")
-    except (CertificateProblem, KeyError, TypeError, ValueError, IndexError):
+    except MISSHAPEN:
         raise LogProblem("log.bad_entry") from None
     return entry
 
@@ -138,7 +138,7 @@ def read_head(value: Any) -> TreeHead:
         sound = type(head.size) is int and 0 <= head.size <= MOST_SIZE and isinstance(head.log, str)
         if not sound or not _SHA256.fullmatch(head.root) or value != show_head(head):
             raise LogProblem("log.bad_head")
-    except (CertificateProblem, KeyError, TypeError, ValueError, IndexError):
+    except MISSHAPEN:
         raise LogProblem("log.bad_head") from None
     return head
 

@@ -21,7 +21,7 @@ from lms.certs.core.heads import (
 )
 from lms.certs.core.joint import CLOCK_SKEW, Finding, required_signers
 from lms.certs.core.log import MOST_PATH, includes
-from lms.certs.core.problems import CertificateProblem, LogProblem
+from lms.certs.core.problems import MISSHAPEN, LogProblem
 from lms.certs.core.strict_json import Document, read_object, sha256_of
 from lms.certs.core.times import write_time
 from lms.certs.core.trust import Trust
@@ -89,7 +89,7 @@ def read_log_proof(content: bytes) -> LogProof:
             read_head(document["head"]),
             tuple(_signatures(signatures)),
         )
-    except (CertificateProblem, KeyError, TypeError, ValueError):
+    except MISSHAPEN:
         raise LogProblem("log.proof_unreadable") from None
 
 

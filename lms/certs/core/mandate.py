@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from lms.certs.core.document import CONTEXT, Claim
 from lms.certs.core.endorsement import Endorsement, read_endorsement
 from lms.certs.core.joint import CLOCK_SKEW
-from lms.certs.core.problems import CertificateProblem, DocumentProblem
+from lms.certs.core.problems import MISSHAPEN, CertificateProblem, DocumentProblem
 from lms.certs.core.reading import read_claim
 from lms.certs.core.status import REVOCATION, StatusList, contains, decode_bits, encode_bits, read_status_list
 from lms.certs.core.strict_json import Document, read_object
@@ -103,7 +103,7 @@ def read_mandate(content: bytes) -> Mandate:
             approval=_exactly(bool, settings.get("approval", False)),
             timestamps=_exactly(str, settings.get("timestamps", "")),
         )
-    except (CertificateProblem, KeyError, TypeError, ValueError, AttributeError):
+    except MISSHAPEN:
         raise DocumentProblem("document.bad_value", field="signer.json") from None
     sound = {
         "courses": all(prefix.endswith("/") for prefix in mandate.courses),

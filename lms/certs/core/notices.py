@@ -13,7 +13,7 @@ from typing import Any
 from lms.certs.core.heads import is_signed, is_usable, operational_keys, sign_bytes
 from lms.certs.core.joint import CLOCK_SKEW, Finding
 from lms.certs.core.keys import SigningKey
-from lms.certs.core.problems import CertificateProblem, LogProblem
+from lms.certs.core.problems import MISSHAPEN, CertificateProblem, LogProblem
 from lms.certs.core.strict_json import Document, canonical, read_object
 from lms.certs.core.times import read_time, write_time
 from lms.certs.core.trust import Trust
@@ -71,7 +71,7 @@ def read_notice(value: Any) -> Notice:
             raise LogProblem("notice.shape")
         if len(notice.credential) != _SHA256_LENGTH or not _SHA256_CHARACTERS.issuperset(notice.credential):
             raise LogProblem("notice.shape")
-    except (CertificateProblem, KeyError, TypeError, ValueError):
+    except MISSHAPEN:
         raise LogProblem("notice.shape") from None
     return notice
 

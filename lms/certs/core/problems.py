@@ -22,6 +22,10 @@ class CertificateProblem(Exception):
         self.params = params
 
 
+MISSHAPEN = (CertificateProblem, LookupError, TypeError, ValueError, AttributeError, OverflowError)
+"""What taking a document apart raises where it has another shape than expected."""
+
+
 class Unreadable(CertificateProblem):
     """Say that the bytes cannot be read as a certificate."""
 

@@ -22,7 +22,7 @@ from lms.certs.core.document import (
     build_credential,
 )
 from lms.certs.core.endorsement import read_endorsement
-from lms.certs.core.problems import CertificateProblem, DocumentProblem
+from lms.certs.core.problems import MISSHAPEN, DocumentProblem
 from lms.certs.core.strict_json import Document, canonical, without_proof
 from lms.certs.core.times import read_time
 
@@ -42,7 +42,7 @@ def read_claim(document: Document) -> Claim:
         same = canonical(build_credential(claim)) == canonical(unsecured)
     except DocumentProblem:
         raise
-    except (CertificateProblem, KeyError, IndexError, TypeError, ValueError, AttributeError):
+    except MISSHAPEN:
         raise DocumentProblem("document.shape") from None
     if not same:
         raise DocumentProblem("document.shape")

@@ -24,7 +24,7 @@ from lms.certs.core.document import NAMESPACE, Claim
 from lms.certs.core.joint import CLOCK_SKEW, Finding, Signature
 from lms.certs.core.keys import KeyUse, SigningKey, decode_public
 from lms.certs.core.mandate import Mandate, Refusal
-from lms.certs.core.problems import CertificateProblem, DocumentProblem, Unreadable
+from lms.certs.core.problems import MISSHAPEN, DocumentProblem, Unreadable
 from lms.certs.core.reading import read_claim
 from lms.certs.core.shown import CERTIFICATE, open_parts, parts, shown_claim
 from lms.certs.core.strict_json import Document, canonical, read_object, sha256_of, without_proof
@@ -166,7 +166,7 @@ def read_presentation(document: Document) -> Presentation:
         return _presentation(document)
     except DocumentProblem:
         raise
-    except (CertificateProblem, KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
+    except MISSHAPEN:
         raise DocumentProblem("presentation.shape") from None
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from lms.certs.core.document import DEMO_CUSTODY, REQUIRED_SIGNER, joint_policy
 from lms.certs.core.jsonld import CREDENTIALS_V2
-from lms.certs.core.problems import CertificateProblem, StatusProblem
+from lms.certs.core.problems import MISSHAPEN, StatusProblem
 from lms.certs.core.strict_json import Document, canonical, without_proof
 from lms.certs.core.times import read_time, write_time
 
@@ -83,7 +83,7 @@ def read_status_list(document: Document) -> StatusList:
             purpose=unsecured["credentialSubject"]["statusPurpose"],
         )
         same = canonical(build_status_list(edition)) == canonical(unsecured)
-    except (CertificateProblem, KeyError, IndexError, TypeError, ValueError, AttributeError):
+    except MISSHAPEN:
         raise StatusProblem("status.shape") from None
     texts = (edition.url, edition.encoded, edition.university_did, edition.company_did)
     if not same or not all(isinstance(text, str) for text in texts) or edition.purpose not in PURPOSES:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from lms.certs.core.keys import KeyUse, PublicKey, decode_p256, decode_public
-from lms.certs.core.problems import CertificateProblem, TrustProblem
+from lms.certs.core.problems import MISSHAPEN, TrustProblem
 from lms.certs.core.strict_json import read_object
 from lms.certs.core.times import read_time, write_time
 
@@ -93,7 +93,7 @@ def read_trust(content: bytes) -> Trust:
         logs = tuple(_log(entry) for entry in _maybe_listed(document.get("logs", []), _MOST_LOGS))
     except TrustProblem:
         raise
-    except (CertificateProblem, KeyError, TypeError, ValueError, AttributeError):
+    except MISSHAPEN:
         raise TrustProblem("trust.shape") from None
     _check_distinct(parties, logs)
     _check_cosigners(parties, logs)

@@ -20,7 +20,7 @@ from lms.certs.core.heads import (
 )
 from lms.certs.core.joint import CLOCK_SKEW
 from lms.certs.core.log import Frontier
-from lms.certs.core.problems import CertificateProblem, LogProblem
+from lms.certs.core.problems import MISSHAPEN, LogProblem
 from lms.certs.core.strict_json import Document
 from lms.certs.core.times import read_time, write_time
 
@@ -57,7 +57,7 @@ def read_witness(value: Any) -> Witness:
         frontier = Frontier(value["size"], tuple(bytes.fromhex(one) for one in value["hashes"]))
         time = None if value["time"] is None else read_time(value["time"])
         witness = Witness(value["log"], frontier, time)
-    except (CertificateProblem, KeyError, TypeError, ValueError):
+    except MISSHAPEN:
         raise LogProblem("log.bad_head") from None
     if not frontier.is_sound():
         raise LogProblem("log.bad_head")
