@@ -3,10 +3,12 @@
 import base64
 import http.client
 import json
+import socket
 import ssl
 import threading
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from lms.certs.core.strict_json import Document, read_object
 
 MOST_AT_ONCE = 100
 _MOST_ANSWER_BYTES = 2_000_000
+_PATIENCE = 4
+"""So many times its time for one silence may an answer take as a whole."""
 _LONGEST_CODE, _LONGEST_SENTENCE = 80, 1_000
 _WAITING = {HTTPStatus.ACCEPTED, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.UNAUTHORIZED}
 
@@ -117,9 +121,10 @@ class HttpSigner:
 
     def _exchange(self, path: str, body: bytes) -> tuple[int, bytes]:
         connection = self._connection or self._connect()
-        connection.request("POST", self._path + path, body, {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        content = response.read(_MOST_ANSWER_BYTES + 1)
+        with _no_longer_than(_PATIENCE * self._timeout_seconds, connection):
+            connection.request("POST", self._path + path, body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            content = response.read(_MOST_ANSWER_BYTES + 1)
         if response.will_close or not response.isclosed():
             self._hang_up()
         else:
@@ -140,6 +145,24 @@ class HttpSigner:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+@contextmanager
+def _no_longer_than(seconds: float, connection: http.client.HTTPSConnection) -> Iterator[None]:
+    """Cut a connection over which an answer comes in drops: each would keep the silence short enough."""
+
+    def cut() -> None:
+        if connection.sock is not None:
+            with suppress(OSError):  # it has ended by itself
+                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _read_answer(answer: Any, *, waits: bool | None) -> Answer:

@@ -186,7 +186,10 @@ def encode_p256(key: ec.EllipticCurvePublicKey) -> str:
 
 def _make(folder: Path, lock: Lock, use: KeyUse, of: tuple[str, datetime]) -> KeyEntry:
     name, now = of
-    stem = f"{use}-{sum(1 for entry in read_register(folder) if entry.use is use) + 1}"
+    number = sum(1 for entry in read_register(folder) if entry.use is use) + 1
+    while (folder / f"{use}-{number}.json").exists():  # of a rotation that was cut short
+        number += 1
+    stem = f"{use}-{number}"
     if use is KeyUse.PDF:
         made = make_leaf(_pdf_root(folder, lock, name, now), name, now)
         multibase = encode_p256(made.key.public_key())

@@ -41,7 +41,7 @@ def renew_server(folder: Path, names: Iterable[str], now: datetime) -> None:
     """Make the server's certificate where there is none for these names, or one that ends soon."""
     wanted = sorted({"localhost", "127.0.0.1", "::1", *names})
     path = folder / "tls" / "server.pem"
-    if path.exists() and _still_good(path, set(wanted), now):
+    if path.exists() and _still_good(path, folder / "tls" / "server.key", set(wanted), now):
         return
     known_as = x509.SubjectAlternativeName([_general(name) for name in wanted])
     use = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
@@ -112,8 +112,11 @@ def _authority(folder: Path) -> Identity:
     return Identity(key, x509.load_pem_x509_certificate((folder / "tls" / "ca.pem").read_bytes()))
 
 
-def _still_good(path: Path, wanted: set[str], now: datetime) -> bool:
+def _still_good(path: Path, key: Path, wanted: set[str], now: datetime) -> bool:
     held = x509.load_pem_x509_certificate(path.read_bytes())
+    own = serialization.load_pem_private_key(key.read_bytes(), None)
+    if own.public_key() != held.public_key():  # a renewal was cut short
+        return False
     known_as = held.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     listed = {str(name.value) for name in known_as}
     return listed == wanted and held.not_valid_after_utc - now > timedelta(days=RENEW_DAYS)

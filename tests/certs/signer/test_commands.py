@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lms.certs.core.keys import encode_public, generate, seal_key
+from lms.certs.core.keys import KeyUse, encode_public, generate, seal_key
 from lms.certs.core.mandate import read_mandate, write_mandate
 from lms.certs.core.problems import DocumentProblem
 from lms.certs.core.strict_json import Document
@@ -23,6 +23,7 @@ from lms.certs.signer.commands import main
 from lms.certs.signer.folder import create, furnish, trusted_party
 from tests.certs.conftest import UNIVERSITY, Pair
 from tests.certs.signer.conftest import MANDATE
+from tests.factories.signers import opened
 
 ROOT = Path(__file__).parents[3]
 
@@ -83,6 +84,14 @@ def test_what_keys_prints_goes_into_a_trust_file(folder: Path, capsys: pytest.Ca
     parties = json.loads(write_trust(Pair().trust.parties))["parties"]
     trust = read_trust(json.dumps({"parties": [printed, parties[1]]}).encode())
     assert len(trust.parties[0].pdf_roots) == 1
+
+
+def test_a_rotation_that_was_cut_short_does_not_stand_in_the_way(folder: Path) -> None:
+    (folder / "issuing-2.json").write_bytes(b"{")
+    assert main(["rotate", str(folder)]) == 0
+    assert main(["rotate", str(folder)]) == 0
+    with opened(folder) as signer:
+        assert signer.keyring.current(KeyUse.ISSUING).file == "issuing-4.json"
 
 
 def test_the_roster_is_kept_by_commands(

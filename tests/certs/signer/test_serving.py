@@ -365,6 +365,31 @@ def test_an_answer_that_makes_no_sense_is_unavailable(folder: Path, answer: byte
             thread.join()
 
 
+def test_an_answer_in_drops_is_not_waited_for_to_its_end(folder: Path) -> None:
+    shown = credentials(folder)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            plain, _ = server.accept()
+            with (
+                suppress(OSError),
+                serving.server_context(folder).wrap_socket(plain, server_side=True) as line,
+            ):
+                line.recv(65_536)
+                line.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+                while True:
+                    line.sendall(b"x")
+                    time.sleep(0.02)
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        asked = HttpSigner(f"https://127.0.0.1:{server.getsockname()[1]}", shown, timeout_seconds=0.5)
+        with closing(asked), pytest.raises(SignerUnavailable):
+            asked.sign({"a": 1}, Kind.CREDENTIAL)
+        thread.join(20)
+        assert not thread.is_alive()
+
+
 @pytest.mark.parametrize("waits", [True, False])
 def test_of_what_another_organisation_says_no_more_than_a_sentence_is_kept(*, waits: bool) -> None:
     said = _read_answer({"code": "c" * 500, "en": "e" * 1_000_000, "ko": "ㅎ" * 1_000_000}, waits=waits)
@@ -404,7 +429,12 @@ def test_the_server_s_certificate_is_made_anew_for_new_names_and_before_it_ends(
     second = path.read_bytes()
     assert second != first
     renew_server(folder, {"signer.example"}, now.replace(year=now.year + 5))
-    assert path.read_bytes() != second
+    third = path.read_bytes()
+    assert third != second
+    path.write_bytes(second)  # as a renewal leaves it that was cut short after the key
+    renew_server(folder, {"signer.example"}, now)
+    assert path.read_bytes() not in {second, third}
+    assert serving.server_context(folder)
 
 
 def test_a_name_that_is_a_way_out_of_the_folder_is_none(folder: Path, tmp_path: Path) -> None:
