@@ -1,5 +1,7 @@
 """Documents that wait for a person: what was asked, who decided, and how they sign in.
 
+A person's approval lets the signer sign; where the issuing key is in a browser, the person signs there.
+
 `waiting/` holds one file per document, under its hash; it goes once the signature stands in the journal.
 `approvers.json` holds the names of those who may decide, with their passphrases stretched.
 """
@@ -11,7 +13,7 @@ import logging
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -71,28 +73,46 @@ class Desk:
             raise Refusal("signer.declined", reason=found.reason)
         return found.by
 
+    def hold(self, document: Document, digest: str, now: datetime) -> None:
+        """Put a document up for a signature in a browser.
+
+        Raises:
+            Refusal: a person declined.
+        """
+        found = self._read(digest)
+        if found is None:
+            self._put(Asked(digest=digest, document=document, asked_at=now))
+        elif found.reason:
+            raise Refusal("signer.declined", reason=found.reason)
+
     def waiting(self) -> list[Asked]:
         """Return what nobody has decided about, the oldest first."""
+        return [each for each in self.to_sign() if not each.by]
+
+    def to_sign(self) -> list[Asked]:
+        """Return what nobody declined, the oldest first: all that a browser can sign."""
         found = [self._read(path.stem) for path in self._files()]
-        return sorted((each for each in found if each and not each.by), key=lambda each: each.asked_at)
+        return sorted((each for each in found if each and not each.reason), key=lambda each: each.asked_at)
+
+    def asked(self, digest: str) -> Asked | None:
+        """Return what waits under this hash; None where nothing does, or a person declined it."""
+        found = self._read(digest)
+        return None if found is None or found.reason else found
 
     def decide(self, digests: Iterable[str], by: str, reason: str = "") -> int:
         """Note that a person approved these documents or, with a reason, declined them; return how many."""
         decided = 0
         for digest in set(digests):
             found = self._read(digest)
-            if found is not None and not found.by:
-                self._put(
-                    Asked(
-                        digest=digest, document=found.document,
-                        asked_at=found.asked_at, by=by, reason=reason,
-                    )
-                )  # fmt: skip
+            if found is not None and not found.reason and (reason or not found.by):
+                self._put(replace(found, by=by, reason=reason))
                 decided += 1
         return decided
 
     def forget(self, digests: Iterable[str]) -> None:
         """Let go of documents that are signed."""
+        if not self._folder.exists():
+            return
         for digest in digests:
             (self._folder / f"{digest}.json").unlink(missing_ok=True)
 

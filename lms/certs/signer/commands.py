@@ -13,16 +13,18 @@ from pathlib import Path
 from lms.certs.core.journal import Chain, read_journal
 from lms.certs.core.keys import KeyUse, did_web
 from lms.certs.core.mandate import DAILY_QUOTA, Mandate, read_mandate, write_mandate
-from lms.certs.core.problems import CertificateProblem
+from lms.certs.core.problems import CertificateProblem, KeyProblem
 from lms.certs.core.sentences import sentence
 from lms.certs.core.trust import Role, write_trust
 from lms.certs.signer.approvals import add_approver, approvers, remove_approver
+from lms.certs.signer.enrolment import begin_enrolment
 from lms.certs.signer.folder import approve, create, lift, trusted_party, unlock
 from lms.certs.signer.keeping import JOURNAL, Signer
 from lms.certs.signer.keyring import rotate, rotate_into_token
 from lms.certs.signer.roster import add_entries, make_entry, parse_entries, read_roster, remove_entries
 from lms.certs.signer.tls import admit_client, dismiss_client
 
+FILE, BROWSER = "file", "browser"
 ROTATED = (KeyUse.ISSUING, KeyUse.OPERATIONAL, KeyUse.PDF)
 
 
@@ -61,8 +63,11 @@ def _init(options: argparse.Namespace) -> None:
         approval=options.approval,
         timestamps=options.timestamps,
     )
-    create(options.folder, read_mandate(write_mandate(mandate)), _now())
+    browser = options.keys == BROWSER
+    create(options.folder, read_mandate(write_mandate(mandate)), _now(), browser=browser)
     _show_keys(options)
+    if browser:
+        _begin_enrolment(options.folder, mandate)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -91,6 +96,11 @@ def _approve(options: argparse.Namespace) -> None:
 
 def _rotate(options: argparse.Namespace) -> None:
     use = KeyUse(options.use)
+    if options.keys == BROWSER:
+        if use is not KeyUse.ISSUING or options.module is not None:
+            raise KeyProblem("key.browser_issues")
+        _begin_enrolment(options.folder, read_mandate((options.folder / "signer.json").read_bytes()))
+        return
     if options.module is not None:
         place = {"module": options.module, "token": options.token, "label": options.label}
         rotate_into_token(options.folder, use, place, _now())
@@ -98,6 +108,16 @@ def _rotate(options: argparse.Namespace) -> None:
         mandate = read_mandate((options.folder / "signer.json").read_bytes())
         rotate(options.folder, unlock(options.folder), use, name=mandate.name, now=_now())
     _show_keys(options)
+
+
+def _begin_enrolment(folder: Path, mandate: Mandate) -> None:
+    """Print the code, alone on standard output; what to do with it goes beside it."""
+    _say(begin_enrolment(folder, mandate.role, _now()))
+    sys.stderr.write(
+        "This code is good once, for 24 hours. The signatory (lms-signer approver FOLDER add NAME) signs in\n"
+        "at /approve/signing on the signer's address and registers the browser's key with it.\n"
+        "Then give everybody what lms-signer keys FOLDER prints.\n"
+    )
 
 
 def _show_keys(options: argparse.Namespace) -> None:
@@ -172,6 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     more.add_argument("--course")
     fresh = commands.add_parser("rotate", help="make a new key; the one before is retired")
     fresh.add_argument("--use", choices=[str(use) for use in ROTATED], default=str(KeyUse.ISSUING))
+    fresh.add_argument("--keys", choices=[FILE, BROWSER], default=FILE, help=_KEYS)
     fresh.add_argument("--module", help="PKCS #11 library of the token that holds the new key")
     fresh.add_argument("--token", default="duri", help="label of the token (default: duri)")
     fresh.add_argument("--label", default="issuing", help="label of the key in the token (default: issuing)")
@@ -201,6 +222,9 @@ _COMMANDS = {
 }
 
 
+_KEYS = "where the issuing key lies; browser: in the signatory's (default: file)"
+
+
 def _add_init(init: argparse.ArgumentParser) -> None:
     init.add_argument("--role", choices=[str(role) for role in Role], required=True)
     init.add_argument("--name", required=True, help="of the organisation")
@@ -215,6 +239,7 @@ def _add_init(init: argparse.ArgumentParser) -> None:
         "--status-list", action="append", default=[], help="signed, by the start of its address"
     )
     init.add_argument("--daily-quota", type=int, default=DAILY_QUOTA, help="certificates within 24 hours")
+    init.add_argument("--keys", choices=[FILE, BROWSER], default=FILE, help=_KEYS)
     init.add_argument("--approval", action="store_true", help="a person approves each certificate")
     init.add_argument("--timestamps", default="", help="of a time-stamping authority, for PDF signatures")
     init.add_argument("--demo-custody", action="store_true", help="the keys are a demonstration's")

@@ -16,23 +16,32 @@ from lms.certs.core.envelope import Lock
 from lms.certs.core.mandate import Mandate, read_mandate, write_mandate
 from lms.certs.core.problems import DocumentProblem, KeyProblem
 from lms.certs.core.trust import TrustedParty
+from lms.certs.signer.enrolment import check_may_sign_in_browser
 from lms.certs.signer.files import replace_private, write_private
-from lms.certs.signer.keyring import make_keys, pdf_root, public_keys
+from lms.certs.signer.keyring import ENROLMENT, make_keys, pdf_root, public_keys
 from lms.certs.signer.tls import make_authority, renew_server
 
 _LIFTED = "lifted.txt"
 
 
-def create(folder: Path, mandate: Mandate, now: datetime) -> None:
+def create(folder: Path, mandate: Mandate, now: datetime, *, browser: bool = False) -> None:
     """Make a signer's folder with new keys and a random passphrase.
+
+    Args:
+        browser: the issuing key is to be made in a person's browser, and not here.
 
     Raises:
         FileExistsError: the folder is there already; keys are never overwritten.
+        Refusal: a browser is to sign for the university.
     """
+    if browser:
+        check_may_sign_in_browser(mandate.role)
     folder.mkdir(mode=0o700, parents=True)
     write_private(folder / "passphrase", secrets.token_urlsafe(32).encode("ascii"))
     write_private(folder / "journal.jsonl", b"")
     write_private(folder / "signer.json", write_mandate(mandate))
+    if browser:
+        write_private(folder / ENROLMENT, b"{}\n")
     furnish(folder, now)
 
 

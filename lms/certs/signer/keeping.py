@@ -4,7 +4,7 @@ import fcntl
 import os
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -37,6 +37,7 @@ from lms.certs.core.strict_json import MAX_BYTES, Document, canonical, sha256_of
 from lms.certs.core.times import read_time, write_time
 from lms.certs.core.witness import Witness, read_witness, review_head, show_witness
 from lms.certs.signer.approvals import Desk
+from lms.certs.signer.browser_proofs import Given, check_given
 from lms.certs.signer.folder import count_lifts, furnish, unlock
 from lms.certs.signer.keyring import Keyring
 from lms.certs.signer.roster import RosterFile
@@ -99,7 +100,8 @@ class Signer:
             fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
             furnish(folder, now)
             keyring = Keyring(folder, unlock(folder))
-            keyring.open(KeyUse.ISSUING)
+            if not keyring.in_browser():
+                keyring.open(KeyUse.ISSUING)
             _cut_torn_line(folder / JOURNAL, journal)
             signer = cls(folder, keyring, RosterFile(folder), journal, Desk(folder))
             signer._recall()
@@ -123,25 +125,51 @@ class Signer:
         return answer
 
     def sign_many(
-        self, documents: Sequence[Document], kind: Kind, now: datetime
+        self,
+        documents: Sequence[Document],
+        kind: Kind,
+        now: datetime,
+        given: Mapping[str, Given] | None = None,
     ) -> list[Document | CertificateProblem]:
-        """Return a proof or a problem for each document; all signatures reach the disk before any is told."""
+        """Return a proof or a problem for each document; all signatures reach the disk before any is told.
+
+        Args:
+            given: proofs that a browser made, by the hash of what they are about.
+        """
         with self.turn:
-            mandate = self.mandate
-            lines: list[bytes] = []
+            round_ = _Round(kind, self.mandate, now, given or {})
+            lines = round_.lines
             try:
-                answers = [self._answer(document, kind, mandate, now, lines) for document in documents]
+                answers = [self._answer(document, round_) for document in documents]
                 self._write(lines)
             except BaseException:
                 self._recall()
                 raise
-            if mandate.approval:
+            if kind is Kind.CREDENTIAL:
                 self.desk.forget(
                     sha256_of(document)
                     for document, answer in zip(documents, answers, strict=True)
                     if not isinstance(answer, CertificateProblem)
                 )
             return answers
+
+    def review(self, document: Document, now: datetime) -> None:
+        """Judge a certificate without signing it.
+
+        Raises:
+            CertificateProblem: the organisation would not sign this now.
+        """
+        with self.turn:
+            self._judge(document, Kind.CREDENTIAL, self.mandate, now)
+            if f"{Kind.CREDENTIAL}:{document['id']}" in self.signed:
+                raise Refusal("signer.id_taken", id=str(document["id"])[:200])
+
+    def known_proof(self, digest: str) -> Document | None:
+        """Return the proof under the certificate of this hash, where there is one."""
+        with self.turn:
+            if digest not in self.own:
+                return None
+            return next((proof for known, proof in self.signed.values() if known == digest), None)
 
     def sign_pdf(self, content: bytes, now: datetime) -> bytes:
         """Return what is appended to a PDF to sign it; it must carry a certificate that this signer signed.
@@ -181,30 +209,49 @@ class Signer:
         with self.turn:
             return self.signed.get(f"{Kind.CREDENTIAL}:{credential_id}")
 
-    def _answer(
-        self, document: Document, kind: Kind, mandate: Mandate, now: datetime, lines: list[bytes]
-    ) -> Document | CertificateProblem:
+    def _answer(self, document: Document, round_: "_Round") -> Document | CertificateProblem:
+        kind, now = round_.kind, round_.now
         try:
             digest = sha256_of(document)
             known = self.signed.get(f"{kind}:{document.get('id')}")
             if known is not None and known[0] == digest and "proof" not in document:
                 return known[1]
             _check_size(document, kind)
-            entry = self._judge(document, kind, mandate, now)
+            entry = self._judge(document, kind, round_.mandate, now)
             if known is not None and kind in ONCE:
                 return Refusal("signer.id_taken", id=str(document["id"])[:200])
-            if mandate.approval and kind is Kind.CREDENTIAL:
-                entry["approved_by"] = self.desk.approver(document, digest, now)
-            proof = self._prove(document, kind, mandate, now)
+            entry |= self._decided(document, digest, round_)
         except KeyProblem:
             raise  # of the signer, not of the document: nothing is refused, it is asked for again
         except CertificateProblem as problem:
             return problem
-        entry |= {"at": write_time(now), "kind": str(kind), "sha256": digest, "proof": proof}
+        entry |= {"at": write_time(now), "kind": str(kind), "sha256": digest}
         line, self.chain = self.chain.append(entry)
-        lines.append(line)
+        round_.lines.append(line)
         self._remember(entry)
+        proof: Document = entry["proof"]
         return proof
+
+    def _decided(self, document: Document, digest: str, round_: "_Round") -> Document:
+        """Return the proof, and who is behind it where a person is."""
+        kind, mandate, now = round_.kind, round_.mandate, round_.now
+        if USES[kind] is KeyUse.ISSUING and self.keyring.in_browser():
+            return self._from_browser(document, digest, round_)
+        approved = {}
+        if mandate.approval and kind is Kind.CREDENTIAL:
+            approved["approved_by"] = self.desk.approver(document, digest, now)
+        return {**approved, "proof": self._prove(document, kind, mandate, now)}
+
+    def _from_browser(self, document: Document, digest: str, round_: "_Round") -> Document:
+        if round_.kind is not Kind.CREDENTIAL:
+            raise Refusal("signer.not_in_browser")
+        self.desk.hold(document, digest, round_.now)
+        current = self.keyring.current(KeyUse.ISSUING)
+        given = round_.given.get(digest)
+        if given is None:
+            raise NotYet("signer.pending")
+        check_given(document, given.proof, f"{round_.mandate.did}#{current.multibase}", round_.now)
+        return {"approved_by": given.by, "proof": given.proof}
 
     def _prove(self, document: Document, kind: Kind, mandate: Mandate, now: datetime) -> Document:
         key, multibase = self.keyring.open(USES[kind])
@@ -310,6 +357,17 @@ class Signer:
             }
         elif entry["kind"] == Kind.TREE_HEAD:
             self.witness = read_witness(entry["witness"])
+
+
+@dataclass(frozen=True)
+class _Round:
+    """Hold what the documents of one request share."""
+
+    kind: Kind
+    mandate: Mandate
+    now: datetime
+    given: Mapping[str, Given]
+    lines: list[bytes] = field(default_factory=list)
 
 
 def _places(claim: Claim) -> list[str]:

@@ -1,6 +1,7 @@
 """The keys of one organisation, each for one use; retired ones stay known for ever.
 
-`keys.json` names them. Every private key lies sealed in a file of its own, or in a token (PKCS #11).
+`keys.json` names them. Every private key lies sealed in a file of its own, or in a token (PKCS #11); the
+issuing key can lie in a person's browser instead (`enrolment.py`), and then only its public half is here.
 """
 
 import json
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from lms.certs.core.envelope import Lock
 from lms.certs.core.keys import KeyUse, PublicKey, SigningKey, encode_public, generate, open_key, seal_key
+from lms.certs.core.mandate import NotYet
 from lms.certs.core.problems import CertificateProblem, KeyProblem
 from lms.certs.core.strict_json import Document, read_object
 from lms.certs.core.times import read_time, write_time
@@ -24,6 +26,8 @@ from lms.certs.signer.files import replace_private, stamp, write_private
 from lms.certs.signer.tokens import TokenKey, make_token_key, read_pin
 
 _P256_PREFIX = b"\x80\x24"  # multicodec p256-pub
+ENROLMENT = "enrolment.json"
+"""Where it is, the issuing key is to be registered from a browser."""
 _ROOT, _ROOT_KEY = "pdf-root.pem", "pdf-root.json"
 
 
@@ -40,16 +44,22 @@ class KeyEntry:
     """Of a PDF key: the file with its certificate."""
     token: Document = field(default_factory=dict)
     """Of a key in a PKCS #11 token: `module`, `token`, `label`."""
+    browser: Document = field(default_factory=dict)
+    """Of a key in a person's browser: `by`, who registered it."""
 
 
 def make_keys(folder: Path, lock: Lock, name: str, now: datetime) -> None:
-    """Make what is missing: one key for each use; a key of a folder's first form is for issuing."""
+    """Make what is missing: one key for each use; a key of a folder's first form is for issuing.
+
+    Where the issuing key is to be registered from a browser, none is made for it.
+    """
     entries = list(read_register(folder))
     if not entries and (folder / "key.json").exists():
         known = read_object((folder / "key.json").read_bytes())["publicKeyMultibase"]
         entries.append(KeyEntry(use=KeyUse.ISSUING, multibase=known, created_at=now, file="key.json"))
     for use in KeyUse:
-        if not any(entry.use is use and entry.retired_at is None for entry in entries):
+        elsewhere = use is KeyUse.ISSUING and (folder / ENROLMENT).exists()
+        if not elsewhere and not any(entry.use is use and entry.retired_at is None for entry in entries):
             entries.append(_make(folder, lock, use, (name, now)))
     write_register(folder, entries)
 
@@ -78,12 +88,14 @@ def rotate_into_token(folder: Path, use: KeyUse, place: Document, now: datetime)
 
 
 def replace_current(folder: Path, fresh: KeyEntry, now: datetime) -> None:
-    """Let a key take over from the current one of its use."""
+    """Let a key take over from the current one of its use; it ends what was begun with a browser's key."""
     entries = [
         replace(entry, retired_at=now) if entry.use is fresh.use and entry.retired_at is None else entry
         for entry in read_register(folder)
     ]
     write_register(folder, [*entries, fresh])
+    if fresh.use is KeyUse.ISSUING:
+        (folder / ENROLMENT).unlink(missing_ok=True)
 
 
 def read_register(folder: Path) -> tuple[KeyEntry, ...]:
@@ -135,6 +147,7 @@ class Keyring:
 
         Raises:
             KeyProblem: there is none.
+            NotYet: it is to be made in a browser first.
         """
         fresh = stamp(self._folder / "keys.json")
         if fresh != self._stamp:
@@ -142,7 +155,16 @@ class Keyring:
         for entry in self._entries:
             if entry.use is use and entry.retired_at is None:
                 return entry
+        if use is KeyUse.ISSUING and (self._folder / ENROLMENT).exists():
+            raise NotYet("signer.no_browser_key")
         raise KeyProblem("key.none_for", use=str(use))
+
+    def in_browser(self) -> bool:
+        """Tell whether the issuing key lies in a person's browser, or is to be made there."""
+        try:
+            return bool(self.current(KeyUse.ISSUING).browser)
+        except NotYet:
+            return True
 
     def open(self, use: KeyUse) -> tuple[SigningKey, str]:
         """Return the key that signs certificates or lists now, and its public half (Multikey).
@@ -240,11 +262,14 @@ def _entry(known: dict[str, Any]) -> KeyEntry:
         file=str(known.get("file", "")),
         certificate=str(known.get("certificate", "")),
         token=dict(known.get("token", {})),
+        browser=dict(known.get("browser", {})),
     )
 
 
 def _written(entry: KeyEntry) -> Document:
-    places = {"file": entry.file, "certificate": entry.certificate, "token": entry.token}
+    places = {
+        "file": entry.file, "certificate": entry.certificate, "token": entry.token, "browser": entry.browser,
+    }  # fmt: skip
     return {
         "use": str(entry.use),
         "publicKeyMultibase": entry.multibase,

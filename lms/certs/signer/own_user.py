@@ -60,8 +60,9 @@ async def become(user: int, signer: Signer, port: int) -> None:
 def rehearse(signer: Signer) -> None:
     """Open the keys; judge and sign one document of each kind with a key that is thrown away."""
     moment, mandate = datetime.now(UTC), signer.mandate
-    for use in (KeyUse.ISSUING, KeyUse.OPERATIONAL):
-        signer.keyring.open(use)
+    signer.keyring.open(KeyUse.OPERATIONAL)
+    if not signer.keyring.in_browser():
+        signer.keyring.open(KeyUse.ISSUING)
     for encoding in _ENCODINGS:
         codecs.lookup(encoding)
     own = replace(mandate, courses=(_HERE,), status_lists=(_HERE,))

@@ -5,6 +5,7 @@ It is served by the signer itself, so the platform can neither change what is sh
 
 import asyncio
 import hmac
+import json
 import secrets
 import time
 import tomllib
@@ -12,6 +13,7 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from lms.certs.core.endorsement import endorsed_text, read_endorsement
 from lms.certs.core.mandate import Mandate, Refusal
 from lms.certs.core.reading import read_claim
 from lms.certs.signer.approvals import LONGEST_REASON, Asked, kept_of, knows
+from lms.certs.signer.enrolment import is_open
 from lms.certs.signer.keeping import Signer
 from lms.certs.signer.roster import Roster
 
@@ -36,6 +39,13 @@ _CHOSEN = {"chosen": "chosen", "all": "shown", "decline": "chosen"}
 """For each decision: the field that names what it is about."""
 _FOLDER = Path(__file__).with_name("templates")
 _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+_SCRIPTS = "script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'"
+_FILES = {
+    "page.css": "text/css",
+    "jcs.js": "text/javascript",
+    "keys.js": "text/javascript",
+    "signing.js": "text/javascript",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +79,9 @@ class Doorkeeper:
     loader: Loader = field(default_factory=lambda: Loader(str(_FOLDER), autoescape="xhtml_escape"))
 
     def __post_init__(self) -> None:
-        for name in ("page.html", "sign_in.html", "waiting.html"):  # now: later they may be closed to us
+        for name in ("page.html", "sign_in.html", "waiting.html", "signing.html"):  # later they may be closed
             self.loader.load(name)
-        self.style = (_FOLDER / "page.css").read_bytes()
+        self.files = {name: (_FOLDER / name).read_bytes() for name in _FILES}
         texts()
 
     def admit(self, name: str, kept: str) -> str:
@@ -99,8 +109,11 @@ class Doorkeeper:
         return len(tried) <= MOST_TRIES
 
 
-class _Page(RequestHandler):
+class Page(RequestHandler):
+    """Answer one request of a person's browser."""
+
     def initialize(self, signer: Signer, door: Doorkeeper) -> None:
+        """Take what all pages share, and see who is signed in."""
         self.signer = signer
         self.door = door
         known = self.door.session(self.get_cookie(_COOKIE))
@@ -108,6 +121,7 @@ class _Page(RequestHandler):
         self.known = known if still else None
 
     def set_default_headers(self) -> None:
+        """Say nothing of the program; let nothing be kept, framed or loaded from elsewhere."""
         self.clear_header("Server")
         for name, value in {
             "Content-Security-Policy": _POLICY,
@@ -118,6 +132,7 @@ class _Page(RequestHandler):
             self.set_header(name, value)
 
     def write_error(self, status_code: int, **_: Any) -> None:
+        """Say no more than that it failed."""
         self.finish(f"{status_code}")
 
     def get(self) -> None:
@@ -126,15 +141,18 @@ class _Page(RequestHandler):
 
     @property
     def language(self) -> str:
+        """Return the language of the page: as asked, as before, or as the browser wishes."""
         asked = self.get_query_argument("language", "") or self.get_cookie("language") or ""
         if asked in {"en", "ko"}:
             return asked
         return "ko" if self.request.headers.get("Accept-Language", "").startswith("ko") else "en"
 
     def say(self, name: str, **values: Any) -> str:
+        """Return a text in the language of the page."""
         return texts()[name][self.language] % values
 
     def show(self, template: str, title: str, **values: Any) -> None:
+        """Write a page."""
         if self.get_query_argument("language", ""):
             self.set_cookie("language", self.language, secure=True, httponly=True, samesite="Strict")
         mandate = self.signer.mandate
@@ -145,19 +163,25 @@ class _Page(RequestHandler):
         }  # fmt: skip
         self.finish(self.door.loader.load(template).generate(**{**shared, **values}))
 
-    def check_token(self) -> _Session:
+    def show_signing(self, note: tuple[str, str] | None = None) -> None:
+        """Show the page that signs in the browser; its script does the rest."""
+        self.set_header("Content-Security-Policy", f"{_POLICY}; {_SCRIPTS}")
+        words = {name: text[self.language] for name, text in texts().items()}
+        self.show("signing.html", "title", note=note, words=json.dumps(words, ensure_ascii=False))
+
+    def check_token(self, given: str | None = None) -> _Session:
         """Return the session that a form was shown in.
 
         Raises:
             Refusal: none, or another one.
         """
-        given = self.get_body_argument("token", "")
+        given = self.get_body_argument("token", "") if given is None else given
         if self.known is None or not hmac.compare_digest(given.encode(), self.known.token.encode()):
             raise Refusal("signer.not_found")
         return self.known
 
 
-class Waiting(_Page):
+class Waiting(Page):
     """Show what waits; or the way in."""
 
     def get(self) -> None:
@@ -166,13 +190,28 @@ class Waiting(_Page):
             self.show("sign_in.html", "sign_in_title")
             return
         note, self.known.note = self.known.note, None
+        if self.signer.keyring.in_browser():
+            self.show_signing(note)
+            return
         waiting = self.signer.desk.waiting()
         mandate, roster = self.signer.mandate, self.signer.roster.current()
+        enrolling = is_open(self.signer.folder, datetime.now(UTC))
         sheets = [sheet_of(asked, mandate, roster, self.language) for asked in waiting[:MOST_SHOWN]]
-        self.show("waiting.html", "title", sheets=sheets, count=len(waiting), note=note)
+        self.show("waiting.html", "title", sheets=sheets, count=len(waiting), note=note, enrolling=enrolling)
 
 
-class SignIn(_Page):
+class Signing(Page):
+    """Show the page on which a browser's key is registered, also while another key signs."""
+
+    def get(self) -> None:
+        """Show the page."""
+        if self.known is None:
+            self.show("sign_in.html", "sign_in_title")
+            return
+        self.show_signing()
+
+
+class SignIn(Page):
     """Take name and passphrase."""
 
     async def post(self) -> None:
@@ -195,7 +234,7 @@ class SignIn(_Page):
         self.show("sign_in.html", "sign_in_title", note=("bad", self.say("wrong")))
 
 
-class SignOut(_Page):
+class SignOut(Page):
     """End the session."""
 
     def post(self) -> None:
@@ -210,7 +249,7 @@ class SignOut(_Page):
         self.redirect("/approve", status=303)
 
 
-class Decide(_Page):
+class Decide(Page):
     """Approve or decline what was shown."""
 
     def post(self) -> None:
@@ -235,25 +274,29 @@ class Decide(_Page):
             return ("bad", self.say("nothing_chosen"))
         if declined is not bool(reason):  # the enter key in the field of the reason presses the first button
             return ("bad", self.say("no_reason" if declined else "reason_given"))
+        if not declined and self.signer.keyring.in_browser():
+            return ("bad", self.say("needs_script"))
         count = self.signer.desk.decide(chosen, name, reason)
         return ("good", self.say("declined" if declined else "approved", count=count))
 
 
-class Style(_Page):
-    """Give the page its looks."""
+class File(Page):
+    """Give the page its looks, and its scripts."""
 
     def get(self) -> None:
-        """Hand out the style sheet."""
-        self.set_header("Content-Type", "text/css; charset=utf-8")
-        self.finish(self.door.style)
+        """Hand out a file."""
+        name = self.request.path.rpartition("/")[2]
+        self.set_header("Content-Type", f"{_FILES[name]}; charset=utf-8")
+        self.finish(self.door.files[name])
 
 
 PAGES: list[tuple[str, type[RequestHandler]]] = [
     (r"/approve", Waiting),
+    (r"/approve/signing", Signing),
     (r"/approve/sign-in", SignIn),
     (r"/approve/sign-out", SignOut),
     (r"/approve/decide", Decide),
-    (r"/approve/page\.css", Style),
+    (r"/approve/(?:page\.css|jcs\.js|keys\.js|signing\.js)", File),
 ]
 
 
@@ -278,7 +321,7 @@ def _lines(claim: Claim, mandate: Mandate, roster: Roster, language: str) -> lis
     skills = (f"{skill.name} <{skill.url}> ({skill.framework})" for skill in claim.achievement.skills)
     lines = [
         ("holder", claim.holder_name),
-        ("email", said["open_roster"] if mandate.open_roster else _listed_as(claim, roster)),
+        ("email", said["open_roster"] if mandate.open_roster else listed_as(claim, roster)),
         ("organisations", "\n".join(parties)),
         ("achievement", f"{claim.achievement.name}\n{claim.achievement.id}"),
         ("description", claim.achievement.description),
@@ -305,7 +348,8 @@ def _endorsed(claim: Claim) -> str:
     return "\n".join((found.endorser.name, found.name, *([] if same else [found.comment])))
 
 
-def _listed_as(claim: Claim, roster: Roster) -> str:
+def listed_as(claim: Claim, roster: Roster) -> str:
+    """Return under which address the roster has the learner."""
     try:
         return roster.find(claim).email
     except Refusal:  # withdrawn since it was asked for; it will not be signed

@@ -29,6 +29,7 @@ from lms.certs.core.problems import CertificateProblem, KeyProblem, Unreadable
 from lms.certs.core.protocols import Kind
 from lms.certs.core.sentences import sentence
 from lms.certs.core.strict_json import Document, read_object
+from lms.certs.signer.browser_pages import SIGNING_PAGES
 from lms.certs.signer.keeping import Signer
 from lms.certs.signer.keyring import public_keys
 from lms.certs.signer.pages import PAGES, Doorkeeper
@@ -54,6 +55,7 @@ _STATUSES = {
     "signer.too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "signer.quota": HTTPStatus.TOO_MANY_REQUESTS,
     "signer.pending": HTTPStatus.ACCEPTED,
+    "signer.no_browser_key": HTTPStatus.ACCEPTED,
 }
 
 
@@ -103,7 +105,7 @@ class SignerServer:
         routes: list[Any] = [(pattern, kind, shared) for pattern, kind in _ROUTES]
         routes.append((r"/pdf", _SignPdf, {**shared, "pool": self._papers}))
         pages = {"signer": self.signer, "door": self._door}
-        routes += [(pattern, kind, pages) for pattern, kind in PAGES]
+        routes += [(pattern, kind, pages) for pattern, kind in (*PAGES, *SIGNING_PAGES)]
         application = Application(
             routes,
             default_handler_class=_Unknown,
