@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime
@@ -182,7 +182,7 @@ def rerun(
     if as_json:
         _say_json({"same": answer.same, **asdict(answer), "explained": explained(answer.inputs, language)})
     else:
-        _say(_compared(answer, language))
+        _say(compared_lines(answer, explained(answer.inputs, language), language))
     raise SystemExit(0 if answer.same else REFUSED if answer.ran else NOT_GRADED)
 
 
@@ -207,7 +207,7 @@ def _refuse(problem: RecordProblem, language: str, *, as_json: bool) -> NoReturn
     if as_json:
         _say_json({"genuine": False, "code": problem.code, "reason": sentence})
     else:
-        click.echo(_word("refused", language).format(_printable(sentence)))
+        click.echo(_word("refused", language).format(printable(sentence)))
     raise SystemExit(REFUSED)
 
 
@@ -259,10 +259,11 @@ def _told(record: GradeRecord) -> dict[str, str]:
     }
 
 
-def _compared(answer: Rerun, language: str) -> Iterator[str]:
+def compared_lines(answer: Rerun, reasons: Iterable[str], language: str) -> Iterator[str]:
+    """Say what came of grading again, and `reasons` why it came out otherwise or not at all."""
     yield _word("same" if answer.same else "other" if answer.ran else "not_graded", language)
     if not answer.same:
-        yield from explained(answer.inputs, language)
+        yield from reasons
     for one in (*answer.result, *answer.inputs):
         recorded, found = (_value(value, language) for value in (one.recorded, one.now))
         yield f"{one.where}: {_word('recorded', language)} {recorded}, {_word('now', language)} {found}"
@@ -274,14 +275,14 @@ def _value(value: object, language: str) -> str:
 
 def _say(lines: Iterator[str]) -> None:
     for line in lines:
-        click.echo(_printable(line))
+        click.echo(printable(line))
 
 
 def _say_json(answer: dict[str, Any]) -> None:
     click.echo(json.dumps(answer, ensure_ascii=False, indent=2))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Keep a stranger's file from steering the terminal."""
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
 

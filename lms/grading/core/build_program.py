@@ -131,6 +131,15 @@ def _manifest(source: Any, full: Any, released: Any) -> Manifest:
     )
 
 
+def released_manifest(notebook: bytes) -> Manifest:
+    """Return what the version that students get says of its cells: all tests that they see whole among them.
+
+    Source: the release alone; what only the author's version knows is not in it.
+    """
+    released = _read(notebook)
+    return _manifest(released, released, released)
+
+
 def _student_names(cells: tuple[ManifestCell, ...], source: Any) -> tuple[str, ...]:
     """Return the names of locked cells that the author's own answers change."""
     code = {cell.grade_id: cell.kind for cell in cells if cell.cell_type == "code"}
