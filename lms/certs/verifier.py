@@ -24,14 +24,17 @@ from lms.certs.core.trust import Trust, read_trust
 from lms.certs.core.verify import Facts, Verdict, verify
 
 if TYPE_CHECKING:
+    from lms.certs.core.bundled import Recorded
     from lms.certs.core.evidence import Bundle
 
 EXIT_CODES = {"valid": 0, "refused": 1, "unreadable": 2, "undecided": 3}
 _SERVER = ("flask", "sqlalchemy", "nbformat")
 """What of the server grading again needs."""
 _REGRADE_SECONDS = 3600
-_LMS = "from lms.cli import main; main()"
+# Not from the folder that lms-verify is called in: what lies beside a stranger's file must not run.
+_LMS = (sys.executable, "-P", "-c", "from lms.cli import main; main()")
 _MOST_BYTES = 50_000_001
+_ONE_CERTIFICATE = "--evidence is about one certificate: name the one FILE that carries it, or none"
 _HEADLINES = {
     "valid": ("Valid: signed by both organisations.", "유효함: 두 기관이 서명했습니다."),
     "refused": ("Refused: do not rely on this certificate.", "거부함: 이 인증서를 믿지 마세요."),
@@ -63,8 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     options = parser.parse_args(arguments)
-    _check_options(parser, options)
     try:
+        _take_bundle(options)
+        _check_options(parser, options)
         desk = _lay_out(options)
         lines = _one(desk, options) if desk.is_one else _many(desk, options)
     except _CannotReadError as problem:
@@ -90,7 +94,7 @@ class _Desk:
     def is_one(self) -> bool:
         """Say whether there is a single file that carries a single certificate."""
         name, content = self.files[0]
-        return len(self.files) == 1 and kind_of(content, name) not in {Kind.ZIP, Kind.CSV}
+        return len(self.files) == 1 and _carries_one(name, content)
 
     def check(self, content: bytes) -> Verdict:
         """Verify one certificate with what is at hand."""
@@ -114,7 +118,8 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="*",
         metavar="FILE",
-        help="credential.json, a PDF, PNG or SVG that carries it, a ZIP of such files, or a CSV of them",
+        help="credential.json, a PDF, PNG, SVG or the holder's bundle that carries it, a ZIP of such files, "
+        "or a CSV of them",
     )
     parser.add_argument("--trust", type=Path, required=True, help="whose keys count, as JSON")
     parser.add_argument(
@@ -140,7 +145,8 @@ def _parser() -> argparse.ArgumentParser:
         "--evidence",
         type=Path,
         metavar="BUNDLE",
-        help="check the files of the holder's bundle too; without FILE, the certificate in it",
+        help="check the files of the holder's bundle too; without FILE, the certificate in it. "
+        "A single FILE that is a bundle needs no --evidence",
     )
     parser.add_argument(
         "--regrade",
@@ -152,13 +158,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _take_bundle(options: argparse.Namespace) -> None:
+    """Take a single file that is a holder's bundle for one: all that it holds is checked."""
+    if len(options.files) == 1 and options.evidence is None and _is_bundle(_read(options.files[0])):
+        options.evidence = options.files.pop()
+
+
+def _is_bundle(content: bytes) -> bool:
+    if kind_of(content) is not Kind.ZIP:
+        return False
+    from lms.certs.core.evidence import is_bundle  # noqa: PLC0415 - for ZIPs only
+
+    return is_bundle(content)
+
+
+def _carries_one(name: str, content: bytes) -> bool:
+    return kind_of(content, name) not in {Kind.ZIP, Kind.CSV} or _is_bundle(content)
+
+
 def _check_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if not options.files and options.evidence is None:
         parser.error("name a FILE, or a bundle with --evidence")
     if len(options.files) > 1 and options.evidence is not None:
-        parser.error("--evidence is about one certificate: name one FILE, or none")
+        parser.error(_ONE_CERTIFICATE)
     if options.regrade and options.evidence is None:
-        parser.error("--regrade needs --evidence: the hand-ins lie in the holder's bundle")
+        parser.error("--regrade needs the holder's bundle, where the hand-ins lie: give it with --evidence")
 
 
 def _lay_out(options: argparse.Namespace) -> _Desk:
@@ -196,6 +220,8 @@ def _open_bundle(desk: _Desk, options: argparse.Namespace) -> _Desk:
         bundle = read_bundle(_read(options.evidence))
     except BundleProblem as problem:
         raise _CannotReadError(sentence(problem.code, problem.params, options.language)) from None
+    if not all(_carries_one(name, content) for name, content in desk.files):
+        raise _CannotReadError(_ONE_CERTIFICATE)
     proofs = desk.log_proofs or ([bundle.log_proof] if bundle.log_proof else [])
     return replace(
         desk,
@@ -216,20 +242,39 @@ def _with_bundle(verdict: Verdict, desk: _Desk, options: argparse.Namespace) -> 
         return verdict
     records = bundled.records_of(verdict.facts.claim, desk.bundle)
     missing = [library for library in _SERVER if importlib.util.find_spec(library) is None]
-    found = bundled.grade_again(records, missing, _rerun)
+    found = bundled.grade_again(records, missing, lambda recorded: _rerun(recorded, options.language))
     return bundled.with_regrading(verdict, found)
 
 
-def _rerun(record: bytes) -> tuple[bytes, str]:
-    """Have the grading server grade again what a record tells of; return its answer, and its complaints."""
+def _rerun(recorded: "Recorded", language: str) -> tuple[bytes, str]:
+    """Have the grading server grade again what a record tells of; return its answer, and its complaints.
+
+    From the bundle's own files; where those do not suffice, from what the server itself kept.
+    """
+    from lms.certs.core.bundled import did_run  # noqa: PLC0415 - only where asked for
+
+    files = {"record.json": recorded.content, "notebook.ipynb": recorded.notebook, "lab.ipynb": recorded.lab}
     with tempfile.TemporaryDirectory(prefix="lms-verify-") as folder:
-        path = Path(folder, "record.json")
-        path.write_bytes(record)
-        command = [sys.executable, "-c", _LMS, "grade", "rerun", str(path), "--json"]
-        try:
-            done = subprocess.run(command, capture_output=True, timeout=_REGRADE_SECONDS, check=False)
-        except subprocess.TimeoutExpired:
-            return b"", f"no answer within {_REGRADE_SECONDS} seconds"
+        for name, content in files.items():
+            if content is not None:
+                Path(folder, name).write_bytes(content)
+        record, notebook, lab = (str(Path(folder, name)) for name in files)
+        commands = [["grade", "rerun", record]]
+        if None not in files.values():
+            commands.insert(0, ["regrade", record, "--notebook", notebook, "--lab", lab])
+        answers = []
+        for command in commands:
+            answers.append(_answer_of([*_LMS, *command, "--json", "--language", language]))
+            if did_run(answers[-1][0]):
+                return answers[-1]
+    return answers[0]
+
+
+def _answer_of(command: list[str]) -> tuple[bytes, str]:
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_REGRADE_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return b"", f"no answer within {_REGRADE_SECONDS} seconds"
     return done.stdout, done.stderr.decode("utf-8", errors="replace").strip()
 
 

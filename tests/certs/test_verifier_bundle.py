@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from lms.certs.core.evidence import Bundle, Piece, write_bundle
 from lms.certs.core.trust import write_trust
 from lms.certs.verifier import main
-from tests.certs.conftest import Case
+from tests.certs.conftest import COMPANY, NOW, UNIVERSITY, Case
+from tests.factories.log import Ledger
 
 AT = ["--at", "2026-03-02T10:00:00Z"]
 
@@ -40,6 +42,44 @@ def test_a_bundle_alone_verifies(
 ) -> None:
     assert main(["--evidence", bundled(whole, tmp_path), *trust, *AT, "--language", "en"]) == 0
     assert "what both organisations signed: 1." in capsys.readouterr().out
+
+
+def test_a_file_that_is_a_bundle_is_taken_for_one_and_read_with_its_log_proof(
+    whole: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger = Ledger((UNIVERSITY.did, COMPANY.did), NOW, [])
+    proof = ledger.proof_of(whole.credential, NOW)
+    pinned = ledger.trust(whole.pair.trust)
+    trust = tmp_path / "trust.json"
+    trust.write_bytes(write_trust(pinned.parties, pinned.logs))
+    path = bundled(whole, tmp_path, log_proof=proof)
+    named = ["--trust", str(trust), *AT, "--language", "en"]
+    assert main([path, *named]) == 0
+    assert "what both organisations signed: 1." in capsys.readouterr().out
+    assert main([bundled(whole, tmp_path, b"other", log_proof=proof), *named]) == 1
+    assert main([bundled(whole, tmp_path), *named]) == 3
+    assert "log proof" in capsys.readouterr().out
+
+
+def test_bundles_among_several_files_are_verified_with_what_lies_in_each(
+    whole: Case, trust: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = bundled(whole, tmp_path)
+    assert main([path, path, *trust, *AT, "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert [each["status"] for each in results] == ["valid", "valid"]
+    assert all("notice.bundle" in [one["code"] for one in each["notices"]] for each in results)
+
+
+def test_a_bundle_is_never_left_unchecked_beside_an_archive_of_many(
+    whole: Case, trust: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many = tmp_path / "many.zip"
+    with zipfile.ZipFile(many, "w") as archive:
+        archive.writestr("a.json", json.dumps(whole.credential))
+    path = bundled(whole, tmp_path, b"other")
+    assert main([str(many), "--evidence", path, *trust, *AT]) == 2
+    assert "one certificate" in capsys.readouterr().err
 
 
 def test_a_file_that_differs_refuses(
@@ -80,7 +120,12 @@ def test_a_bundle_that_is_none_is_unreadable(trust: list[str], tmp_path: Path) -
 @pytest.mark.parametrize(
     "arguments", [[], ["a.json", "b.json", "--evidence", "c.zip"], ["a.json", "--regrade"]]
 )
-def test_options_that_do_not_go_together_are_explained(trust: list[str], arguments: list[str]) -> None:
+def test_options_that_do_not_go_together_are_explained(
+    trust: list[str], arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.json", "b.json", "c.zip"):
+        (tmp_path / name).write_bytes(b"{}")
     with pytest.raises(SystemExit) as ended:
         main([*arguments, *trust])
     assert ended.value.code == 2

@@ -1,5 +1,6 @@
 """A verdict on a certificate together with the bundle that its holder shared."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from lms.certs.core.document import Claim
 from lms.certs.core.evidence import MISSING, Bundle, check_bundle
 from lms.certs.core.joint import Finding
-from lms.certs.core.problems import CertificateProblem
+from lms.certs.core.problems import MISSHAPEN, CertificateProblem
 from lms.certs.core.strict_json import read_object, sha256_of
 from lms.certs.core.verify import Status, Verdict
 
@@ -19,10 +20,15 @@ _SHOWN = ("where", "recorded", "now")
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A signed grade record of the bundle, whose hash stands in the certificate."""
+    """A signed grade record of the bundle, whose hash stands in the certificate.
+
+    `notebook` and `lab` are the files that it names by their hashes; None: not shared.
+    """
 
     name: str
     content: bytes
+    notebook: bytes | None = None
+    lab: bytes | None = None
 
 
 def with_evidence(verdict: Verdict, bundle: Bundle) -> Verdict:
@@ -55,9 +61,11 @@ def with_regrading(verdict: Verdict, findings: Iterable[Finding]) -> Verdict:
 
 def records_of(claim: Claim, bundle: Bundle) -> list[Recorded]:
     """Return the grade records of a bundle, with the names of their labs; the bundle has been checked."""
+    shared = [piece for piece in bundle.evidence if piece is not None]
+    by_hash = {hashlib.sha256(piece.content).hexdigest(): piece.content for piece in shared}
     pairs = zip(claim.evidence, bundle.evidence, strict=False)
     return [
-        Recorded(item.name, piece.content)
+        Recorded(item.name, piece.content, *(by_hash.get(sha256) for sha256 in _named(piece.content)))
         for item, piece in pairs
         if piece is not None and item.genre == RECORD
     ]
@@ -66,21 +74,22 @@ def records_of(claim: Claim, bundle: Bundle) -> list[Recorded]:
 def grade_again(
     records: Sequence[Recorded],
     missing: Sequence[str],
-    rerun: Callable[[bytes], tuple[bytes, str]],
+    rerun: Callable[[Recorded], tuple[bytes, str]],
 ) -> Iterator[Finding]:
     """Yield what comes of grading each record again.
 
     Args:
         missing: what would have to be installed first.
-        rerun: grades again what a record tells of; returns `lms grade rerun --json`'s answer, and complaints.
+        rerun: grades again what a record tells of; returns `lms regrade --json`'s answer, and complaints.
     """
     if not records:
         yield not_possible("–", "no grade record in the bundle")
     for recorded in records:
         if missing:
-            yield not_possible(recorded.name, f"not installed: {', '.join(missing)}")
+            reason = f'not installed: {", ".join(missing)}; pip install "duri[server]"'
+            yield not_possible(recorded.name, reason)
             continue
-        answer, complaint = rerun(recorded.content)
+        answer, complaint = rerun(recorded)
         if answer.strip():
             yield from compare_points(recorded, answer)
         else:
@@ -88,7 +97,7 @@ def grade_again(
 
 
 def compare_points(recorded: Recorded, answer: bytes) -> list[Finding]:
-    """Say what the answer of `lms grade rerun --json` means for the tests that students see whole."""
+    """Say what the answer of `lms regrade --json` means for the tests that students see whole."""
     try:
         told, record = read_object(answer), read_object(recorded.content)
         if told.get("genuine") is False or not told["ran"]:
@@ -96,7 +105,7 @@ def compare_points(recorded: Recorded, answer: bytes) -> list[Finding]:
             return [not_possible(recorded.name, str(reason))]
         visible = [outcome["grade_id"] for outcome in record["outcomes"] if not outcome["hidden"]]
         differing = list(_differing(told["result"], visible))
-    except (CertificateProblem, KeyError, TypeError, ValueError, AttributeError):
+    except MISSHAPEN:
         return [not_possible(recorded.name, "unreadable answer")]
     name = {"name": recorded.name[:200]}
     if not differing:
@@ -110,6 +119,23 @@ def compare_points(recorded: Recorded, answer: bytes) -> list[Finding]:
 def not_possible(name: str, reason: str) -> Finding:
     """Say that a lab could not be graded again, and why."""
     return Finding(NOT_POSSIBLE, {"name": name[:200], "reason": reason[:300]})
+
+
+def did_run(answer: bytes) -> bool:
+    """Tell whether an answer of `lms regrade --json`, or of `lms grade rerun --json`, is one of points."""
+    try:
+        return bool(read_object(answer).get("ran"))
+    except CertificateProblem:
+        return False
+
+
+def _named(record: bytes) -> tuple[str, str]:
+    """Return the hashes by which a record names the hand-in and the lab; empty where it names none."""
+    try:
+        told = read_object(record)
+        return str(told["submission"]["sha256"]), str(told["release"]["student_notebook"])
+    except MISSHAPEN:
+        return "", ""
 
 
 def _differing(results: Sequence[dict[str, Any]], visible: Sequence[str]) -> Iterator[dict[str, Any]]:

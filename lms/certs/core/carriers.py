@@ -6,12 +6,12 @@ Nothing that a file names is ever fetched, and nothing of an archive is ever wri
 import csv
 import io
 import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
 
+from lms.certs.core.archives import ZIP_PROBLEMS
 from lms.certs.core.problems import Unreadable
 
 MAX_FILE_BYTES = 5_000_000
@@ -29,16 +29,6 @@ _LONGEST_COMMENT = 65_535
 _UNPACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _ENCRYPTED = 0x1
 _LITTER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    ValueError,
-)
 
 
 class Kind(StrEnum):
@@ -54,11 +44,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """Hold the certificate file that another file carries, and the log's proof where that is beside it."""
+    """Hold the certificate file that another file carries, and the log's proof where that is beside it.
+
+    `resources` is what a holder's bundle holds besides, by address.
+    """
 
     kind: Kind
     credential: bytes
     log_proof: bytes | None = None
+    resources: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +91,7 @@ def open_carrier(content: bytes) -> Carried:
     if kind is Kind.JSON:
         return Carried(kind, content)
     if kind is Kind.ZIP:
-        raise Unreadable("carrier.many")
+        return _bundled(content)
     if kind is Kind.PDF:
         from lms.certs.core.pdf import files_from_pdf  # noqa: PLC0415 - slow to load, for PDFs only
 
@@ -106,6 +100,19 @@ def open_carrier(content: bytes) -> Carried:
 
     baked = read_png(content) if kind is Kind.PNG else read_svg(content)
     return Carried(kind, baked.credential, baked.log_proof)
+
+
+def _bundled(content: bytes) -> Carried:
+    """Open the one archive that is about one certificate: the bundle that a holder hands over."""
+    from lms.certs.core.evidence import BundleProblem, is_bundle, open_bundle  # noqa: PLC0415 - for ZIPs only
+
+    if not is_bundle(content):
+        raise Unreadable("carrier.many")
+    try:
+        bundle = open_bundle(content)
+    except BundleProblem as problem:
+        raise Unreadable(problem.code, **problem.params) from None
+    return Carried(Kind.ZIP, bundle.credential, bundle.log_proof, bundle.resources)
 
 
 def unpack(files: Sequence[tuple[str, bytes]]) -> Iterator[Item]:
@@ -125,7 +132,7 @@ def unpack(files: Sequence[tuple[str, bytes]]) -> Iterator[Item]:
 def _items(name: str, content: bytes, beside: dict[str, bytes]) -> Iterator[Item]:
     kind = kind_of(content, name)
     try:
-        if kind is Kind.ZIP:
+        if kind is Kind.ZIP and not _is_bundle(content):
             yield from _zipped(name, content)
         elif kind is Kind.CSV:
             yield from _rows(name, content, beside)
@@ -142,7 +149,7 @@ def _zipped(name: str, content: bytes) -> Iterator[Item]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = [entry for entry in archive.infolist() if not _is_litter(entry)]
             yield from _entries(archive, entries, name)
-    except _ZIP_ERRORS:
+    except ZIP_PROBLEMS:
         raise Unreadable("zip.broken") from None
 
 
@@ -155,8 +162,8 @@ def _entries(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], name: str
     beside: dict[str, bytes] = {}
     left = MAX_UNPACKED_BYTES
     for entry in entries:
-        item = _entry(archive, entry, name)
-        left -= len(item.content)
+        item, unpacked = _entry(archive, entry, name)
+        left -= unpacked
         if left < 0:
             raise Unreadable("zip.too_large", limit=MAX_UNPACKED_BYTES)
         if lists and item.problem is None and entry.filename not in beside:
@@ -174,20 +181,31 @@ def _with_lists(beside: dict[str, bytes], name: str) -> Iterator[Item]:
                 yield replace(item, name=f"{_shown(name)}/{item.name}")
 
 
-def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Item:
+def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> tuple[Item, int]:
+    """Return what an entry is, and how many bytes were unpacked to see that: refused ones cost as much."""
     shown = f"{_shown(name)}/{_shown(entry.filename)}"
     if entry.compress_type not in _UNPACKED or entry.flag_bits & _ENCRYPTED:
-        return Item(name=shown, problem=Unreadable("zip.locked"))
+        return Item(name=shown, problem=Unreadable("zip.locked")), 0
     try:
         with archive.open(entry) as file:
             content = file.read(MAX_FILE_BYTES + 1)
-    except _ZIP_ERRORS:
-        return Item(name=shown, problem=Unreadable("zip.damaged"))
+    except ZIP_PROBLEMS:
+        # How far it was unpacked before it broke nobody knows.
+        most = min(entry.file_size, MAX_FILE_BYTES)
+        return Item(name=shown, problem=Unreadable("zip.damaged")), most
     if len(content) > MAX_FILE_BYTES:
-        return Item(name=shown, problem=Unreadable("file.too_large", limit=MAX_FILE_BYTES))
-    if kind_of(content, entry.filename) is Kind.ZIP:
-        return Item(name=shown, problem=Unreadable("zip.nested"))
-    return Item(name=shown, content=content)
+        problem = Unreadable("file.too_large", limit=MAX_FILE_BYTES)
+    elif kind_of(content, entry.filename) is Kind.ZIP:
+        problem = Unreadable("zip.nested")
+    else:
+        return Item(name=shown, content=content), len(content)
+    return Item(name=shown, problem=problem), len(content)
+
+
+def _is_bundle(content: bytes) -> bool:
+    from lms.certs.core.evidence import is_bundle  # noqa: PLC0415 - for ZIPs only
+
+    return is_bundle(content)
 
 
 def _check_directory(content: bytes) -> None:

@@ -8,22 +8,25 @@ import hashlib
 import io
 import json
 import re
-import struct
 import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from lms.certs.core.archives import ZIP_PROBLEMS
 from lms.certs.core.document import Claim
 from lms.certs.core.joint import Finding
-from lms.certs.core.problems import CertificateProblem
+from lms.certs.core.problems import MISSHAPEN, CertificateProblem, Unreadable
 from lms.certs.core.strict_json import Document, read_object
 
-FORMAT = "duri-bundle/1"
+_FAMILY = "duri-bundle/"
+FORMAT = f"{_FAMILY}1"
 SALT_BYTES = 32
 MAX_BUNDLE_BYTES = 50_000_000
 MAX_UNPACKED_BYTES = 160_000_000
+MAX_VERIFIED_BYTES = 20_000_000
+"""So much at most is unpacked to verify the certificate alone."""
 MISSING = "evidence.not_included"
 """The one finding that speaks against nothing: the holder need not share every file."""
 MANIFEST = "manifest.json"
@@ -34,16 +37,6 @@ _MEMBERS = {"format", "made_at", "credential", "trust", "log_proof", "resources"
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,79}){0,3}")
 _SALT = re.compile(rf"[0-9a-f]{{{2 * SALT_BYTES}}}|")
 _DIRECTORY_ENTRY = b"PK\x01\x02"
-_BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    OSError,
-    ValueError,
-)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -132,27 +125,114 @@ def write_bundle(bundle: Bundle) -> bytes:
     return packed.getvalue()
 
 
+def is_bundle(content: bytes) -> bool:
+    """Tell whether a ZIP file says of itself that it is a bundle, of this form or another."""
+    try:
+        with _opened(content) as archive:
+            return str(_manifest(archive).get("format")).startswith(_FAMILY)
+    except BundleProblem:
+        return False
+
+
 def read_bundle(content: bytes) -> Bundle:
     """Read a bundle from anywhere: nothing is written to disk, and no more is unpacked than allowed.
 
     Raises:
         BundleProblem: no bundle, a damaged one, or one that claims to be larger than any bundle is.
     """
-    files = _unpack(content)
-    if MANIFEST not in files:
+    with _opened(content) as archive:
+        manifest = _known(_manifest(archive))
+        packed = [path for path in archive.namelist() if path != MANIFEST]
+        return _bundle(manifest, _unpacked(archive, packed, MAX_UNPACKED_BYTES))
+
+
+def open_bundle(content: bytes) -> Bundle:
+    """Read of a bundle just what it takes to verify its certificate; all other files stay packed.
+
+    Raises:
+        BundleProblem: as `read_bundle`.
+    """
+    with _opened(content) as archive:
+        manifest = _known(_manifest(archive))
+        try:
+            named = {manifest["credential"], manifest["trust"], *manifest["resources"].values()}
+            named |= set() if manifest["log_proof"] is None else {manifest["log_proof"]}
+            files = {path: manifest["files"][path] for path in named & set(archive.namelist())}
+        except MISSHAPEN:
+            raise BundleProblem("bundle.damaged", path=MANIFEST) from None
+        unpacked = _unpacked(archive, files, MAX_VERIFIED_BYTES)
+        return _bundle({**manifest, "files": files, "evidence": []}, unpacked)
+
+
+@contextmanager
+def _opened(content: bytes) -> Iterator[zipfile.ZipFile]:
+    """Open an archive whose entries are all of the one simple kind that bundles have."""
+    if len(content) > MAX_BUNDLE_BYTES:
+        raise BundleProblem("bundle.too_large", limit=MAX_BUNDLE_BYTES)
+    if content.count(_DIRECTORY_ENTRY) > _MOST_FILES:
+        raise BundleProblem("bundle.too_large", limit=_MOST_FILES)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            _check_entries(archive.infolist())
+            yield archive
+    except ZIP_PROBLEMS:
+        raise BundleProblem("bundle.none") from None
+
+
+def _check_entries(entries: Iterable[zipfile.ZipInfo]) -> None:
+    known: set[str] = set()
+    for entry in entries:
+        encrypted = entry.flag_bits & 0x1
+        packed = entry.compress_type in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+        if encrypted or not packed or not _PATH.fullmatch(entry.filename) or entry.filename in known:
+            raise BundleProblem("bundle.damaged", path=entry.filename[:200])
+        known.add(entry.filename)
+
+
+def _manifest(archive: zipfile.ZipFile) -> Document:
+    if MANIFEST not in archive.namelist():
         raise BundleProblem("bundle.none")
     try:
-        manifest = read_object(files.pop(MANIFEST), max_bytes=_MOST_MANIFEST_BYTES)
-        return _bundle(manifest, files)
-    except BundleProblem:
-        raise
-    except (CertificateProblem, KeyError, TypeError, ValueError, AttributeError):
+        return read_object(_inflate(archive, MANIFEST, _MOST_MANIFEST_BYTES), _MOST_MANIFEST_BYTES)
+    except Unreadable:
         raise BundleProblem("bundle.damaged", path=MANIFEST) from None
 
 
-def _bundle(manifest: Document, files: dict[str, bytes]) -> Bundle:
+def _known(manifest: Document) -> Document:
+    if "format" not in manifest:
+        raise BundleProblem("bundle.damaged", path=MANIFEST)
     if manifest["format"] != FORMAT or set(manifest) != _MEMBERS:
         raise BundleProblem("bundle.needs_newer", format=str(manifest["format"])[:40])
+    return manifest
+
+
+def _unpacked(archive: zipfile.ZipFile, paths: Iterable[str], limit: int) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    left = limit
+    for path in paths:
+        files[path] = _inflate(archive, path, left)
+        left -= len(files[path])
+        if left < 0:
+            raise BundleProblem("bundle.too_large", limit=limit)
+    return files
+
+
+def _inflate(archive: zipfile.ZipFile, path: str, most: int) -> bytes:
+    """Return a file, of one that is too large a byte more than is allowed."""
+    with archive.open(path) as file:
+        return file.read(most + 1)
+
+
+def _bundle(manifest: Document, files: dict[str, bytes]) -> Bundle:
+    try:
+        return _checked_bundle(manifest, files)
+    except BundleProblem:
+        raise
+    except MISSHAPEN:
+        raise BundleProblem("bundle.damaged", path=MANIFEST) from None
+
+
+def _checked_bundle(manifest: Document, files: dict[str, bytes]) -> Bundle:
     listed: Mapping[str, str] = manifest["files"]
     for path in sorted(files.keys() ^ listed.keys()):
         raise BundleProblem("bundle.damaged", path=path[:200])
@@ -180,37 +260,3 @@ def _piece(entry: Any, files: Mapping[str, bytes]) -> Piece | None:
     if not _SALT.fullmatch(entry["salt"]):
         raise BundleProblem("bundle.damaged", path=MANIFEST)
     return Piece(entry["path"], entry["salt"], files[entry["path"]])
-
-
-def _unpack(content: bytes) -> dict[str, bytes]:
-    if len(content) > MAX_BUNDLE_BYTES:
-        raise BundleProblem("bundle.too_large", limit=MAX_BUNDLE_BYTES)
-    if content.count(_DIRECTORY_ENTRY) > _MOST_FILES:
-        raise BundleProblem("bundle.too_large", limit=_MOST_FILES)
-    files: dict[str, bytes] = {}
-    left = MAX_UNPACKED_BYTES
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for entry in archive.infolist():
-                files[_plain(entry, files)] = found = _inflate(archive, entry, left)
-                left -= len(found)
-    except _BROKEN:
-        raise BundleProblem("bundle.none") from None
-    return files
-
-
-def _plain(entry: zipfile.ZipInfo, known: Mapping[str, bytes]) -> str:
-    """Return the path of an entry, of the one simple kind that bundles have."""
-    encrypted = entry.flag_bits & 0x1
-    packed = entry.compress_type in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-    if encrypted or not packed or not _PATH.fullmatch(entry.filename) or entry.filename in known:
-        raise BundleProblem("bundle.damaged", path=entry.filename[:200])
-    return entry.filename
-
-
-def _inflate(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes:
-    with archive.open(entry) as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise BundleProblem("bundle.too_large", limit=MAX_UNPACKED_BYTES)
-    return content

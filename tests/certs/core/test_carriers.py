@@ -8,6 +8,7 @@ import pytest
 
 from lms.certs.core import carriers
 from lms.certs.core.carriers import Kind, kind_of, open_carrier, unpack
+from lms.certs.core.evidence import Bundle, Piece, write_bundle
 from lms.certs.core.problems import Unreadable
 
 Files = dict[str, bytes]
@@ -158,6 +159,32 @@ def test_a_bomb_of_many_files_ends_at_the_limit(monkeypatch: pytest.MonkeyPatch)
     bomb = packed({f"{number}": b" " * 1_000 for number in range(10)})
     assert len(bomb) < 3_000
     assert [found for _, found in told({"all.zip": bomb})][3:] == ["zip.too_large"]
+
+
+def test_files_that_are_refused_count_towards_the_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carriers, "MAX_UNPACKED_BYTES", 3_000)
+    monkeypatch.setattr(carriers, "MAX_FILE_BYTES", 999)
+    inner = packed({"a": b"{}"}) + bytes(800)
+    for content, code in ((b" " * 1_000, "file.too_large"), (inner, "zip.nested")):
+        bomb = packed({f"{number}": content for number in range(10)})
+        found = [one for _, one in told({"all.zip": bomb})]
+        assert found == [code] * (3_000 // len(content)) + ["zip.too_large"]
+
+
+def test_a_holders_bundle_is_one_certificate_with_what_lies_beside_it() -> None:
+    bundle = Bundle(
+        made_at="", credential=b"{1}", trust=b"{}", resources={"https://a.example/1": b"{2}"},
+        log_proof=b"{3}", evidence=(Piece("evidence/notebook.ipynb", "5a" * 32, b"large"),),
+    )  # fmt: skip
+    content = write_bundle(bundle)
+    assert open_carrier(content) == carriers.Carried(Kind.ZIP, b"{1}", b"{3}", bundle.resources)
+    [item] = unpack([("bundle.zip", content)])
+    assert (item.name, item.content, item.problem) == ("bundle.zip", content, None)
+    with pytest.raises(Unreadable, match=r"bundle\.needs_newer"):
+        open_carrier(packed({"manifest.json": b'{"format": "duri-bundle/9"}'}))
+    assert told({"a.zip": packed({"manifest.json": b'{"format": "other"}'})}) == [
+        ("a.zip/manifest.json", '{"format": "other"}')
+    ]
 
 
 def test_more_than_the_limit_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from lms.certs.core.evidence import (
     BundleProblem,
     Piece,
     check_bundle,
+    is_bundle,
+    open_bundle,
     read_bundle,
     salted_digest,
     write_bundle,
@@ -59,7 +61,7 @@ def repacked(change: Any = None, **files: bytes | None) -> bytes:
         change(manifest)
         kept[MANIFEST] = json.dumps(manifest).encode()
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in kept.items():
             if content is not None:
                 archive.writestr(name, content)
@@ -166,12 +168,8 @@ def test_doubled_names_and_other_packings_are_refused() -> None:
 
 def test_a_zip_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evidence, "MAX_UNPACKED_BYTES", 100_000)
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number in range(3):
-            archive.writestr(f"f{number}", b"\0" * 60_000)
     with pytest.raises(BundleProblem) as problem:
-        read_bundle(packed.getvalue())
+        read_bundle(repacked(**{f"f{number}": bytes(60_000) for number in range(3)}))
     assert problem.value.code == "bundle.too_large"
 
 
@@ -179,6 +177,41 @@ def test_many_entries_are_not_even_listed() -> None:
     with pytest.raises(BundleProblem) as problem:
         read_bundle(b"PK\x01\x02" * 2_000)
     assert problem.value.code == "bundle.too_large"
+
+
+def test_to_verify_the_certificate_nothing_else_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = write_bundle(replace(BUNDLE, others={"paper.pdf": bytes(200_000)}))
+    monkeypatch.setattr(evidence, "MAX_VERIFIED_BYTES", 100_000)
+    found = open_bundle(content)
+    assert (found.credential, found.resources) == (BUNDLE.credential, BUNDLE.resources)
+    assert (found.evidence, found.others) == ([], {})
+    monkeypatch.setattr(evidence, "MAX_VERIFIED_BYTES", 1)
+    with pytest.raises(BundleProblem) as problem:
+        open_bundle(content)
+    assert problem.value.code == "bundle.too_large"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        repacked(**{"trust.json": b"{1}"}),
+        repacked(**{"trust.json": None}),
+        repacked(lambda manifest: manifest.update(credential="none.json")),
+        repacked(lambda manifest: manifest.update(credential=[])),
+        repacked(lambda manifest: manifest.update(files=None)),
+        repacked(lambda manifest: manifest.update(resources=[])),
+    ],
+)
+def test_a_damaged_bundle_is_one_and_is_not_opened(content: bytes) -> None:
+    assert is_bundle(content)
+    with pytest.raises(BundleProblem) as problem:
+        open_bundle(content)
+    assert problem.value.code == "bundle.damaged"
+
+
+def test_another_archive_is_no_bundle() -> None:
+    for content in (b"", b"PK\x03\x04", repacked(**{MANIFEST: None}), repacked(**{MANIFEST: b"{}"})):
+        assert not is_bundle(content)
 
 
 def test_a_huge_file_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

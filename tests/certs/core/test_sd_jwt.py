@@ -11,8 +11,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lms.certs.core import sd_jwt
-from lms.certs.core.keys import KeyUse, generate, key_id
+from lms.certs.core.keys import KeyUse, PublicKey, encode_public, generate, key_id
 from lms.certs.core.mandate import Mandate, Refusal
+from lms.certs.core.notices import (
+    Notice,
+    attach_signature,
+    notice_address,
+    show_notice,
+    sign_notice,
+    write_notices,
+)
 from lms.certs.core.problems import CertificateProblem, DocumentProblem
 from lms.certs.core.sd_jwt import ask_for_form, present, review_sd_jwt, sign_payload, write_payload
 from lms.certs.core.shown import parts
@@ -20,7 +28,7 @@ from lms.certs.core.status import encode_bits
 from lms.certs.core.strict_json import Document, sha256_of, without_proof
 from lms.certs.core.trust import Role, Trust
 from lms.certs.core.verify import Status, Verdict
-from tests.certs.conftest import COMPANY, NOW, UNIVERSITY, Case, Pair
+from tests.certs.conftest import COMPANY, NOW, STATUS_URL, UNIVERSITY, Case, Pair
 
 MANDATE = Mandate(
     role=Role.UNIVERSITY, name="한강대학교", university=UNIVERSITY.did, company=COMPANY.did,
@@ -312,3 +320,20 @@ def test_only_parts_that_there_are_can_be_shown(whole: Case, request_: Document)
 
 def test_a_request_holds_the_certificate_without_its_proofs(whole: Case, request_: Document) -> None:
     assert request_["certificate"] == without_proof(whole.credential)
+
+
+def test_a_notice_of_one_organisation_refuses_where_the_hash_is_shown(
+    whole: Case, request_: Document
+) -> None:
+    sha256 = sha256_of(whole.credential)
+    notice = Notice(credential=sha256, by=COMPANY.did, reason="잘못 발급됨", time=NOW)
+    key = generate()
+    method = key_id(COMPANY.did, key.public_key())
+    operational = PublicKey(method, encode_public(key.public_key()), use=KeyUse.OPERATIONAL)
+    university, company = whole.pair.trust.parties
+    trust = Trust((university, replace(company, keys=(*company.keys, operational))))
+    signed = attach_signature(show_notice(notice), sign_notice(notice, key, method))
+    resources = {**whole.resources, notice_address(STATUS_URL, sha256): write_notices([signed])}
+    open_, hidden = (shown(whole, request_, *names) for names in (("certificate",), ("score",)))
+    assert code_of(whole.verify(open_, trust=trust, resources=resources)) == ["credential.withdrawn_by"]
+    assert whole.verify(hidden, trust=trust, resources=resources).status is Status.VALID
