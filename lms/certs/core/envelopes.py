@@ -14,7 +14,7 @@ ENVELOPE = "EnvelopedVerifiableCredential"
 _MEDIA = "|".join(re.escape(name) for name in ("vc+jwt", "vc-ld+jwt", "vc+ld+json+jwt", "jwt"))
 _PART = r"[A-Za-z0-9_-]+"
 _DATA = re.compile(rf"data:application/(?:{_MEDIA})(?:;base64url)?,({_PART})\.({_PART})\.({_PART})")
-_ALGORITHMS = {"EdDSA", "Ed25519"}
+_ALGORITHMS = ("EdDSA", "Ed25519")
 
 
 def is_envelope(document: Document) -> bool:

@@ -1,5 +1,6 @@
 """An issuer for tests: a key that was made at its start and is forgotten at its end, and one status list."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from lms.certs.vcapi.contexts import DATA_INTEGRITY, known_contexts
 
 _LIST_HOURS = 1
 _MOST_ENTRIES = 10_000
+_INDEX = re.compile(r"[0-9]{1,16}", re.ASCII)
 
 
 @dataclass
@@ -136,7 +138,7 @@ class Desk:
             and entry.get("statusPurpose") == REVOCATION
         )
         text = entry.get("statusListIndex")
-        return int(text) if mine and isinstance(text, str) and text.isascii() and text.isdecimal() else None
+        return int(text) if mine and isinstance(text, str) and _INDEX.fullmatch(text) else None
 
 
 def _with_vocabulary(document: Document) -> Document:
