@@ -1,18 +1,24 @@
 """Certificates spoilt at random: whatever differs from every good file in canonical form is refused."""
 
 import copy
+import io
 import json
 import random
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from lms.certs.core.baking import bake_png, bake_svg, read_png, read_svg
+from lms.certs.core.baking import bake_png, bake_svg
+from lms.certs.core.carriers import open_carrier
+from lms.certs.core.evidence import Bundle, write_bundle
+from lms.certs.core.many import verify_many
 from lms.certs.core.strict_json import canonical, read_object
-from lms.certs.core.verify import Status
+from lms.certs.core.verify import Status, Verdict
 from tests.certs.conftest import Case
 from tests.certs.core.test_baking import SVG, png
+from tests.certs.core.test_pdf import pdf
 
 Parent = dict[str, Any] | list[Any]
 Place = tuple[Parent, Any]
@@ -99,7 +105,34 @@ def mutant(chance: random.Random, good: Any) -> Any:
     return document
 
 
-def check_mutants(case: Case, others: list[Any], count: int, seed: int) -> None:
+def in_zip(case: Case, plain: bytes) -> Verdict:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("credential.json", plain)
+    [outcome] = verify_many([("all.zip", packed.getvalue())], case.verify)
+    return outcome.verdict
+
+
+def bundle_of(case: Case, plain: bytes) -> bytes:
+    return write_bundle(
+        Bundle(made_at="2026-03-02T10:00:00Z", credential=plain, trust=b"{}", resources=case.resources)
+    )
+
+
+CARRY: dict[str, Callable[[bytes], bytes]] = {
+    "json": lambda plain: plain,
+    "png": lambda plain: bake_png(png(), plain),
+    "svg": lambda plain: bake_svg(SVG, plain),
+    "pdf": lambda plain: pdf(("credential.json", plain)),
+}
+ANSWER: dict[str, Callable[[Case, bytes], Verdict]] = {
+    **{kind: lambda case, plain, carry=carry: case.verify(carry(plain)) for kind, carry in CARRY.items()},
+    "zip": in_zip,
+    "bundle": lambda case, plain: case.verify(bundle_of(case, plain), resources={}),
+}
+
+
+def check_mutants(case: Case, others: list[Any], count: int, seed: int, kind: str = "json") -> None:
     chance = random.Random(seed)
     good = {canonical(one) for one in (case.credential, *others)}
     checked = 0
@@ -112,8 +145,8 @@ def check_mutants(case: Case, others: list[Any], count: int, seed: int) -> None:
             continue
         checked += 1
         content = json.dumps(document, ensure_ascii=chance.random() < 0.5).encode()
-        verdict = case.verify(content)
-        assert verdict.status in SPOILT, (seed, checked, content)
+        verdict = ANSWER[kind](case, content)
+        assert verdict.status in SPOILT, (seed, checked, kind, content)
         assert verdict.findings
 
 
@@ -129,27 +162,35 @@ def test_some_hundred_mutants_of_each_good_file_are_refused(cases: list[tuple[Ca
         check_mutants(one, others, 250, seed=4)
 
 
+@pytest.mark.parametrize("kind", ANSWER)
+def test_mutants_are_refused_in_whatever_carries_them(cases: list[tuple[Case, list[Any]]], kind: str) -> None:
+    one, others = cases[1]
+    assert ANSWER[kind](one, json.dumps(one.credential).encode()).status is Status.VALID
+    check_mutants(one, others, 20, seed=5, kind=kind)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("kind", ANSWER)
 @pytest.mark.parametrize("which", [0, 1])
 def test_ten_thousand_mutants_of_each_good_file_are_refused(
-    cases: list[tuple[Case, list[Any]]], which: int
+    cases: list[tuple[Case, list[Any]]], which: int, kind: str
 ) -> None:
     one, others = cases[which]
-    check_mutants(one, others, 10_000, seed=random.SystemRandom().randrange(2**32))
+    check_mutants(one, others, 10_000, random.SystemRandom().randrange(2**32), kind)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1_800)
-@pytest.mark.parametrize("kind", ["png", "svg"])
-def test_ten_thousand_damaged_pictures_never_say_anything_else(whole: Case, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf", "bundle"])
+def test_ten_thousand_damaged_files_never_say_anything_else(whole: Case, kind: str) -> None:
     plain = json.dumps(whole.credential, ensure_ascii=False).encode()
-    good = bake_png(png(), plain) if kind == "png" else bake_svg(SVG, plain)
-    read = read_png if kind == "png" else read_svg
+    good = bundle_of(whole, plain) if kind == "bundle" else CARRY[kind](plain)
     chance = random.Random(7)
     for _ in range(10_000):
         spoilt = bytearray(good)
         for _ in range(chance.choice([1, 1, 2, 5])):
             spoilt[chance.randrange(len(spoilt))] = chance.randrange(256)
         if whole.verify(bytes(spoilt)).status not in SPOILT:
-            assert canonical(read_object(read(bytes(spoilt)).credential)) == canonical(whole.credential)
+            found = open_carrier(bytes(spoilt)).credential
+            assert canonical(read_object(found)) == canonical(whole.credential)
