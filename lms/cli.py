@@ -15,6 +15,7 @@ import lms.certs.signer.commands
 import lms.courses.cli
 import lms.grading.cli.grade
 import lms.grading.cli.lab
+import lms.leaderboards.cli.boards
 from lms import migrate, reference
 from lms.config import ROOT, Settings
 from lms.demo import play as demo
@@ -59,7 +60,14 @@ def main(context: click.Context) -> None:
             raise click.ClickException(str(problem)) from None
 
 
-for domain in (lms.accounts.cli, lms.courses.cli, lms.grading.cli.grade, lms.grading.cli.lab, lms.certs.cli):
+for domain in (
+    lms.accounts.cli,
+    lms.courses.cli,
+    lms.grading.cli.grade,
+    lms.grading.cli.lab,
+    lms.leaderboards.cli.boards,
+    lms.certs.cli,
+):
     for command in domain.commands:
         main.add_command(command)
 
