@@ -15,7 +15,7 @@ import lms.certs.signer.commands
 import lms.courses.cli
 import lms.grading.cli.grade
 import lms.grading.cli.lab
-import lms.leaderboards.cli.boards
+import lms.grading.cli.regrade
 from lms import migrate, reference
 from lms.config import ROOT, Settings
 from lms.demo import play as demo
@@ -64,8 +64,8 @@ for domain in (
     lms.accounts.cli,
     lms.courses.cli,
     lms.grading.cli.grade,
+    lms.grading.cli.regrade,
     lms.grading.cli.lab,
-    lms.leaderboards.cli.boards,
     lms.certs.cli,
 ):
     for command in domain.commands:

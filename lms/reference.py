@@ -191,7 +191,7 @@ def codes_page() -> str:
         "Shown on the page of a submission, or to staff on the page of a lab's releases.",
         *groups,
         "## Grade records",
-        "Said by `lms grade verify` and `lms grade rerun`.",
+        "Said by `lms grade verify`, `lms grade rerun` and `lms regrade`.",
         _codes(RECORD_SENTENCES),
         "## Certificates and signers",
         "Findings and notices of `/verify` and `lms-verify`; `signer.` and `key.` are said by `lms signer`.",
