@@ -144,6 +144,9 @@ CLIPPED = """() => [...document.querySelectorAll('.btn, button, .tag, .org, .str
                && getComputedStyle(e).overflow !== 'visible')
   .map(e => e.outerHTML.slice(0, 120))"""
 NOTEBOOKS = re.compile(r"/submissions/.*/(feedback|executed)$")
+# Captions that stand in a column of single letters above a table that became cards.
+SQUEEZED = """() => [...document.querySelectorAll('caption')]
+  .filter(e => e.clientWidth < e.parentElement.clientWidth / 2).map(e => e.innerText)"""
 OVERFLOWING = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
@@ -270,6 +273,7 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(
     assert axe_findings(page, ["color-contrast"]) == [], "in the dark"
     page.set_viewport_size({"width": 320, "height": 640})
     assert not page.evaluate(OVERFLOWING), "wider than a phone"
+    assert page.evaluate(SQUEEZED) == []
     page.set_viewport_size({"width": 1280, "height": 900})
     page.evaluate("document.documentElement.style.fontSize = '200%'")
     assert not page.evaluate(OVERFLOWING), "wider than its window with doubled text"

@@ -122,12 +122,17 @@ def test_nobody_but_the_holder_makes_sees_or_ends_links(
 def test_a_withdrawn_link_is_listed_without_its_address_and_can_be_withdrawn_twice(
     client: FlaskClient, sign_in: SignIn, session: Session, link: ShareLink, holder: User
 ) -> None:
+    client.set_cookie("language", "ko")
     sign_in(holder)
+    address = f"/c/{link.credential.uuid}/share"
+    assert "링크 거두기" in client.get(address).get_data(as_text=True)
     for _ in range(2):
         assert client.post(f"/shares/{link.id}/end").status_code == 303
-    page = client.get(f"/c/{link.credential.uuid}/share").get_data(as_text=True)
+    page = client.get(address).get_data(as_text=True)
     assert link.secret not in page
     assert link.label in page
+    assert "거둔 링크" in page
+    assert "링크 거두기" not in page
     ended = session.scalars(select(AuditEvent).where(AuditEvent.action == "certificate.share_ended")).all()
     assert len(ended) == 1
 
