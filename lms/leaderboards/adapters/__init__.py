@@ -1,0 +1,1 @@
+"""Where authors' programs of challenges run."""

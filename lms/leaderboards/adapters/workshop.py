@@ -1,0 +1,112 @@
+"""Authors' programs of challenges, each run once in a jail of its own."""
+
+import base64
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lms.errors import N_, Invalid
+from lms.leaderboards.core import challenge_program
+from lms.leaderboards.core.challenge_file import SCRIPT, Challenge
+from lms.leaderboards.core.predictions import Form, Table
+from lms.leaderboards.core.scoring import ChallengeFailed, MadeChallenge, Truth
+from lms.runtime.environments import prepare
+from lms.runtime.jail import WORK, Bounds, JailSpec
+from lms.runtime.jobs import run_job
+
+PROGRAM = Path(challenge_program.__file__).read_text(encoding="utf-8")
+BUILD_SECONDS = 120
+SCORE_SECONDS = 60
+OUTPUT_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class JailedWorkshop:
+    """Runs authors' programs in the environments of this machine."""
+
+    root: Path  # below which the lists of the lab environments and the built ones stand
+
+    def make(self, challenge: Challenge, files: Mapping[str, bytes], seed: int) -> MadeChallenge:
+        """Make the data of a challenge; its folder lies beside the program, read-only."""
+        request = {
+            "use": "build",
+            "script": files[SCRIPT].decode(),
+            "seed": seed,
+            "names": [challenge.form.id, *(column.name for column in challenge.form.columns)],
+            "public_share": challenge.public_share,
+        }
+        with tempfile.TemporaryDirectory(prefix="duri-challenge-") as folder:
+            laid = _lay(Path(folder), files)
+            answer = self._ask(challenge, request, BUILD_SECONDS, laid)
+        truth = Truth(tuple(answer["ids"]), answer["truth"], tuple(answer["public"]))
+        shared = {name: base64.b64decode(content) for name, content in answer["files"].items()}
+        baselines = {key: text.encode() for key, text in answer["baselines"].items()}
+        return MadeChallenge(shared, truth, baselines)
+
+    def score(self, challenge: Challenge, script: bytes, truth: Truth, table: Table) -> tuple[float, float]:
+        """Return the public and the private value of the author's own scorer."""
+        request = {
+            "use": "score",
+            "script": script.decode(),
+            "ids": truth.ids,
+            "truth": dict(truth.columns),
+            "predictions": table,
+            "public": truth.public,
+        }
+        answer = self._ask(challenge, request, SCORE_SECONDS, {})
+        return float(answer["public"]), float(answer["private"])
+
+    def read_parquet(self, challenge: Challenge, content: bytes, form: Form) -> bytes:
+        """Return a Parquet file as JSON columns: its reader is large, and what it reads is hostile."""
+        request = {
+            "use": "table",
+            "content": base64.b64encode(content).decode(),
+            "names": list(form.names),
+            "rows": len(form.ids),
+        }
+        try:
+            answer = self._ask(challenge, request, SCORE_SECONDS, {})
+        except ChallengeFailed as problem:
+            raise Invalid(
+                N_("The Parquet file cannot be read (%(reason)s). Write it anew, or send a CSV file."),
+                field="file",
+                reason=str(problem)[:200],
+            ) from None
+        return json.dumps(answer["columns"]).encode()
+
+    def _ask(
+        self, challenge: Challenge, request: dict[str, Any], seconds: int, mounts: Mapping[Path, str]
+    ) -> dict[str, Any]:
+        environment = prepare(self.root, challenge.environment)
+        compute = challenge.compute
+        spec = JailSpec(
+            python=environment.python,
+            command=("-c", PROGRAM),
+            mounts=mounts,
+            bounds=Bounds(compute.memory_mib << 20, compute.processes, seconds),
+        )
+        result = run_job(spec, json.dumps(request).encode(), seconds=seconds, output_bytes=OUTPUT_BYTES)
+        if not result.ok:
+            last = result.errors.strip().splitlines()[-1:]
+            raise ChallengeFailed(last[0][-500:] if last else result.status.value)
+        try:
+            answer = json.loads(result.output)
+        except ValueError:
+            raise ChallengeFailed("no answer") from None
+        if not isinstance(answer, dict) or "error" in answer:
+            raise ChallengeFailed(str(answer.get("error", "")) if isinstance(answer, dict) else "no answer")
+        return answer
+
+
+def _lay(folder: Path, files: Mapping[str, bytes]) -> dict[Path, str]:
+    """Write the folders `data` and `hidden` of a challenge; return where they stand in the jail."""
+    for name, content in files.items():
+        top, _, rest = name.partition("/")
+        if top in {"data", "hidden"} and rest:
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    return {path: f"{WORK}/{path.name}" for path in sorted(folder.iterdir())}

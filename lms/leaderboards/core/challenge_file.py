@@ -1,0 +1,224 @@
+"""What a challenge is made of: the typed, frozen model of challenge.yml, checked like a course's files.
+
+A challenge's folder holds `challenge.yml`, its description and rules by language (`description.md`,
+`description.en.md`, `rules.md`, `rules.en.md`) and `hidden/challenge.py`, which makes its data from a seed.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from lms.courses.core.folder import Folder, read_folder
+from lms.courses.core.outline import Baseline, Due, Language, LongText, Part, Slug, Text
+from lms.courses.core.problems import Problem, errors
+from lms.courses.core.shape import fit, guess
+from lms.courses.core.yaml_file import YamlFile, read_yaml
+from lms.leaderboards.core.metrics import METRICS
+
+CHALLENGE_FILE = "challenge.yml"
+SCRIPT = "hidden/challenge.py"
+OWN = "own"
+"""The metric of a challenge whose `hidden/challenge.py` has a `score` of its own."""
+
+Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^\S+$")]
+
+
+class Column(Part):
+    """One column of predictions that a file must have."""
+
+    name: Name
+    kind: Literal["label", "number", "probability"]
+    labels: tuple[str, ...] = ()
+    """The classes that there are; empty: any."""
+
+
+class Form(Part):
+    """What a predictions file must hold."""
+
+    id: Name = "id"
+    columns: Annotated[tuple[Column, ...], Field(min_length=1, max_length=100)]
+
+
+class Limits(Part):
+    """How much a team may do; days are those of the challenge's zone."""
+
+    per_day: Annotated[int, Field(ge=1, le=1000)] = 5
+    total: Annotated[int, Field(ge=1, le=100_000)] = 500
+    failures_per_day: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Files that could not be scored give their slot back, so often."""
+    team_size: Annotated[int, Field(ge=1, le=50)] = 4
+    selections: Annotated[int, Field(ge=1, le=20)] = 2
+    """How many entries a team may choose for the end; the rest is chosen for it by public score."""
+
+
+class Dates(Part):
+    """When what ends; days after the opening, or moments."""
+
+    entry_deadline: Due | None = None
+    merge_deadline: Due | None = None
+    freeze: Due | None = None
+    """From then on the public board stands still."""
+    ends: Due
+
+    @field_validator("entry_deadline", "merge_deadline", "freeze", "ends", mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        return {"moment": value} if isinstance(value, str) else value
+
+
+class Prize(Part):
+    """What a place wins."""
+
+    place: Annotated[int, Field(ge=1, le=1000)]
+    title: Text
+
+
+class Compute(Part):
+    """What a notebook may use when it is run again on hidden data.
+
+    Units: seconds, MiB.
+    """
+
+    seconds: Annotated[float, Field(gt=0, le=7200)] = 300
+    memory_mib: Annotated[int, Field(ge=128, le=65_536)] = 2048
+    processes: Annotated[int, Field(ge=8, le=4096)] = 64
+
+
+class ChallengeFile(Part):
+    """A challenge.yml as its author writes it."""
+
+    title: Text
+    summary: LongText
+    sponsor: Slug
+    kind: Literal["predictions", "notebook", "model"]
+    environment: Slug
+    metric: str
+    also: Annotated[tuple[str, ...], Field(max_length=10)] = ()
+    """Metrics that are shown beside the one that ranks."""
+    direction: Literal["max", "min"] | None = None
+    """Only for a scorer of one's own; a known metric has its direction."""
+    decimals: Annotated[int, Field(ge=0, le=10)] = 4
+    form: Form
+    public_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    ladder: bool = False
+    """Whether the public score is released only when it is better beyond chance."""
+    anonymous: bool = False
+    """Whether names are hidden until the end."""
+    timezone: Annotated[str, Field(pattern=r"^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$", max_length=60)] = "Asia/Seoul"
+    dates: Dates
+    limits: Limits = Limits()
+    compute: Compute = Compute()
+    rules_version: Annotated[str, Field(min_length=1, max_length=40, pattern=r"\S")]
+    licence: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
+    """Of the data."""
+    eligibility: LongText | None = None
+    prizes: tuple[Prize, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
+
+    @property
+    def better(self) -> Literal["max", "min"]:
+        """Say which way the ranking metric is better."""
+        return METRICS[self.metric].direction if self.metric != OWN else self.direction or "max"
+
+
+class Challenge(ChallengeFile):
+    """A whole challenge: challenge.yml with the texts beside it."""
+
+    slug: Slug
+    description: LongText
+    rules: LongText
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the challenge as plain JSON values."""
+        return self.model_dump(mode="json")
+
+
+def load_challenge(document: Mapping[str, Any]) -> Challenge:
+    """Bring back a challenge from `Challenge.to_dict()`.
+
+    Raises:
+        pydantic.ValidationError: the document is not a challenge.
+    """
+    return Challenge.model_validate_json(json.dumps(document))
+
+
+@dataclass
+class CheckedChallenge:
+    """A folder that was read and checked; `challenge` is there only if nothing stands in the way."""
+
+    folder: Folder
+    problems: list[Problem] = field(default_factory=list)
+    challenge: Challenge | None = None
+
+
+def read_challenge(path: Path, environments: Collection[str]) -> CheckedChallenge:
+    """Read and check the challenge folder at `path`; `environments` are the names it may use."""
+    folder = read_folder(path)
+    checked = CheckedChallenge(folder, folder.problems)
+    text = folder.text(CHALLENGE_FILE)
+    if text is None:
+        if CHALLENGE_FILE not in folder.files:
+            checked.problems.append(_missing(CHALLENGE_FILE))
+        return checked
+    parsed = read_yaml(CHALLENGE_FILE, text)
+    checked.problems += parsed.problems
+    if parsed.value is None:
+        return checked
+    found, problems = fit(parsed, ChallengeFile)
+    checked.problems += problems
+    texts = {name: _texts(checked, name) for name in ("description", "rules")}
+    if SCRIPT not in folder.files:
+        checked.problems.append(_missing(SCRIPT))
+    if found is not None:
+        checked.problems += _check_meaning(parsed, found, environments)
+        if not errors(checked.problems):
+            whole = {**found.model_dump(mode="json"), "slug": folder.name, **texts}
+            checked.challenge = load_challenge(whole)
+    return checked
+
+
+def _check_meaning(
+    parsed: YamlFile, found: ChallengeFile, environments: Collection[str]
+) -> Iterator[Problem]:
+    """Find what is well formed but cannot be."""
+    name = found.environment
+    if name not in environments:
+        known = ", ".join(sorted(environments)) or "–"
+        yield parsed.problem(
+            ("environment",), "environment_unknown", name=name, known=known, **guess(name, environments)
+        )
+    if found.metric == OWN and found.direction is None:
+        yield parsed.problem((), "missing_key", key="direction")
+    yield from _check_metrics(parsed, found)
+
+
+def _check_metrics(parsed: YamlFile, found: ChallengeFile) -> Iterator[Problem]:
+    named: list[tuple[tuple[str | int, ...], str]] = [(("metric",), found.metric)]
+    named += [(("also", at), name) for at, name in enumerate(found.also)]
+    for path, name in named:
+        if name not in METRICS and (name, path) != (OWN, ("metric",)):
+            choices = ", ".join(f"'{each}'" for each in sorted(METRICS))
+            yield parsed.problem(path, "want_one_of", key=str(path[0]), choices=choices)
+        elif name in METRICS and METRICS[name].kind != found.form.columns[0].kind:
+            kind = f"'{METRICS[name].kind}' ({name})"
+            yield parsed.problem(("form", "columns", 0, "kind"), "want_one_of", key="kind", choices=kind)
+
+
+def _texts(checked: CheckedChallenge, name: str) -> dict[Language, str]:
+    """Return the texts `name.md` (Korean) and `name.en.md`, of which one must be there."""
+    texts: dict[Language, str] = {}
+    for language, path in (("ko", f"{name}.md"), ("en", f"{name}.en.md")):
+        text = checked.folder.text(path) if path in checked.folder.files else None
+        if text is not None and text.strip():
+            texts[language] = text  # type: ignore[index]  # the two languages
+    if not texts:
+        checked.problems.append(_missing(f"{name}.md"))
+    return texts
+
+
+def _missing(path: str) -> Problem:
+    return Problem(path, 0, 0, "file_missing", {"path": path})

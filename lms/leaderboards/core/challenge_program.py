@@ -1,0 +1,149 @@
+"""The data of a challenge: made, and scored by an author's own scorer, inside a jail of its environment.
+
+This file stands alone: it is handed to jailed interpreters as text, which have the author's packages and
+nothing of ours. What goes in and comes out is JSON; nothing is ever unpickled. Three uses:
+
+- `build`: `hidden/challenge.py` makes, from a seed, the files that all get and the truth that nobody gets.
+- `score`: the author's `score` compares the truth with predictions, on the public and on the private rows.
+- `table`: a Parquet file of predictions becomes plain columns.
+
+An author writes:
+
+    make(seed) -> {"files": {name: DataFrame | str | bytes}, "truth": DataFrame, "groups": optional list}
+    baselines(files, seed) -> {key: DataFrame}    optional; like a predictions file
+    score(truth, predictions) -> float            only for `metric: own`; both with the ids as index
+
+Shape:
+    truth: the column of ids and the columns of the form; groups: one value a row, rows of one group are all
+    public or all private.
+"""
+
+import base64
+import importlib
+import io
+import json
+import math
+import os
+import random
+import sys
+import types
+from typing import Any
+
+LEAST_ROWS = 20  # public or private: fewer say nothing
+REASON_CHARACTERS = 500
+MOST_PARQUET_ROWS = 2_000_000
+
+
+def build(request: dict[str, Any]) -> dict[str, Any]:
+    """Make the files and the truth."""
+    module = _author_module(request["script"])
+    seed = int(request["seed"])
+    made = module.make(seed)
+    files = {str(name): _content(value) for name, value in made["files"].items()}
+    truth = _columns(made["truth"], request["names"])
+    ids = list(map(str, truth.pop(request["names"][0])))
+    if len(set(ids)) != len(ids):
+        raise ValueError("the truth has an id twice")
+    groups = list(made.get("groups") or range(len(ids)))
+    public = _public_rows(groups, request["public_share"], seed)
+    if min(len(public), len(ids) - len(public)) < LEAST_ROWS:
+        raise ValueError(f"{len(ids)} rows are too few: {LEAST_ROWS} must be public and {LEAST_ROWS} private")
+    asked = module.baselines(made["files"], seed) if hasattr(module, "baselines") else {}
+    return {
+        "files": {name: base64.b64encode(content).decode() for name, content in files.items()},
+        "ids": ids,
+        "truth": truth,
+        "public": public,
+        "baselines": {str(key): _predictions(table) for key, table in asked.items()},
+    }
+
+
+def score(request: dict[str, Any]) -> dict[str, Any]:
+    """Score predictions by the author's own function, on the public and on the private rows."""
+    module = _author_module(request["script"])
+    pd = importlib.import_module("pandas")
+    truth, said = (pd.DataFrame(request[name], index=request["ids"]) for name in ("truth", "predictions"))
+    public = sorted(set(request["public"]))
+    private = sorted(set(range(len(truth))) - set(public))
+    found = {}
+    for name, rows in (("public", public), ("private", private)):
+        value = float(module.score(truth.iloc[rows].copy(), said.iloc[rows].copy()))
+        if not math.isfinite(value):
+            raise ValueError("the scorer's answer is not a finite number")
+        found[name] = value
+    return found
+
+
+def table(request: dict[str, Any]) -> dict[str, Any]:
+    """Read a Parquet file; its rows are counted before they are unpacked."""
+    parquet = importlib.import_module("pyarrow.parquet")
+    file = parquet.ParquetFile(io.BytesIO(base64.b64decode(request["content"])))
+    if file.metadata.num_rows > min(MOST_PARQUET_ROWS, request["rows"]):
+        raise ValueError(f"{file.metadata.num_rows} rows where {request['rows']} are asked for")
+    if set(file.schema_arrow.names) != set(request["names"]):
+        raise ValueError(f"its columns must be {', '.join(request['names'])}")
+    found = file.read(columns=request["names"]).to_pydict()
+    return {"columns": {name: [_plain(value) for value in values] for name, values in found.items()}}
+
+
+def _author_module(script: str) -> Any:
+    module = types.ModuleType("challenge")
+    exec(compile(script, "hidden/challenge.py", "exec"), module.__dict__)  # noqa: S102  # the author's code, in the jail
+    return module
+
+
+def _content(value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    text = value if isinstance(value, str) else value.to_csv(index=False, lineterminator="\n")
+    return bytes(text.encode())
+
+
+def _columns(frame: Any, names: list[str]) -> dict[str, list[Any]]:
+    if set(map(str, frame.columns)) != set(names):
+        raise ValueError(f"the truth's columns must be {', '.join(names)}")
+    return {name: [_plain(value) for value in frame[name].tolist()] for name in names}
+
+
+def _plain(value: Any) -> Any:
+    value = value.item() if hasattr(value, "item") else value
+    if value is not None and not isinstance(value, str | int | float):
+        raise TypeError(f"{type(value).__name__} is no number or text")
+    return value
+
+
+def _predictions(frame: Any) -> str:
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def _public_rows(groups: list[Any], share: float, seed: int) -> list[int]:
+    """Draw whole groups until their rows are the share."""
+    names = sorted(set(map(str, groups)))
+    random.Random(f"split-{seed}").shuffle(names)
+    rows: dict[str, list[int]] = {name: [] for name in names}
+    for at, group in enumerate(groups):
+        rows[str(group)].append(at)
+    public: list[int] = []
+    for name in names:
+        if len(public) >= round(share * len(groups)):
+            break
+        public += rows[name]
+    return sorted(public)
+
+
+def main() -> None:
+    """Answer one request."""
+    request = json.load(sys.stdin)
+    uses = {"build": build, "score": score, "table": table}
+    answer_to = sys.stdout
+    # What the author's code prints is neither an answer nor for anybody: it may hold the truth.
+    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # until the end
+    try:
+        answer = uses[request["use"]](request)
+    except Exception as error:  # noqa: BLE001  # of the author's code, whatever it is
+        answer = {"error": f"{type(error).__name__}: {error}"[:REASON_CHARACTERS]}
+    json.dump(answer, answer_to, allow_nan=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""What a challenge's entry got: known metrics here, an author's own scorer in the jail.
+
+The truth never leaves the process that scores, except into a jail that hands back two numbers.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+
+from lms.errors import Invalid
+from lms.leaderboards.core.challenge_file import OWN, Challenge
+from lms.leaderboards.core.metrics import Floats, evaluate, metric
+from lms.leaderboards.core.predictions import Column, Form, Kind, Table, read_predictions
+
+PARQUET = b"PAR1"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The hidden values of one version of a challenge's data."""
+
+    ids: tuple[str, ...]
+    columns: Mapping[str, Sequence[Any]]
+    public: tuple[int, ...]  # rows, from 0, that the public score is made from
+
+    @cached_property
+    def private(self) -> tuple[int, ...]:
+        """Return the rows that the private score is made from: all others."""
+        return tuple(sorted(set(range(len(self.ids))) - set(self.public)))
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Return id -> row."""
+        return {name: at for at, name in enumerate(self.ids)}
+
+    def to_json(self) -> bytes:
+        """Return it as it is kept."""
+        plain = {"ids": self.ids, "columns": dict(self.columns), "public": self.public}
+        return json.dumps(plain, ensure_ascii=False, allow_nan=False).encode()
+
+    @classmethod
+    def from_json(cls, content: bytes) -> "Truth":
+        """Bring back what `to_json` gave."""
+        plain = json.loads(content)
+        return cls(tuple(plain["ids"]), plain["columns"], tuple(plain["public"]))
+
+
+@dataclass(frozen=True)
+class MadeChallenge:
+    """A challenge's data: what everyone gets, what nobody gets, and the predictions of its baselines."""
+
+    files: Mapping[str, bytes]
+    truth: Truth
+    baselines: Mapping[str, bytes] = field(default_factory=dict)  # key -> a predictions file
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What one entry got; losses are of the public and the private rows, where the metric has any.
+
+    Shape:
+        public_losses (public rows,); private_losses (private rows,)
+    """
+
+    public: float
+    private: float
+    also: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # other metrics: public, private
+    public_losses: Floats | None = None
+    private_losses: Floats | None = None
+
+
+class ChallengeFailed(Exception):
+    """An author's program did not answer; the message is for staff."""
+
+
+class Workshop(Protocol):
+    """Where an author's own programs run, out of reach of everything else."""
+
+    def make(self, challenge: Challenge, files: Mapping[str, bytes], seed: int) -> MadeChallenge:
+        """Make the data of a challenge from its folder's files.
+
+        Raises:
+            ChallengeFailed: the author's program failed.
+        """
+
+    def score(self, challenge: Challenge, script: bytes, truth: Truth, table: Table) -> tuple[float, float]:
+        """Return the public and the private value of the author's own scorer.
+
+        Raises:
+            ChallengeFailed: the author's program failed.
+        """
+
+    def read_parquet(self, challenge: Challenge, content: bytes, form: Form) -> bytes:
+        """Return a Parquet file as JSON columns.
+
+        Raises:
+            Invalid: it cannot be read.
+        """
+
+
+def form_of(challenge: Challenge, truth: Truth) -> Form:
+    """Return what a predictions file must hold."""
+    columns = tuple(
+        Column(column.name, Kind(column.kind), frozenset(column.labels)) for column in challenge.form.columns
+    )
+    return Form(challenge.form.id, columns, truth.rows)
+
+
+def read_entry(challenge: Challenge, truth: Truth, content: bytes, workshop: Workshop) -> Table:
+    """Read a file of predictions in any of the forms that are taken.
+
+    Raises:
+        TooLarge: it is far larger than its rows need.
+        Invalid: it cannot be scored; see `BadPredictions`.
+    """
+    form = form_of(challenge, truth)
+    if content.startswith(PARQUET) and len(content) <= form.limit_bytes:
+        content = workshop.read_parquet(challenge, content, form)
+    return read_predictions(content, form)
+
+
+def score_table(
+    challenge: Challenge, truth: Truth, table: Table, script: bytes, workshop: Workshop
+) -> Scores:
+    """Score predictions on the public and on the private rows.
+
+    Raises:
+        Invalid: the metric has no value for them.
+        ChallengeFailed: the author's own scorer failed.
+    """
+    also = {name: _pair(name, challenge, truth, table) for name in challenge.also}
+    if challenge.metric == OWN:
+        public, private = workshop.score(challenge, script, truth, table)
+        return Scores(public, private, also)
+    found = metric(challenge.metric)
+    column = challenge.form.columns[0].name
+    shown, kept = (
+        evaluate(found, truth.columns[column], table[column], rows) for rows in (truth.public, truth.private)
+    )
+    return Scores(shown.score, kept.score, also, shown.losses, kept.losses)
+
+
+def _pair(name: str, challenge: Challenge, truth: Truth, table: Table) -> tuple[float, float]:
+    """Return what a metric that does not rank says; NaN where it says nothing."""
+    found = metric(name)
+    column = challenge.form.columns[0].name
+    values = []
+    for rows in (truth.public, truth.private):
+        try:
+            values.append(evaluate(found, truth.columns[column], table[column], rows).score)
+        except Invalid:
+            values.append(float(np.nan))
+    return values[0], values[1]

@@ -1,0 +1,59 @@
+"""Challenges for tests: a folder as an author writes it."""
+
+from pathlib import Path
+
+CHALLENGE = """\
+title: {ko: "나뉜 소포", en: "Sorted parcels"}
+summary: {ko: "소포가 갈 곳을 맞혀요.", en: "Say where a parcel goes."}
+sponsor: nuri-ai
+environment: ml-basics
+metric: accuracy
+also: [f1_macro]
+public_share: 0.4
+form: {columns: [{name: place, kind: label, labels: [north, south]}]}
+dates: {entry_deadline: {after_days: 21}, merge_deadline: {after_days: 21}, ends: {after_days: 28}}
+rules_version: "1"
+licence: CC-BY-4.0
+kind: predictions
+baselines: [{key: north, title: {ko: "모두 북쪽", en: "Always north"}}]
+"""
+SCRIPT = """\
+import numpy as np
+import pandas as pd
+
+
+def make(seed):
+    print("what an author prints is no answer")
+    rng = np.random.default_rng(seed)
+    weight = rng.uniform(0, 10, 200)
+    place = np.where(weight + rng.normal(0, 1, 200) > 5, "south", "north")
+    ids = [f"p{number}" for number in range(200)]
+    known = pd.DataFrame({"weight": weight[:100], "place": place[:100]})
+    asked = pd.DataFrame({"id": ids[100:], "weight": weight[100:]})
+    truth = pd.DataFrame({"id": ids[100:], "place": place[100:]})
+    return {"files": {"train.csv": known, "test.csv": asked, "note.txt": "one"}, "truth": truth}
+
+
+def baselines(files, seed):
+    asked = files["test.csv"]
+    return {"north": pd.DataFrame({"id": asked["id"], "place": "north"})}
+
+
+def score(truth, predictions):
+    return float((truth["place"] == predictions["place"]).mean())
+"""
+
+
+def write_challenge(folder: Path, *, text: str = CHALLENGE, script: str = SCRIPT) -> Path:
+    """Write a challenge's folder; return it."""
+    home = folder / "sorted-parcels"
+    (home / "hidden").mkdir(parents=True)
+    (home / "challenge.yml").write_text(text, encoding="utf-8")
+    (home / "hidden" / "challenge.py").write_text(script, encoding="utf-8")
+    for name, korean, english in (
+        ("description", "소포를 나눠요.\n", "Sort parcels.\n"),
+        ("rules", "규칙을 지켜요.\n", "Keep the rules.\n"),
+    ):
+        (home / f"{name}.md").write_text(korean, encoding="utf-8")
+        (home / f"{name}.en.md").write_text(english, encoding="utf-8")
+    return home

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+
+from lms.leaderboards.core.challenge_file import CheckedChallenge, load_challenge, read_challenge
+from tests.factories.challenges import CHALLENGE, write_challenge
+
+
+def read(folder: Path) -> CheckedChallenge:
+    return read_challenge(folder, ["ml-basics"])
+
+
+def test_a_whole_challenge_comes_back_from_its_plain_form(tmp_path: Path) -> None:
+    checked = read(write_challenge(tmp_path))
+    assert checked.problems == []
+    assert checked.challenge is not None
+    assert checked.challenge.slug == "sorted-parcels"
+    assert checked.challenge.rules == {"ko": "규칙을 지켜요.\n", "en": "Keep the rules.\n"}
+    assert checked.challenge.better == "max"
+    assert load_challenge(checked.challenge.to_dict()) == checked.challenge
+
+
+WRONG = {
+    "an unknown metric": ("metric: accuracy", "metric: acuracy", "challenge.yml:5:"),
+    "an unknown second metric": ("also: [f1_macro]", "also: [f2]", "challenge.yml:6:"),
+    "a metric of other values": ("also: [f1_macro]", "also: [roc_auc]", "challenge.yml:8:"),
+    "a scorer of one's own without direction": ("metric: accuracy", "metric: own", "challenge.yml:1:"),
+    "an unknown environment": ("environment: ml-basics", "environment: ml-basic", "challenge.yml:4:"),
+    "no form": ("form: {columns", "from: {columns", "challenge.yml:"),
+    "a share of everything": ("public_share: 0.4", "public_share: 1", "challenge.yml:7:"),
+    "no end": ("ends: {after_days: 28}", "freeze: {after_days: 28}", "challenge.yml:9:"),
+    "a naive time": ("ends: {after_days: 28}", "ends: 2030-01-01T00:00", "challenge.yml:9:"),
+    "no licence": ("licence: CC-BY-4.0", "licence: ''", "challenge.yml:11:"),
+    "not YAML": ("form: {columns", "form: {{columns", "challenge.yml:9:"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "place"), WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_what_is_wrong_is_said_at_its_place(
+    tmp_path: Path, old: str, new: str, place: str, language: str
+) -> None:
+    assert old in CHALLENGE
+    checked = read(write_challenge(tmp_path, text=CHALLENGE.replace(old, new)))
+    assert checked.challenge is None
+    said = [problem.render(language) for problem in checked.problems]
+    assert any(line.startswith(place) for line in said), said
+
+
+@pytest.mark.parametrize("missing", ["challenge.yml", "hidden/challenge.py", "rules.md", "description.md"])
+def test_a_missing_file_is_named(tmp_path: Path, missing: str) -> None:
+    folder = write_challenge(tmp_path)
+    for path in (folder / missing, folder / missing.replace(".md", ".en.md")):
+        path.unlink(missing_ok=True)
+    checked = read(folder)
+    assert checked.challenge is None
+    assert [problem.file for problem in checked.problems] == [missing]
