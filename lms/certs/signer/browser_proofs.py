@@ -6,7 +6,7 @@ from datetime import datetime
 from lms.certs.core.joint import CLOCK_SKEW
 from lms.certs.core.keys import decode_public
 from lms.certs.core.mandate import Refusal
-from lms.certs.core.problems import CertificateProblem
+from lms.certs.core.problems import MISSHAPEN
 from lms.certs.core.proofs import Suite, verify_proof
 from lms.certs.core.strict_json import Document
 from lms.certs.core.times import read_time, write_time
@@ -48,7 +48,7 @@ def check_given(document: Document, proof: Document, method: str, now: datetime)
         wanted = proof_options(document, method, created)
         same = {name: value for name, value in proof.items() if name != "proofValue"} == wanted
         verify_proof(document, proof, decode_public(method.partition("#")[2]))
-    except (CertificateProblem, KeyError, TypeError, ValueError, AttributeError):
+    except MISSHAPEN:
         raise Refusal("signer.browser_signature") from None
     if not same:
         raise Refusal("signer.browser_signature")

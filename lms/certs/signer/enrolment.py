@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 
 from lms.certs.core.keys import KeyUse, decode_base58, decode_public
 from lms.certs.core.mandate import Mandate, Refusal
-from lms.certs.core.problems import CertificateProblem, KeyProblem
+from lms.certs.core.problems import MISSHAPEN, KeyProblem
 from lms.certs.core.strict_json import canonical, read_object
 from lms.certs.core.times import read_time, write_time
 from lms.certs.core.trust import Role
@@ -108,7 +108,7 @@ def _wanted(folder: Path, now: datetime) -> str:
     try:
         known = read_object(path.read_bytes()) if path.exists() else {}
         return str(known["code"]) if known and now < read_time(known["until"]) else ""
-    except (CertificateProblem, KeyError, TypeError, ValueError, AttributeError):
+    except MISSHAPEN:
         raise KeyProblem("key.broken_envelope") from None
 
 

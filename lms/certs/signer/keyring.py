@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from lms.certs.core.envelope import Lock
 from lms.certs.core.keys import KeyUse, PublicKey, SigningKey, encode_public, generate, open_key, seal_key
 from lms.certs.core.mandate import NotYet
-from lms.certs.core.problems import CertificateProblem, KeyProblem
+from lms.certs.core.problems import MISSHAPEN, KeyProblem
 from lms.certs.core.strict_json import Document, read_object
 from lms.certs.core.times import read_time, write_time
 from lms.certs.signer.authority import Identity, make_leaf, make_root, pem
@@ -109,7 +109,7 @@ def read_register(folder: Path) -> tuple[KeyEntry, ...]:
         return ()
     try:
         return tuple(_entry(known) for known in read_object(path.read_bytes())["keys"])
-    except (CertificateProblem, KeyError, TypeError, ValueError, AttributeError):
+    except MISSHAPEN:
         raise KeyProblem("key.broken_envelope") from None
 
 
