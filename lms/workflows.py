@@ -19,8 +19,9 @@ from lms.grading.models import Grade
 from lms.grading.queries.submissions import counting_grades
 from lms.grading.services.releases import open_labs, queue_releases
 from lms.grading.services.running import settled
-from lms.leaderboards import queries as boards
-from lms.leaderboards import services as leaderboards
+from lms.leaderboards.queries.boards import board_of
+from lms.leaderboards.queries.standings import place_of
+from lms.leaderboards.services.boards import enter, open_board
 
 log = structlog.get_logger()
 
@@ -41,7 +42,7 @@ def settle(session: Session, grade: Grade, at: datetime) -> None:
     if grade.provisional or grade.settled_at is not None:
         return
     enrolment = session.get_one(Enrolment, grade.enrolment_id, options=WITH_COURSE)
-    leaderboards.enter(session, grade)
+    enter(session, grade)
     version = enrolment.cohort.course.current_version
     if version is not None:
         _complete(session, enrolment, version, at)
@@ -97,8 +98,8 @@ def _lab_facts(session: Session, enrolment: Enrolment, grade: Grade, at: datetim
         "release_digest": grade.submission.release.digest,
         "environment_sha256": grade.run.environment_sha256 or grade.submission.release.environment_sha256,
     }
-    board = boards.board_of(session, grade.lab_id, enrolment.cohort_id)
-    place = boards.place_of(session, enrolment, board, at) if board is not None else None
+    board = board_of(session, grade.lab_id, enrolment.cohort_id)
+    place = place_of(session, enrolment, board, at) if board is not None else None
     if place is not None:
         facts |= place._asdict() | {"ranked_on": at.date().isoformat()}
     return facts
@@ -121,7 +122,7 @@ def open_what_is_ready(session: Session, environments: Path, at: datetime) -> No
         for lab in labs:
             for cohort in cohorts:
                 if lab.current_release is not None:
-                    leaderboards.open_board(session, cohort, lab.current_release)
+                    open_board(session, cohort, lab.current_release)
 
 
 def _newest_versions() -> Select[CourseVersion]:

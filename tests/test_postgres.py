@@ -29,8 +29,8 @@ from lms.grading.core.contracts import BoardResult, GradingReport
 from lms.grading.models import Grade
 from lms.grading.services.running import record_grade
 from lms.leaderboards.models import Board, Entry
-from lms.leaderboards.queries import standings
-from lms.leaderboards.services import open_board
+from lms.leaderboards.queries.standings import standings
+from lms.leaderboards.services.boards import open_board
 from tests.factories.campus import BOARD
 from tests.factories.certs import NOW as SIGNED
 from tests.factories.certs import Pair, make_request

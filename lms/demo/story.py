@@ -27,7 +27,8 @@ from lms.grading.models import Grade, GradingRun, Lab, LabRelease, ReleaseState,
 from lms.grading.queries.labs import labs_of
 from lms.grading.services.submitting import submit
 from lms.installation import Installation
-from lms.leaderboards.queries import board_of, standings
+from lms.leaderboards.queries.boards import board_of
+from lms.leaderboards.queries.standings import standings
 
 FIRST_COURSE, SECOND_COURSE = "deep-learning-first-steps", "data-work-that-holds"
 BOARD_LAB, WRITTEN_LAB, SMALL_LAB = "digits-board", "honest-evaluation", "first-notebook"

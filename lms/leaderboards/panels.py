@@ -7,17 +7,18 @@ from markupsafe import Markup
 from lms.courses.models import Enrolment
 from lms.db import now
 from lms.grading.models import Lab
-from lms.leaderboards import queries
+from lms.leaderboards.queries.boards import board_of
+from lms.leaderboards.queries.standings import standings
 from lms.web.session import session
 
 
 def lab_board(lab: Lab, enrolment: Enrolment | None = None, **context: object) -> Markup:
     """Lead from a lab to its board, with the reader's place."""
     del context
-    board = queries.board_of(session(), lab.id, enrolment.cohort_id) if enrolment is not None else None
+    board = board_of(session(), lab.id, enrolment.cohort_id) if enrolment is not None else None
     if board is None:
         return Markup()
-    standings = queries.standings(session(), board, current_user, now())
+    table = standings(session(), board, current_user, now(), limit=1)
     return Markup(  # noqa: S704 - a template escapes
-        render_template("leaderboards/lab_board.html", board=board, standings=standings)
+        render_template("leaderboards/lab_board.html", board=board, standings=table)
     )

@@ -1,30 +1,286 @@
-"""Who may see which board."""
+"""Who may see, enter, join, merge and organise which board, and when."""
 
-from lms.accounts.models import User
-from lms.courses.models import Enrolment
-from lms.errors import NotFound
+import math
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from lms.accounts.models import Role, User
+from lms.accounts.policy import has_role, is_site_admin
+from lms.courses.models import Course, Enrolment
+from lms.courses.policy import is_course_teacher
+from lms.errors import N_, Conflict, DomainError, NotAllowed, NotFound, TooSoon
 from lms.grading.policy import can_see_all
-from lms.leaderboards.models import Board
+from lms.leaderboards.models import Board, Challenge, EntryState, QuotaDay, Share, Team, Visibility
+
+ORGANISERS = (Role.INSTRUCTOR, Role.ADMIN)
+
+ENTRY_STEPS: Mapping[EntryState, frozenset[EntryState]] = {
+    EntryState.RECEIVED: frozenset(
+        {EntryState.SCORING, EntryState.SCORED, EntryState.FAILED, EntryState.DISQUALIFIED}
+    ),
+    EntryState.SCORING: frozenset(
+        {EntryState.RECEIVED, EntryState.SCORED, EntryState.FAILED, EntryState.DISQUALIFIED}
+    ),
+    EntryState.SCORED: frozenset({EntryState.SCORED, EntryState.FAILED, EntryState.DISQUALIFIED}),
+    EntryState.FAILED: frozenset({EntryState.RECEIVED, EntryState.SCORED}),
+    EntryState.DISQUALIFIED: frozenset(EntryState) - {EntryState.DISQUALIFIED},
+}
+"""Where an entry may go from each state; nothing ever leaves the board's records."""
 
 
-def check_can_see(user: User, board: Board, enrolment: Enrolment | None) -> None:
-    """Let the cohort's students and the staff of both organisations see a board.
+class Phase(StrEnum):
+    """Where a challenge is between its dates."""
+
+    AHEAD = "ahead"  # not open yet
+    OPEN = "open"
+    CLOSED_TO_NEW = "closed-to-new"  # who is in goes on
+    FROZEN = "frozen"  # entries count; the public board stands still
+    ENDED = "ended"
+
+
+def phase_of(challenge: Challenge, at: datetime) -> Phase:
+    """Return where a challenge is at a moment; a deadline itself is still in time."""
+    if at < challenge.opens_at:
+        return Phase.AHEAD
+    if at > challenge.ends_at:
+        return Phase.ENDED
+    if challenge.freezes_at is not None and at > challenge.freezes_at:
+        return Phase.FROZEN
+    return Phase.CLOSED_TO_NEW if at > challenge.entry_deadline else Phase.OPEN
+
+
+def share_at(board: Board, at: datetime) -> Share:
+    """Say which scores a board shows: public ones, frozen from the freeze on, private after its end."""
+    if board.ends_at is not None and at > board.ends_at:
+        return Share.PRIVATE
+    if board.freezes_at is not None and at > board.freezes_at:
+        return Share.FROZEN
+    return Share.PUBLIC
+
+
+def check_can_see(user: User | None, board: Board, enrolment: Enrolment | None) -> None:
+    """Let a lab's cohort and the staff of both organisations see its board; a challenge says itself who may.
 
     Args:
-        enrolment: the user's own in the board's cohort, if there is one.
+        user: None for a visitor who is not signed in.
+        enrolment: the user's own in the board's cohort, or in the course of the challenge's lab.
 
     Raises:
         NotFound: it is not for this person.
     """
-    enrolled = enrolment is not None and enrolment.user_id == user.id and enrolment.left_at is None
-    if not enrolled and not can_see_all(user, board.lab.course):
+    if board.challenge is not None:
+        check_can_see_challenge(user, board.challenge, enrolment)
+    elif user is None or board.lab is None or not _belongs(user, board.lab.course, enrolment):
         raise NotFound
 
 
-def can_see(user: User, board: Board, enrolment: Enrolment | None) -> bool:
+def check_can_see_challenge(user: User | None, challenge: Challenge, enrolment: Enrolment | None) -> None:
+    """Let those see a challenge for whom it was published.
+
+    Raises:
+        NotFound: it is not for this person.
+    """
+    if challenge.visibility is Visibility.EVERYONE or (user is not None and can_organise(user, challenge)):
+        return
+    if user is None:
+        raise NotFound
+    if challenge.visibility is Visibility.COURSE and (
+        challenge.lab is None or not _belongs(user, challenge.lab.course, enrolment)
+    ):
+        raise NotFound
+
+
+def _belongs(user: User, course: Course, enrolment: Enrolment | None) -> bool:
+    enrolled = enrolment is not None and enrolment.user_id == user.id and enrolment.left_at is None
+    return enrolled or can_see_all(user, course)
+
+
+def can_see(user: User | None, board: Board, enrolment: Enrolment | None) -> bool:
     """Say whether `check_can_see` would let the person in."""
+    return _allowed(check_can_see, user, board, enrolment)
+
+
+def can_organise(user: User, challenge: Challenge) -> bool:
+    """Say whether a user runs a challenge: for its sponsor, for the course of its lab, or for the site."""
+    if has_role(user, challenge.sponsor_id, *ORGANISERS) or is_site_admin(user):
+        return True
+    return challenge.lab is not None and is_course_teacher(user, challenge.lab.course)
+
+
+def check_can_organise(user: User | None, board: Board) -> None:
+    """Refuse whoever does not run the board; None is the operator's command line.
+
+    Raises:
+        NotAllowed: the user does not.
+    """
+    if user is None or (board.challenge is not None and can_organise(user, board.challenge)):
+        return
+    if board.lab is None or not (is_course_teacher(user, board.lab.course) or is_site_admin(user)):
+        raise NotAllowed(N_("Only those who run this board can do this. Ask one of them."))
+
+
+def check_can_publish(user: User | None, sponsor_id: int) -> None:
+    """Refuse whoever may not publish a challenge in the sponsor's name; None is the command line.
+
+    Raises:
+        NotAllowed: the user may not.
+    """
+    if user is not None and not has_role(user, sponsor_id, *ORGANISERS) and not is_site_admin(user):
+        raise NotAllowed(N_("Only instructors and admins of the sponsor can publish a challenge."))
+
+
+def check_rules_accepted(challenge: Challenge, accepted: str | None) -> None:
+    """Refuse a person who has not accepted the rules as they are now.
+
+    Raises:
+        NotAllowed: another version, or none, was accepted.
+    """
+    if accepted != challenge.rules_version:
+        raise NotAllowed(N_("Read the rules of this challenge and accept them first."))
+
+
+def check_can_join(challenge: Challenge, at: datetime) -> None:
+    """Refuse newcomers before a challenge opens and after its entry deadline.
+
+    Raises:
+        Conflict: it is not the time.
+    """
+    if at < challenge.opens_at:
+        raise Conflict(N_("This challenge has not opened yet. Come back then."))
+    if at > min(challenge.entry_deadline, challenge.ends_at):
+        raise Conflict(N_("Nobody can join this challenge any more: its entry deadline has passed."))
+
+
+def check_can_enter(challenge: Challenge, team: Team, received_at: datetime) -> None:
+    """Refuse entries outside the challenge's time, and those of a team that was disqualified.
+
+    Raises:
+        Conflict, NotAllowed: it is not the time, or not this team.
+    """
+    if received_at < challenge.opens_at:
+        raise Conflict(N_("This challenge has not opened yet. Come back then."))
+    if received_at > challenge.ends_at:
+        raise Conflict(N_("This challenge has ended, so the entry was not taken."))
+    if team.disqualified:
+        raise NotAllowed(N_("This team was disqualified. Ask the organisers what can be done."))
+
+
+def quota_day(challenge: Challenge, at: datetime) -> date:
+    """Return the day of the quota: on the calendar of the challenge's zone."""
+    return at.astimezone(ZoneInfo(challenge.timezone)).date()
+
+
+def next_day_at(challenge: Challenge, day: date) -> datetime:
+    """Return when the day after `day` begins in the challenge's zone."""
+    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(challenge.timezone))
+
+
+def check_quota(challenge: Challenge, team: Team, day: QuotaDay, received_at: datetime) -> None:
+    """Refuse an entry for which no slot is left; says when the next one comes.
+
+    Args:
+        team: with its row locked, so that what it has used cannot change meanwhile.
+        day: what the team used of the day on which the entry was received.
+
+    Raises:
+        Conflict: all entries of the whole challenge are used.
+        TooSoon: all entries, or all failures, of the day are used.
+    """
+    if challenge.total_limit is not None and team.taken >= challenge.total_limit:
+        raise Conflict(N_("All %(limit)d entries of your team are used."), limit=challenge.total_limit)
+    if day.used < challenge.daily_limit and day.failed < challenge.failures_per_day:
+        return
+    opens = next_day_at(challenge, day.day)
+    if opens > challenge.ends_at:
+        raise Conflict(N_("All entries of this day are used, and the challenge ends before the next day."))
+    message = N_("All %(limit)d entries of this day are used. The next one can come at %(time)s.")
+    limit = challenge.daily_limit
+    if day.used < challenge.daily_limit:
+        message = N_("%(limit)d files of this day could not be scored. The next one can come at %(time)s.")
+        limit = challenge.failures_per_day
+    raise TooSoon(
+        message,
+        retry_after_seconds=max(1, math.ceil((opens - received_at).total_seconds())),
+        limit=limit,
+        time=f"{opens:%Y-%m-%d %H:%M} ({challenge.timezone})",
+    )
+
+
+def entries_by_now(challenge: Challenge, at: datetime) -> int:
+    """Return what one team could have entered on the days that have passed: limit × days elapsed.
+
+    The day that runs does not count: its quota is the merged team's.
+    """
+    days = (quota_day(challenge, at) - quota_day(challenge, challenge.opens_at)).days
+    allowed = challenge.daily_limit * max(0, days)
+    return allowed if challenge.total_limit is None else min(allowed, challenge.total_limit)
+
+
+def check_can_change_team(challenge: Challenge, at: datetime) -> None:
+    """Refuse changes of teams after the merge deadline.
+
+    Raises:
+        Conflict: it has passed.
+    """
+    if at > min(challenge.merge_deadline, challenge.ends_at):
+        raise Conflict(N_("Teams can no longer change: the team deadline of this challenge has passed."))
+
+
+def check_team_size(challenge: Challenge, people: int) -> None:
+    """Refuse a team of too many people.
+
+    Raises:
+        Conflict: it would have more than the challenge allows.
+    """
+    if people > challenge.team_size:
+        raise Conflict(N_("A team has at most %(limit)d people."), limit=challenge.team_size)
+
+
+def check_can_merge(challenge: Challenge, entries: int, at: datetime) -> None:
+    """Refuse a merge of teams that have more entries together than one team could have.
+
+    Raises:
+        Conflict: they have; in some days they may not.
+    """
+    allowed = entries_by_now(challenge, at)
+    if entries and entries > allowed:
+        raise Conflict(
+            N_(
+                "Together you have %(entries)d entries, and one team could have %(allowed)d by now "
+                "(%(limit)d for each day that has passed). Wait some days, or stay apart."
+            ),
+            entries=entries,
+            allowed=allowed,
+            limit=challenge.daily_limit,
+        )
+
+
+def check_can_lead(user: User, team: Team) -> None:
+    """Refuse everyone but the team's leader.
+
+    Raises:
+        NotAllowed: the user does not lead the team.
+    """
+    if team.leader_id != user.id:
+        raise NotAllowed(N_("Only the leader of the team can do this. Ask them."))
+
+
+def check_step(state: EntryState, to: EntryState) -> None:
+    """Refuse a step that an entry cannot take.
+
+    Raises:
+        Conflict: it cannot.
+    """
+    if to not in ENTRY_STEPS[state]:
+        raise Conflict(N_("This entry has gone on meanwhile. Load the page again."))
+
+
+def _allowed(check: Callable[..., Any], *args: object) -> bool:
     try:
-        check_can_see(user, board, enrolment)
-    except NotFound:
+        check(*args)
+    except DomainError:
         return False
     return True

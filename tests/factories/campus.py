@@ -26,7 +26,7 @@ from lms.grading.queries.labs import labs_of
 from lms.grading.services.releases import claim_release, queue_releases, record_build
 from lms.grading.services.running import claim_run, record_grade
 from lms.grading.services.submitting import submit
-from lms.leaderboards.services import open_board
+from lms.leaderboards.services.boards import open_board
 from lms.workflows import open_what_is_ready
 from tests.factories.accounts import make_member, make_organisation, make_user
 from tests.factories.certs import Pair, facts

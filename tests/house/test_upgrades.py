@@ -24,7 +24,11 @@ ODD_VALUES: dict[str, object] = {
     "score": 1.0,
     "maximum": 5.0,
 }
-GONE = {("grading_runs", "feedback_blob")}  # where it went is looked at apart
+GONE = {  # where it went is looked at apart
+    ("grading_runs", "feedback_blob"),
+    ("entries", "enrolment_id"),
+    ("entries", "private_score"),
+}
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -112,5 +116,12 @@ def test_a_filled_database_of_the_first_release_keeps_everything(url: str, engin
     assert (view["run_id"], view["state"], view["feedback_blob"]) == (1, "done", "f" * 64)
     (run,) = after["grading_runs"]
     assert (run["priority"], run["resource"], run["seed"], run["record_blob"]) == (30, "cpu", 0, None)
+    (member,), (standing, other) = (
+        after["team_members"],
+        sorted(after["standings"], key=lambda row: row["share"]),
+    )
+    assert (member["user_id"], member["team_id"]) == (1, after["entries"][0]["team_id"])
+    assert [(row["entry_id"], row["score"], row["entries"]) for row in (standing, other)] == [(1, 1.0, 1)] * 2
+    assert [row["score"] for row in after["private_scores"]] == [1.0]
     command.downgrade(config, FIRST)
     assert everything(engine) == before

@@ -15,8 +15,9 @@ from lms.grading.core.contracts import BaselineScore, BoardResult, GradingReport
 from lms.grading.models import Grade, LabRelease
 from lms.leaderboards import policy
 from lms.leaderboards.models import Board, Entry
-from lms.leaderboards.queries import boards_for, place_of, standings
-from lms.leaderboards.services import enter, open_board
+from lms.leaderboards.queries.boards import boards_for
+from lms.leaderboards.queries.standings import place_of, standings
+from lms.leaderboards.services.boards import enter, open_board
 from tests.factories.grading import (
     NOW,
     ONLY_TESTS,

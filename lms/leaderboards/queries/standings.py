@@ -1,0 +1,346 @@
+"""What boards show: pages, places and names; a handful of statements, however many entries there are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row as Record
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from lms.accounts.models import User
+from lms.courses.models import Enrolment
+from lms.grading.core.contracts import Assurance, weakest
+from lms.leaderboards.core.keys import LARGEST_SEQUENCE, key
+from lms.leaderboards.models import (
+    Board,
+    Entry,
+    EntryState,
+    PrivateScore,
+    Share,
+    Standing,
+    Team,
+    TeamMember,
+    TieGroup,
+)
+from lms.leaderboards.policy import share_at
+from lms.leaderboards.queries.boards import team_of
+
+PAGE = 50
+NEIGHBOURS = 5
+MOST_FOUND = 20
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a board as a page shows it."""
+
+    rank: int | None  # None: a baseline
+    name: str  # of the student or team, or its alias; empty for a baseline
+    title: Mapping[str, str]  # of a baseline, by language
+    source: str
+    score: float
+    entries: int
+    received_at: datetime
+    mine: bool
+    assurance: str
+    team_id: int | None = None
+    members: tuple[str, ...] = ()
+    """Names of the people that may be shown."""
+    last_received_at: datetime | None = None
+    """Of the team's newest entry."""
+    rank_before: int | None = None
+    tie_group: int | None = None
+    best_rank: int | None = None
+    worst_rank: int | None = None
+
+    @property
+    def movement(self) -> int | None:
+        """Return how many places it went up since the last nightly look; negative: down."""
+        return None if self.rank is None or self.rank_before is None else self.rank_before - self.rank
+
+
+@dataclass(frozen=True)
+class Standings:
+    """A part of a board at one moment."""
+
+    board: Board
+    share: Share  # which scores it shows
+    rows: Sequence[Row]
+    ranked: int  # how many teams stand on the board
+    mine: Row | None  # the viewer's own row, on this page or not
+    assurance: str  # the weakest of the ranked rows; isolated while there are none
+    offset: int = 0
+    limit: int = PAGE
+
+
+class PlaceOnBoard(NamedTuple):
+    """Where a student stands: `tied` have that very score, the student among them, of `field` ranked."""
+
+    rank: int
+    tied: int
+    field: int
+
+
+class _Entry(NamedTuple):
+    """A row with the key that it is sorted by."""
+
+    key: bytes
+    row: Row
+
+
+def standings(
+    session: Session,
+    board: Board,
+    viewer: User | None,
+    at: datetime,
+    *,
+    offset: int = 0,
+    limit: int = PAGE,
+) -> Standings:
+    """Return a page of the board at a moment; private scores are not even read before its end.
+
+    Complexity: O(log n + offset + limit) in the number of teams, beside counting them.
+    """
+    share = share_at(board, at)
+    mine = team_of(session, board, viewer) if viewer is not None else None
+    found = session.execute(_rows(board, share).order_by(Standing.key).offset(offset).limit(limit + 1)).all()
+    ranked = session.scalar(_count(board, share)) or 0
+    page = _named(session, board, share, found[:limit], mine)
+    shown = [_Entry(record.key, replace(row, rank=offset + n)) for n, (record, row) in enumerate(page, 1)]
+    until = found[limit].key if len(found) > limit else None
+    between = _between(_baselines(session, board, share), shown, until, first=offset == 0)
+    rows = [each.row for each in sorted([*shown, *between], key=lambda each: each.key)]
+    return Standings(
+        board=board,
+        share=share,
+        rows=rows,
+        ranked=ranked,
+        mine=next((row for row in rows if row.mine), None) or _own(session, board, share, mine),
+        assurance=_assurance(session, board, share, rows),
+        offset=offset,
+        limit=limit,
+    )
+
+
+def around(
+    session: Session, board: Board, viewer: User, at: datetime, *, neighbours: int = NEIGHBOURS
+) -> Standings:
+    """Return the part of a board where the viewer stands; its beginning for who stands nowhere."""
+    place = own_place(session, board, share_at(board, at), team_of(session, board, viewer))
+    offset = max(0, (place or 1) - 1 - neighbours)
+    return standings(session, board, viewer, at, offset=offset, limit=2 * neighbours + 1)
+
+
+def own_place(session: Session, board: Board, share: Share, team: Team | None) -> int | None:
+    """Return a team's rank: how many stand ahead, and one.
+
+    Complexity: O(rank), by the index alone.
+    """
+    if team is None:
+        return None
+    mine = (
+        select(Standing.key)
+        .where(Standing.board_id == board.id, Standing.share == share, Standing.team_id == team.id)
+        .scalar_subquery()
+    )
+    other = aliased(Standing)
+    ahead = select(func.count()).where(other.board_id == board.id, other.share == share, other.key < mine)
+    known, count = session.execute(select(mine, ahead.scalar_subquery())).one()
+    return None if known is None else count + 1
+
+
+def found_by_name(session: Session, board: Board, viewer: User | None, at: datetime, text: str) -> list[Row]:
+    """Return the rows whose team, or people shown with it, have a name that holds `text`; best first.
+
+    Nothing on an anonymous board before its end.
+    """
+    share = share_at(board, at)
+    wanted = text.strip()
+    if not wanted or is_anonymous(board, share):
+        return []
+    like = "%" + wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    people = (
+        select(TeamMember.team_id)
+        .join(User, User.id == TeamMember.user_id)
+        .where(TeamMember.board_id == board.id, TeamMember.shown, User.name.ilike(like, escape="\\"))
+    )
+    named = Team.name.ilike(like, escape="\\") if board.challenge_id is not None else Team.id.in_([])
+    other = aliased(Standing)
+    ahead = select(func.count()).where(
+        other.board_id == board.id, other.share == share, other.key < Standing.key
+    )
+    records = session.execute(
+        _rows(board, share)
+        .add_columns(ahead.scalar_subquery().label("ahead"))
+        .where(or_(named, Team.id.in_(people)))
+        .order_by(Standing.key)
+        .limit(MOST_FOUND)
+    ).all()
+    mine = team_of(session, board, viewer) if viewer is not None else None
+    return [
+        replace(row, rank=record.ahead + 1) for record, row in _named(session, board, share, records, mine)
+    ]
+
+
+def place_of(session: Session, enrolment: Enrolment, board: Board, at: datetime) -> PlaceOnBoard | None:
+    """Return a student's place on a board, or None without an entry."""
+    share = share_at(board, at)
+    team = team_of(session, board, enrolment.user)
+    rank = own_place(session, board, share, team)
+    if team is None or rank is None:
+        return None
+    score = session.scalars(
+        select(Standing.score).where(
+            Standing.board_id == board.id, Standing.share == share, Standing.team_id == team.id
+        )
+    ).one()
+    first, last = (key(score, end, board.direction.value) for end in (0, LARGEST_SEQUENCE))
+    tied = session.scalar(_count(board, share).where(Standing.key.between(first, last)))
+    return PlaceOnBoard(rank, tied or 1, session.scalar(_count(board, share)) or 1)
+
+
+def is_anonymous(board: Board, share: Share) -> bool:
+    """Say whether names are hidden: on an anonymous board until its end."""
+    return board.anonymous and share is not Share.PRIVATE
+
+
+def _count(board: Board, share: Share) -> Any:
+    return select(func.count()).where(Standing.board_id == board.id, Standing.share == share)
+
+
+def _rows(board: Board, share: Share) -> Any:
+    """Return what a row is made of. Scores come from the standings, so of this share only."""
+    return (
+        select(
+            Standing.key,
+            Standing.team_id,
+            Standing.score,
+            Standing.entries,
+            Standing.rank_before,
+            Team.name,
+            Team.alias,
+            Team.last_received_at,
+            Entry.received_at,
+            Entry.assurance,
+            TieGroup.number,
+            TieGroup.best_rank,
+            TieGroup.worst_rank,
+        )
+        .join(Team, Team.id == Standing.team_id)
+        .join(Entry, Entry.id == Standing.entry_id)
+        .outerjoin(
+            TieGroup,
+            (TieGroup.board_id == Standing.board_id)
+            & (TieGroup.share == Standing.share)
+            & (TieGroup.team_id == Standing.team_id),
+        )
+        .where(Standing.board_id == board.id, Standing.share == share)
+    )
+
+
+def _named(
+    session: Session, board: Board, share: Share, records: Sequence[Record[Any]], mine: Team | None
+) -> list[tuple[Record[Any], Row]]:
+    """Return rows without rank, with the names that may be shown."""
+    hidden = is_anonymous(board, share)
+    people = _people(session, [record.team_id for record in records])
+    told = not (board.ladder and share is not Share.PRIVATE)  # tie groups come from what the Ladder hides
+    made = []
+    for record in records:
+        own = mine is not None and record.team_id == mine.id
+        members = people.get(record.team_id, ()) if own or not hidden else ()
+        name = record.name if board.challenge_id is not None else ", ".join(members) or record.alias
+        row = Row(
+            rank=None,
+            name=record.alias if hidden and not own else name,
+            title={},
+            source="",
+            score=record.score,
+            entries=record.entries,
+            received_at=record.received_at,
+            mine=own,
+            assurance=record.assurance,
+            team_id=record.team_id,
+            members=members,
+            last_received_at=record.last_received_at,
+            rank_before=record.rank_before,
+            tie_group=record.number if told else None,
+            best_rank=record.best_rank if told else None,
+            worst_rank=record.worst_rank if told else None,
+        )
+        made.append((record, row))
+    return made
+
+
+def _people(session: Session, team_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    rows = session.execute(
+        select(TeamMember.team_id, User.name)
+        .join(User, User.id == TeamMember.user_id)
+        .where(TeamMember.team_id.in_(team_ids), TeamMember.shown)
+        .order_by(TeamMember.id)
+    )
+    people: dict[int, tuple[str, ...]] = {}
+    for team_id, name in rows:
+        people[team_id] = (*people.get(team_id, ()), name)
+    return people
+
+
+def _own(session: Session, board: Board, share: Share, mine: Team | None) -> Row | None:
+    rank = own_place(session, board, share, mine)
+    if mine is None or rank is None:
+        return None
+    records = session.execute(_rows(board, share).where(Standing.team_id == mine.id)).all()
+    return next((replace(row, rank=rank) for _, row in _named(session, board, share, records, mine)), None)
+
+
+def _baselines(session: Session, board: Board, share: Share) -> list[_Entry]:
+    """Return the rows that take no rank; each stands below a team of the same score."""
+    score: Any = PrivateScore.score if share is Share.PRIVATE else Entry.released_score
+    statement = select(
+        Entry.id, score.label("score"), Entry.title, Entry.source, Entry.received_at, Entry.assurance
+    ).where(Entry.board_id == board.id, Entry.baseline.is_not(None), Entry.state == EntryState.SCORED)
+    if share is Share.PRIVATE:
+        statement = statement.join(PrivateScore, PrivateScore.entry_id == Entry.id)
+    return [
+        _Entry(
+            key(record.score, LARGEST_SEQUENCE, board.direction.value),
+            Row(
+                rank=None,
+                name="",
+                title=record.title or {},
+                source=record.source,
+                score=record.score,
+                entries=0,
+                received_at=record.received_at,
+                mine=False,
+                assurance=record.assurance,
+            ),
+        )
+        for record in session.execute(statement.order_by(Entry.sequence))
+    ]
+
+
+def _between(
+    baselines: Sequence[_Entry], shown: Sequence[_Entry], until: bytes | None, *, first: bool
+) -> list[_Entry]:
+    """Return the baselines of this page: those after its first row and before the next page's."""
+    if not shown and not first:
+        return []
+    begin = b"" if first else shown[0].key
+    return [each for each in baselines if begin < each.key and (until is None or each.key < until)]
+
+
+def _assurance(session: Session, board: Board, share: Share, rows: Sequence[Row]) -> str:
+    found = {row.assurance for row in rows if row.rank is not None}
+    if board.challenge_id is None and len(found) <= 1:
+        found |= set(
+            session.scalars(
+                select(Entry.assurance)
+                .join(Standing, Standing.entry_id == Entry.id)
+                .where(Standing.board_id == board.id, Standing.share == share)
+                .distinct()
+            )
+        )
+    return weakest(found or [Assurance.ISOLATED])

@@ -1,0 +1,224 @@
+"""Publishing challenges, opening their boards, accepting their rules."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lms.accounts.models import Organisation, User
+from lms.accounts.services.audit import record
+from lms.courses.core.due import due_at
+from lms.courses.core.outline import Due
+from lms.errors import N_, Conflict, Invalid
+from lms.grading.models import Lab
+from lms.leaderboards import policy
+from lms.leaderboards.core import challenge_file
+from lms.leaderboards.models import (
+    Board,
+    Challenge,
+    Direction,
+    EntryKind,
+    RulesAcceptance,
+    Visibility,
+)
+from lms.leaderboards.services.boards import has_entries, keep_baselines
+from lms.leaderboards.services.standing import rebuild
+
+
+def publish_challenge(
+    session: Session,
+    actor: User | None,
+    document: Mapping[str, Any],
+    *,
+    opens_at: datetime,
+    at: datetime,
+    lab: Lab | None = None,
+    visibility: Visibility = Visibility.EVERYONE,
+) -> Challenge:
+    """Publish a challenge, or its newer texts, dates and limits; its board opens with it. Repeatable.
+
+    Args:
+        actor: None for the operator's command line.
+        document: `core.challenge_file.Challenge.to_dict()`.
+        opens_at: dates that are given in days count from then.
+
+    Raises:
+        Invalid: the document is no challenge, its sponsor is not here, or its dates are out of order.
+        NotAllowed: the actor may not publish for the sponsor.
+        Conflict: something would change that is fixed since there are entries, or the rules changed
+            without a new version.
+    """
+    found = _read(document)
+    sponsor = session.scalar(select(Organisation).where(Organisation.slug == found.sponsor))
+    if sponsor is None:
+        raise Invalid(N_("There is no organisation %(slug)s here."), field="sponsor", slug=found.sponsor)
+    policy.check_can_publish(actor, sponsor.id)
+    challenge = session.scalar(select(Challenge).where(Challenge.slug == found.slug))
+    if challenge is None:
+        challenge = Challenge(slug=found.slug)
+        session.add(challenge)
+    else:
+        _check_may_change(session, challenge, found)
+    challenge.sponsor_id = sponsor.id
+    challenge.lab_id = lab.id if lab is not None else challenge.lab_id
+    challenge.visibility = visibility
+    challenge.published_by_id = actor.id if actor is not None else None
+    challenge.published_at = at
+    _write_texts(challenge, found)
+    _write_dates(challenge, found, opens_at)
+    _write_limits(challenge, found)
+    session.flush()
+    open_challenge(session, challenge)
+    record(session, actor, "challenge.publish", f"challenge:{challenge.id}")
+    return challenge
+
+
+def _read(document: Mapping[str, Any]) -> challenge_file.Challenge:
+    try:
+        return challenge_file.load_challenge(document)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise Invalid(
+            N_("This challenge cannot be published: %(reason)s"),
+            field=field,
+            reason=f"{field}: {first['msg']}",
+        ) from None
+
+
+def _check_may_change(session: Session, challenge: Challenge, found: challenge_file.Challenge) -> None:
+    before = challenge_file.load_challenge(challenge.settings)
+    if before.rules != found.rules and before.rules_version == found.rules_version:
+        raise Conflict(
+            N_("The rules have changed. Give them a new rules_version, so that people accept them.")
+        )
+    board = session.scalar(select(Board).where(Board.challenge_id == challenge.id))
+    changed = [name for name, old, new in _fixed(before, found) if old != new]
+    if changed and board is not None and has_entries(session, board):
+        raise Conflict(
+            N_("There are entries already, so this can no longer change: %(names)s."),
+            names=", ".join(changed),
+        )
+
+
+def _fixed(
+    before: challenge_file.Challenge, found: challenge_file.Challenge
+) -> list[tuple[str, object, object]]:
+    pairs: list[tuple[str, object, object]] = [
+        (name, getattr(before, name), getattr(found, name)) for name in ("kind", "metric", "ladder")
+    ]
+    return [
+        *pairs,
+        ("direction", before.better, found.better),
+        ("selections", before.limits.selections, found.limits.selections),
+    ]
+
+
+def _write_texts(challenge: Challenge, found: challenge_file.Challenge) -> None:
+    plain = found.to_dict()
+    challenge.kind = EntryKind(found.kind)
+    challenge.title = plain["title"]
+    challenge.texts = {name: plain[name] or {} for name in ("summary", "description", "rules", "eligibility")}
+    challenge.rules_version = found.rules_version
+    challenge.licence = found.licence
+    challenge.settings = plain
+
+
+def _write_dates(challenge: Challenge, found: challenge_file.Challenge, opens_at: datetime) -> None:
+    challenge.timezone = found.timezone
+    try:
+        ZoneInfo(found.timezone)
+    except (KeyError, ValueError):
+        raise Invalid(N_("There is no time zone %(zone)s."), field="timezone", zone=found.timezone) from None
+
+    def moment(due: Due | None) -> datetime | None:
+        return due_at(due, opens_at, found.timezone)
+
+    challenge.opens_at = opens_at
+    challenge.ends_at = moment(found.dates.ends) or opens_at
+    challenge.entry_deadline = moment(found.dates.entry_deadline) or challenge.ends_at
+    challenge.merge_deadline = moment(found.dates.merge_deadline) or challenge.entry_deadline
+    challenge.freezes_at = moment(found.dates.freeze)
+    inner = (challenge.entry_deadline, challenge.merge_deadline, challenge.freezes_at or challenge.ends_at)
+    if opens_at >= challenge.ends_at or not all(opens_at <= each <= challenge.ends_at for each in inner):
+        raise Invalid(
+            N_("A challenge opens, then its deadlines pass, then it ends. Put its dates in that order."),
+            field="dates",
+        )
+
+
+def _write_limits(challenge: Challenge, found: challenge_file.Challenge) -> None:
+    limits = found.limits
+    challenge.daily_limit = limits.per_day
+    challenge.total_limit = limits.total
+    challenge.failures_per_day = limits.failures_per_day
+    challenge.team_size = limits.team_size
+    challenge.selections = limits.selections
+
+
+def open_challenge(session: Session, challenge: Challenge) -> Board:
+    """Open the board of a published challenge, or bring it in line with newer settings. Repeatable."""
+    board = session.scalar(select(Board).where(Board.challenge_id == challenge.id))
+    if board is None:
+        board = Board(challenge_id=challenge.id)
+        session.add(board)
+    found = challenge_file.load_challenge(challenge.settings)
+    freeze_before = board.freezes_at
+    board.title = dict(challenge.title)
+    board.metric = found.metric
+    board.direction = Direction(found.better)
+    board.decimals = found.decimals
+    board.freezes_at = challenge.freezes_at
+    board.ends_at = challenge.ends_at
+    board.selections = challenge.selections
+    board.ladder = found.ladder
+    board.anonymous = found.anonymous
+    session.flush()
+    if board.freezes_at != freeze_before and has_entries(session, board):
+        rebuild(session, board)
+    return board
+
+
+def set_baselines(
+    session: Session, challenge: Challenge, scores: Mapping[str, tuple[float, float]], *, at: datetime
+) -> None:
+    """Put the challenge's baselines on its board.
+
+    Args:
+        scores: key of a baseline -> its public and its private score.
+    """
+    board = open_challenge(session, challenge)
+    named = {row["key"]: row for row in challenge.settings.get("baselines") or ()}
+    rows = [
+        {**named.get(key, {}), "key": key, "public_score": public, "private_score": private}
+        for key, (public, private) in scores.items()
+    ]
+    keep_baselines(session, board, rows, at=at)
+
+
+def accept_rules(
+    session: Session, user: User, challenge: Challenge, version: str, *, at: datetime
+) -> RulesAcceptance:
+    """Keep that a person accepted a version of the rules, and when. Repeatable; the first time counts.
+
+    Raises:
+        Conflict: it is not the version that stands now.
+    """
+    if version != challenge.rules_version:
+        raise Conflict(N_("The rules have changed meanwhile. Read them again."))
+    known = session.scalar(
+        select(RulesAcceptance).where(
+            RulesAcceptance.challenge_id == challenge.id,
+            RulesAcceptance.user_id == user.id,
+            RulesAcceptance.version == version,
+        )
+    )
+    if known is None:
+        known = RulesAcceptance(challenge_id=challenge.id, user_id=user.id, version=version, accepted_at=at)
+        session.add(known)
+        session.flush()
+    return known

@@ -1,0 +1,170 @@
+"""Receipts: an entry is stamped, gets its place in the order of receipt, and holds a slot of the quota."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from lms.accounts.models import User
+from lms.errors import N_, Conflict, NotFound
+from lms.leaderboards import policy
+from lms.leaderboards.models import (
+    Board,
+    Challenge,
+    Entry,
+    EntryKind,
+    EntryState,
+    QuotaDay,
+    Team,
+)
+from lms.leaderboards.queries.boards import accepted_version, board_of_challenge, team_of
+from lms.leaderboards.services.standing import lock_team
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TRIES = 20  # parallel entries that met in the same microsecond; each try loses to one that won
+WINDOW = 1000  # microseconds that one look covers
+
+
+@dataclass(frozen=True)
+class Work:
+    """What was handed in; its bytes are in the store before anything names them."""
+
+    kind: EntryKind
+    blob: str
+    filename: str = ""
+    size_bytes: int = 0
+    assurance: str = "isolated"
+
+
+def take_entry(
+    session: Session, user: User, challenge: Challenge, work: Work, *, received_at: datetime
+) -> Entry:
+    """Give the receipt for an entry: its place in the order of receipt, and a slot of the day it came on.
+
+    Short, as entries of one team wait for each other here. What the entry is worth is said later, by
+    `scoring.score_entry`; a failure gives the slot back.
+
+    Raises:
+        NotFound: the user is in no team of this challenge.
+        NotAllowed: the rules are not accepted as they are now, or the team was disqualified.
+        Conflict: the challenge is not open, or all entries are used.
+        TooSoon: all entries of the day are used; says when the next one can come.
+    """
+    board = board_of_challenge(session, challenge)
+    found = team_of(session, board, user)
+    if found is None:
+        raise NotFound(N_("You are in no team of this challenge. Join it first."))
+    policy.check_rules_accepted(challenge, accepted_version(session, challenge, user))
+    team = lock_team(session, found.id)
+    if team.merged_into_id is not None:
+        raise Conflict(N_("Your team has just been merged with another one. Send the entry again."))
+    policy.check_can_enter(challenge, team, received_at)
+    _take_slot(session, challenge, team, received_at)
+    return keep_entry(
+        session,
+        board,
+        team,
+        received_at=received_at,
+        submitted_by_id=user.id,
+        day=policy.quota_day(challenge, received_at),
+        kind=work.kind,
+        blob=work.blob,
+        filename=work.filename[:200],
+        size_bytes=work.size_bytes,
+        assurance=work.assurance,
+    )
+
+
+def _take_slot(session: Session, challenge: Challenge, team: Team, received_at: datetime) -> None:
+    """Count the entry in the counters of its team, whose row is locked."""
+    day = policy.quota_day(challenge, received_at)
+    counter = _counter(session, team, day)
+    policy.check_quota(challenge, team, counter, received_at)
+    counter.used += 1
+    team.taken += 1
+
+
+def _counter(session: Session, team: Team, day: Any) -> QuotaDay:
+    """Return the counter of a day as it is now; the team is locked, so nobody else changes it."""
+    known = session.get(QuotaDay, (team.id, day), populate_existing=True)
+    if known is None:
+        known = QuotaDay(team_id=team.id, day=day, used=0, failed=0)
+        session.add(known)
+    return known
+
+
+def give_back(session: Session, team: Team, entry: Entry) -> None:
+    """Give the slot of a failed entry back; the failure itself is counted. The team is locked."""
+    if entry.day is None:
+        return
+    counter = _counter(session, team, entry.day)
+    counter.used -= 1
+    counter.failed += 1
+    team.taken -= 1
+
+
+def take_again(session: Session, team: Team, entry: Entry) -> None:
+    """Let an entry that had failed hold its slot again, as it is scored after all; limits do not ask it."""
+    if entry.day is None:
+        return
+    counter = _counter(session, team, entry.day)
+    counter.used += 1
+    counter.failed = max(0, counter.failed - 1)
+    team.taken += 1
+
+
+def keep_entry(session: Session, board: Board, team: Team, *, received_at: datetime, **fields: Any) -> Entry:
+    """Write an entry down at its place in the order of receipt; the team is locked.
+
+    Raises:
+        Conflict: too many entries came in the same microsecond.
+    """
+    for _ in range(TRIES):
+        sequence = free_sequence(session, board.id, received_at)
+        entry = Entry(
+            board_id=board.id,
+            team_id=team.id,
+            origin_id=team.id,
+            sequence=sequence,
+            received_at=received_at,
+            truth_version=board.truth_version,
+            **{"state": EntryState.RECEIVED} | fields,
+        )
+        try:
+            with session.begin_nested():
+                session.add(entry)
+                session.flush()
+        except IntegrityError:
+            if free_sequence(session, board.id, received_at) == sequence:
+                raise  # something else than the place was taken
+            continue
+        if team.last_received_at is None or team.last_received_at < received_at:
+            team.last_received_at = received_at
+        session.flush()
+        return entry
+    raise Conflict(N_("Several entries arrived at the same moment. Please send this one again."))
+
+
+def free_sequence(session: Session, board_id: int, received_at: datetime) -> int:
+    """Return the place of a moment in the order of receipt: its microsecond, or the next free one."""
+    sequence = microseconds(received_at)
+    while True:
+        taken = set(
+            session.scalars(
+                select(Entry.sequence).where(
+                    Entry.board_id == board_id, Entry.sequence.between(sequence, sequence + WINDOW - 1)
+                )
+            )
+        )
+        for free in range(sequence, sequence + WINDOW):
+            if free not in taken:
+                return free
+        sequence += WINDOW
+
+
+def microseconds(moment: datetime) -> int:
+    """Return a moment as whole microseconds since 1970."""
+    return (moment - EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,188 @@
+"""Scores come in, go, and come again; the standings follow in the same transaction."""
+
+import math
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lms.errors import NotFound
+from lms.leaderboards import policy
+from lms.leaderboards.core.losses import Losses, losses_of, pack
+from lms.leaderboards.core.scoring import Scores
+from lms.leaderboards.models import Board, Entry, EntryLosses, EntryState, PrivateScore, Share, Team
+from lms.leaderboards.services import climbing
+from lms.leaderboards.services.receiving import give_back, take_again
+from lms.leaderboards.services.standing import count_in, lock_team, refresh_team
+
+NOT_FINITE = "not_finite"
+
+
+def begin_scoring(session: Session, entry_id: int) -> Entry | None:
+    """Mark an entry as being scored; None where it is not waiting any more."""
+    entry, _ = _locked(session, entry_id)
+    if entry.state is not EntryState.RECEIVED:
+        return None
+    entry.state = EntryState.SCORING
+    session.flush()
+    return entry
+
+
+def score_entry(
+    session: Session,
+    entry_id: int,
+    scores: Scores,
+    *,
+    at: datetime,
+    assurance: str | None = None,
+    truth_version: int | None = None,
+    resampled: Losses | None = None,
+) -> Entry:
+    """Keep what an entry got; entry, private score and standings change in this one transaction.
+
+    Safe to repeat. A score that is no finite number is a failure. A score against another truth than the
+    board's is not kept: the entry waits again.
+
+    Args:
+        truth_version: the version that the scores are against.
+        resampled: for a Ladder whose metric is no mean over rows: the losses on resamples.
+
+    Raises:
+        Conflict: the entry cannot be scored in its state.
+        ValueError: the board has a Ladder and there are no losses.
+    """
+    entry, team = _locked(session, entry_id)
+    board = entry.board
+    if not (math.isfinite(scores.public) and math.isfinite(scores.private)):
+        return _fail(session, entry, team, NOT_FINITE)
+    if truth_version is not None and truth_version != board.truth_version:
+        return _wait_again(session, entry)
+    is_off = entry.state is EntryState.DISQUALIFIED  # its scores are kept as evidence; it stays off
+    if not is_off:
+        policy.check_step(entry.state, EntryState.SCORED)
+        if entry.state is EntryState.FAILED:
+            take_again(session, team, entry)
+    is_new = entry.state in {EntryState.RECEIVED, EntryState.SCORING} and entry.public_score is None
+    _write(session, entry, scores, at=at)
+    _write_losses(session, board, entry, scores, resampled)
+    entry.assurance = assurance or entry.assurance
+    if not is_off:
+        entry.state = EntryState.SCORED
+    session.flush()
+    _follow(session, board, entry, scores, is_new=is_new)
+    return entry
+
+
+def _write(session: Session, entry: Entry, scores: Scores, *, at: datetime) -> None:
+    entry.public_score = float(scores.public)
+    entry.released_score = entry.public_score
+    entry.metrics = {name: pair[0] for name, pair in scores.also.items() if math.isfinite(pair[0])}
+    entry.failure = ""
+    entry.scored_at = at
+    entry.truth_version = entry.board.truth_version
+    private = session.get(PrivateScore, entry.id, populate_existing=True)
+    if private is None:
+        private = PrivateScore(entry_id=entry.id)
+        session.add(private)
+    private.score = float(scores.private)
+    private.metrics = {name: pair[1] for name, pair in scores.also.items() if math.isfinite(pair[1])}
+
+
+def _write_losses(
+    session: Session, board: Board, entry: Entry, scores: Scores, resampled: Losses | None
+) -> None:
+    public = resampled or (None if scores.public_losses is None else losses_of(scores.public_losses))
+    private = None if scores.private_losses is None else losses_of(scores.private_losses)
+    if board.ladder and public is None and entry.team_id is not None:
+        raise ValueError("a board with a Ladder needs the losses of each row")
+    for share, losses in ((Share.PUBLIC, public), (Share.PRIVATE, private)):
+        if losses is not None:
+            session.merge(EntryLosses(entry_id=entry.id, share=share, packed=pack(losses)))
+
+
+def _follow(session: Session, board: Board, entry: Entry, scores: Scores, *, is_new: bool) -> None:
+    """Bring the standings of the entry's team in line."""
+    if entry.team_id is None:
+        return
+    team = session.get_one(Team, entry.team_id)
+    if board.ladder:
+        climbing.replay_team(session, board, entry.team_id)
+    elif is_new and not board.selections and not team.disqualified:
+        count_in(session, board, entry, float(scores.private))
+        return
+    refresh_team(session, board, entry.team_id)
+
+
+def fail_entry(session: Session, entry_id: int, code: str) -> Entry:
+    """Note that an entry cannot be scored: its slot comes back, and its standing goes.
+
+    Raises:
+        Conflict: the entry cannot fail in its state.
+    """
+    entry, team = _locked(session, entry_id)
+    return _fail(session, entry, team, code)
+
+
+def _fail(session: Session, entry: Entry, team: Team, code: str) -> Entry:
+    if entry.state in {EntryState.FAILED, EntryState.DISQUALIFIED}:
+        entry.failure = code[:300]
+        return entry
+    policy.check_step(entry.state, EntryState.FAILED)
+    entry.state = EntryState.FAILED
+    entry.failure = code[:300]
+    entry.released_score = None
+    give_back(session, team, entry)
+    session.flush()
+    take_off(session, entry)
+    return entry
+
+
+def _wait_again(session: Session, entry: Entry) -> Entry:
+    """Let an entry that was scored against an old truth be scored once more."""
+    if entry.state is EntryState.SCORING:
+        entry.state = EntryState.RECEIVED
+        session.flush()
+    return entry
+
+
+def retry_entry(session: Session, entry_id: int) -> Entry:
+    """Let a failed entry be scored once more, after the fault was mended; it holds its slot again.
+
+    Raises:
+        Conflict: it has not failed.
+    """
+    entry, team = _locked(session, entry_id)
+    if entry.state is not EntryState.FAILED:
+        policy.check_step(entry.state, EntryState.FAILED)
+        return entry
+    take_again(session, team, entry)
+    entry.state = EntryState.RECEIVED
+    entry.failure = ""
+    entry.public_score = entry.released_score = None
+    session.flush()
+    return entry
+
+
+def take_off(session: Session, entry: Entry) -> None:
+    """Bring standings in line after an entry stopped counting, or counts again; the team is locked."""
+    if entry.team_id is None:
+        return
+    if entry.board.ladder:
+        climbing.replay_team(session, entry.board, entry.team_id)
+    refresh_team(session, entry.board, entry.team_id)
+
+
+def _locked(session: Session, entry_id: int) -> tuple[Entry, Team]:
+    """Return an entry and its team with the team's row locked; a merge meanwhile is followed."""
+    team_id = session.scalars(select(Entry.team_id).where(Entry.id == entry_id)).one()
+    while True:
+        if team_id is None:
+            raise NotFound  # a baseline: those are written by `boards.keep_baselines`
+        team = lock_team(session, team_id)
+        entry = session.scalars(
+            select(Entry).where(Entry.id == entry_id).execution_options(populate_existing=True)
+        ).one()
+        if entry.team_id == team_id:
+            session.get(Board, entry.board_id, populate_existing=True)  # its truth may be a newer one
+            return entry, team
+        team_id = entry.team_id

@@ -1,0 +1,170 @@
+"""Keeping standings: in the transaction that scores, for one team; or the whole board anew."""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import case, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from lms.leaderboards.core.keys import key
+from lms.leaderboards.models import Board, Entry, Share, Standing, Team
+from lms.leaderboards.queries.counting import Counting, Difference, counting_entries, differences
+
+BATCH = 1000  # rows of one INSERT
+
+
+def lock_team(session: Session, team_id: int) -> Team:
+    """Return a team whose row nobody else changes before this transaction ends.
+
+    An UPDATE that changes nothing: it waits for its turn on PostgreSQL, and makes the transaction the one
+    writer on SQLite.
+    """
+    session.flush()
+    session.execute(
+        update(Team)
+        .where(Team.id == team_id)
+        .values(taken=Team.taken)
+        .execution_options(synchronize_session=False)
+    )
+    return session.scalars(
+        select(Team).where(Team.id == team_id).execution_options(populate_existing=True)
+    ).one()
+
+
+def count_in(session: Session, board: Board, entry: Entry, private_score: float | None) -> None:
+    """Count a new score of an entry in its team's standings; one statement for each share.
+
+    Of entries that were not counted before only, with the team locked.
+
+    Complexity: O(1) in the number of entries.
+    """
+    shares: list[tuple[Share, float | None]] = [(Share.PUBLIC, entry.released_score)]
+    if board.freezes_at is not None and entry.received_at <= board.freezes_at:
+        shares.append((Share.FROZEN, entry.released_score))
+    shares.append((Share.PRIVATE, private_score))
+    for share, score in shares:
+        if score is not None:
+            session.execute(_count_in(session, board, entry, share, score))
+
+
+def _count_in(session: Session, board: Board, entry: Entry, share: Share, score: float) -> Any:
+    row = {
+        "board_id": board.id,
+        "share": share,
+        "team_id": entry.team_id,
+        "key": key(score, entry.sequence, board.direction.value),
+        "entry_id": entry.id,
+        "score": score,
+        "entries": 1,
+    }
+    insert = _insert(session).values(row)
+    better = insert.excluded.key < Standing.key
+    changed = {
+        name: case((better, insert.excluded[name]), else_=getattr(Standing, name))
+        for name in ("key", "entry_id", "score")
+    }
+    return insert.on_conflict_do_update(
+        index_elements=["board_id", "share", "team_id"], set_=changed | {"entries": Standing.entries + 1}
+    )
+
+
+def _insert(session: Session) -> Any:
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    return dialect.insert(Standing)
+
+
+def refresh_team(session: Session, board: Board, team_id: int) -> None:
+    """Bring a team's standings in line with its entries; the team is locked.
+
+    Complexity: O(n) in the entries of the team.
+    """
+    session.flush()
+    counting = counting_entries(session, board, team_id)
+    gone = delete(Standing).where(
+        Standing.board_id == board.id,
+        Standing.team_id == team_id,
+        Standing.share.not_in([each.share for each in counting]),
+    )
+    session.execute(gone.execution_options(synchronize_session=False))
+    _keep(session, board, counting)
+
+
+def _keep(session: Session, board: Board, counting: Iterable[Counting]) -> None:
+    rows = iter(counting)
+    while batch := list(islice(rows, BATCH)):
+        insert = _insert(session).values(
+            [
+                {
+                    "board_id": board.id,
+                    "share": each.share,
+                    "team_id": each.team_id,
+                    "key": each.key,
+                    "entry_id": each.entry_id,
+                    "score": each.score,
+                    "entries": each.entries,
+                }
+                for each in batch
+            ]
+        )
+        names = ("key", "entry_id", "score", "entries")
+        session.execute(
+            insert.on_conflict_do_update(
+                index_elements=["board_id", "share", "team_id"],
+                set_={name: insert.excluded[name] for name in names},
+            )
+        )
+
+
+def rebuild(session: Session, board: Board) -> int:
+    """Make all standings of a board anew from its entries; return how many there are.
+
+    For a board on which nobody enters meanwhile: after an import, or when a new truth is published.
+
+    Complexity: O(n) in the entries of the board.
+    """
+    session.flush()
+    counting = counting_entries(session, board)
+    present = {(each.share, each.team_id) for each in counting}
+    kept = session.execute(select(Standing.share, Standing.team_id).where(Standing.board_id == board.id))
+    for share, team_id in [(share, team_id) for share, team_id in kept if (share, team_id) not in present]:
+        session.execute(
+            delete(Standing).where(
+                Standing.board_id == board.id, Standing.share == share, Standing.team_id == team_id
+            )
+        )
+    _keep(session, board, counting)
+    return len(counting)
+
+
+def recompute(session: Session, board: Board) -> list[Difference]:
+    """Work a board out from its entries, and mend what differs; return what differed: nothing, normally.
+
+    Each team is locked before it is mended and looked at again, so that who enters meanwhile loses nothing.
+    """
+    found = differences(session, board)
+    for team_id in sorted({each.team_id for each in found}):
+        lock_team(session, team_id)
+        refresh_team(session, board, team_id)
+    return found
+
+
+def note_ranks(session: Session, board: Board) -> None:
+    """Remember the ranks of this moment, for the arrows of the board."""
+    order = func.row_number().over(partition_by=(Standing.board_id, Standing.share), order_by=Standing.key)
+    ranks = (
+        select(Standing.share, Standing.team_id, order.label("rank"))
+        .where(Standing.board_id == board.id)
+        .subquery()
+    )
+    session.execute(
+        update(Standing)
+        .where(
+            Standing.board_id == board.id,
+            Standing.share == ranks.c.share,
+            Standing.team_id == ranks.c.team_id,
+        )
+        .values(rank_before=ranks.c.rank)
+        .execution_options(synchronize_session=False)
+    )
