@@ -27,7 +27,7 @@ from lms.certs.services.reminders import remind_signatories
 from lms.certs.services.signing import Signing
 from lms.certs.services.status import keep_status_lists_fresh
 from lms.config import Settings
-from lms.db import now
+from lms.db import now, reading
 from lms.grading.core.waking import Waker
 from lms.grading.queries import submissions
 from lms.grading.queries.queue import waiting_by_resource
@@ -109,7 +109,7 @@ class Chores:
 
     def settle_all(self) -> bool:
         """Settle every grade that a dead worker left unsettled."""
-        with self.sessions() as session:
+        with reading(self.sessions) as session:
             waiting = [grade.id for grade in submissions.unsettled_grades(session)]
         settled = [self._settle(grade_id) for grade_id in waiting]
         return any(settled)
@@ -128,7 +128,7 @@ class Chores:
         unsigned = keep_notices_signed(self.sessions, self.signing, now())
         unsigned += keep_forms_signed(self.sessions, self.signing, now())
         keep_status_lists_fresh(self.sessions, self.signing, now())
-        with self.sessions() as session:
+        with reading(self.sessions) as session:
             due = [request.id for request in certificates.due_requests(session, now())]
         issued = issue_many(self.sessions, due, self.signing, now())
         for missing in (*unsigned, *keep_heads_signed(self.sessions, self.signing, now())):

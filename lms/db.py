@@ -116,3 +116,8 @@ def make_sessions(engine: Engine, *, writing: bool = False) -> sessionmaker[Sess
     """
     bound = engine.execution_options(sqlite_begin="IMMEDIATE") if writing else engine
     return sessionmaker(bound, expire_on_commit=False)
+
+
+def reading(sessions: sessionmaker[Session]) -> Session:
+    """Return a session that only reads: on SQLite it leaves the one writer's place to others."""
+    return sessions(bind=sessions.kw["bind"].execution_options(sqlite_begin=""))

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from lms.db import now
+from lms.db import now, reading
 from lms.grading.core.contracts import CellState
 from lms.grading.models import GradingRun
 from lms.grading.queries.queue import is_held
@@ -24,11 +24,6 @@ log = structlog.get_logger()
 BEAT_SECONDS = 0.2  # so often the cells that a student watches are kept
 LOOK_SECONDS = 1.0  # so often it is looked whether somebody cancelled
 SHARE_OF_LEASE = 3  # a lease is renewed so many times in its length
-
-
-def reading(sessions: sessionmaker[Session]) -> Session:
-    """Return a session that only reads: on SQLite it leaves the one writer's place to others."""
-    return sessions(bind=sessions.kw["bind"].execution_options(sqlite_begin=""))
 
 
 @dataclass

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from lms import workflows
 from lms.blobs import BlobStore, beside
 from lms.config import Settings
-from lms.db import now
+from lms.db import now, reading
 from lms.grading.core.contracts import (
     CellState,
     GradingJob,
@@ -43,7 +43,7 @@ from lms.grading.services import leasing, registering, releases, running
 from lms.grading.services.claiming import Work, claim
 from lms.grading.services.preparing import Prepared, Preparing
 from lms.grading.services.recording import Recording
-from lms.pulse import Pulse, reading
+from lms.pulse import Pulse
 from lms.runtime.environments import Environment, EnvironmentBroken, prepare
 
 log = structlog.get_logger()

@@ -20,10 +20,19 @@ from lms.certs.core.strict_json import Document, read_object
 from lms.certs.core.trust import Role
 from lms.certs.models import Credential, Paper
 from lms.certs.queries import signed_papers
-from lms.certs.services.papers import Press, make_paper, queue_papers, renew_papers, take_paper
+from lms.certs.services.notices import keep_notices_signed
+from lms.certs.services.papers import (
+    Press,
+    make_next,
+    make_paper,
+    queue_papers,
+    renew_papers,
+    take_paper,
+)
+from lms.certs.services.presenting import keep_forms_signed
 from lms.certs.services.signing import Signing
 from lms.certs.signer.pdf import PdfIdentity
-from lms.db import now
+from lms.db import Base, make_engine, make_sessions, now
 from tests.factories import pdf as pdfs
 from tests.factories.certs import NOW, Pair, make_credential
 
@@ -190,6 +199,18 @@ def test_nothing_is_locked_while_a_page_is_set(shop: Shop) -> None:
     watched.queue()
     assert watched.make_all() == 2
     assert locked == [False, False]
+
+
+def test_looking_for_what_waits_leaves_the_one_writer_alone(shop: Shop, tmp_path: Path) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path / 'own.db'}")
+    Base.metadata.create_all(engine)
+    sessions = make_sessions(engine, writing=True)
+    with sessions.begin() as writing:
+        assert writing.scalars(select(Paper)).all() == []  # from here on it has the writer's place
+        assert make_next(sessions, shop.signing, shop.press, NOW) is None
+        assert keep_forms_signed(sessions, shop.signing, NOW) == []
+        assert keep_notices_signed(sessions, shop.signing, NOW) == []
+    engine.dispose()
 
 
 def test_a_killed_worker_leaves_its_paper_to_the_next_and_it_is_kept_once(shop: Shop) -> None:

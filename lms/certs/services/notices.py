@@ -12,6 +12,7 @@ from lms.certs.core.trust import Role
 from lms.certs.models import Credential, Notice
 from lms.certs.queries import log_lines
 from lms.certs.services.signing import Signing, Unanswered, ask_signer, both_languages
+from lms.db import reading
 
 MOST_AT_ONCE = 50
 PAUSE = timedelta(seconds=30)
@@ -25,6 +26,9 @@ def keep_notices_signed(sessions: sessionmaker[Session], signing: Signing, at: d
 
     One notice is enough for a verifier; the list that both sign follows by itself.
     """
+    with reading(sessions) as session:
+        if not log_lines.without_notice(session, 1) and not log_lines.notices_to_sign(session, at, 1):
+            return []
     with sessions.begin() as session:
         for credential in log_lines.without_notice(session, MOST_AT_ONCE):
             session.add_all(Notice(credential_id=credential.id, role=role) for role in Role)
@@ -43,7 +47,7 @@ def keep_notices_signed(sessions: sessionmaker[Session], signing: Signing, at: d
 
 
 def _sign(sessions: sessionmaker[Session], notice_id: int, signing: Signing, at: datetime) -> None:
-    with sessions() as session:
+    with reading(sessions) as session:
         found = session.get_one(Notice, notice_id)
         role, credential = found.role, found.credential
         did = signing.did(role)

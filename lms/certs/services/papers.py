@@ -20,6 +20,7 @@ from lms.certs.models import Credential, Paper
 from lms.certs.queries import credentials as queries
 from lms.certs.queries import signed_papers
 from lms.certs.services.signing import Signing, Unanswered, both_languages, two_lines
+from lms.db import reading
 
 LANGUAGES = ("ko", "en")
 LEASE = timedelta(minutes=5)
@@ -135,7 +136,7 @@ def make_next(sessions: sessionmaker[Session], signing: Signing, press: Press, a
     if signed_papers.paper_roots(signing.trust) is None:
         return None
     logged = bool(signing.trust.logs)
-    with sessions() as session:
+    with reading(sessions) as session:
         if not signed_papers.papers_waiting(session, at, logged=logged):
             return None
     with sessions.begin() as session:
@@ -148,7 +149,7 @@ def _draft(
     sessions: sessionmaker[Session], paper_id: int, signing: Signing, press: Press
 ) -> tuple[bytes, datetime]:
     """Set the page: that takes its time, so nothing is locked meanwhile."""
-    with sessions() as session:
+    with reading(sessions) as session:
         paper = session.get_one(Paper, paper_id)
         credential, language = paper.credential, paper.language
         proof = queries.log_proof(session, credential.sha256)

@@ -19,6 +19,7 @@ from lms.certs.core.trust import Role
 from lms.certs.models import Credential, SelectiveForm
 from lms.certs.queries import credentials as queries
 from lms.certs.services.signing import Signing, Unanswered, ask_signer, both_languages
+from lms.db import reading
 from lms.errors import N_, Conflict, Invalid
 
 MOST_AT_ONCE = 20
@@ -78,7 +79,7 @@ def cut(session: Session, actor: User, uuid: str, names: Collection[str]) -> Doc
 
 def keep_forms_signed(sessions: sessionmaker[Session], signing: Signing, at: datetime) -> list[Unanswered]:
     """Ask both organisations for their signatures under the forms that wait; return who did not sign."""
-    with sessions() as session:
+    with reading(sessions) as session:
         due = or_(SelectiveForm.next_try_at.is_(None), SelectiveForm.next_try_at <= at)
         waiting = select(SelectiveForm.id).where(SelectiveForm.signed_at.is_(None), due)
         found = session.scalars(waiting.order_by(SelectiveForm.id).limit(MOST_AT_ONCE)).all()
@@ -97,7 +98,7 @@ def keep_forms_signed(sessions: sessionmaker[Session], signing: Signing, at: dat
 
 def _sign(sessions: sessionmaker[Session], form_id: int, signing: Signing, at: datetime) -> None:
     """Ask both for the same words; the two signatures are kept together, and only if they hold."""
-    with sessions() as session:
+    with reading(sessions) as session:
         request = _request(session.get_one(SelectiveForm, form_id))
     signatures = (
         ask_signer(signing, Role.UNIVERSITY, request, Kind.SD_JWT),
