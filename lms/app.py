@@ -19,7 +19,10 @@ import lms.certs.api
 import lms.certs.panels
 import lms.certs.views.badges
 import lms.certs.views.bulk
+import lms.certs.views.connecting
 import lms.certs.views.log
+import lms.certs.views.oauth
+import lms.certs.views.open_badges
 import lms.certs.views.pages
 import lms.certs.views.sharing
 import lms.certs.views.wallet
@@ -64,7 +67,10 @@ BLUEPRINTS = (
     lms.certs.views.pages.blueprint,
     lms.certs.views.badges.blueprint,
     lms.certs.views.bulk.blueprint,
+    lms.certs.views.connecting.blueprint,
     lms.certs.views.log.blueprint,
+    lms.certs.views.oauth.blueprint,
+    lms.certs.views.open_badges.blueprint,
     lms.certs.views.sharing.blueprint,
     lms.certs.views.wallet.blueprint,
     lms.certs.api.blueprint,

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from lms.accounts.models import User
 from lms.certs.core.heads import EntryKind
 from lms.certs.core.trust import Role
 from lms.courses.models import CourseVersion, Enrolment
@@ -278,3 +279,62 @@ class SelectiveForm(Base):
     refusal: Mapped[str] = mapped_column(String(300), default="")
 
     credential: Mapped[Credential] = relationship()
+
+
+class Application(Base):
+    """A program of somebody else that may ask holders for their certificates; it registered itself."""
+
+    __tablename__ = "applications"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    client_id: Mapped[str] = mapped_column(String(48), unique=True)
+    secret_hash: Mapped[str] = mapped_column(Sha256)
+    registered: Mapped[dict[str, Any]] = mapped_column(Document)
+    """What it said of itself, as far as it was taken (`lms.certs.core.registration`)."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class Connection(Base):
+    """That a holder let an application read, until when; each time anew."""
+
+    __tablename__ = "connections"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    application_id: Mapped[int] = mapped_column(ForeignKey("applications.id"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    subject: Mapped[str] = mapped_column(String(36))
+    """Random: how this application, and no other, knows the holder."""
+    scope: Mapped[str] = mapped_column(String(300))
+    redirect_uri: Mapped[str] = mapped_column(String(400))
+    challenge: Mapped[str] = mapped_column(String(128))
+    """Of PKCE, by S256."""
+    code_hash: Mapped[str] = mapped_column(Sha256, unique=True)
+    code_ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    code_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    session_hash: Mapped[str] = mapped_column(Sha256)
+    """Of the holder's session token: a new password ends the connection as it ends sessions."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    application: Mapped[Application] = relationship()
+    user: Mapped[User] = relationship()
+
+
+class ConnectionToken(Base):
+    """What an application shows in order to read, and to go on afterwards; only hashes are kept."""
+
+    __tablename__ = "connection_tokens"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connections.id"), index=True)
+    access_hash: Mapped[str] = mapped_column(Sha256, unique=True)
+    refresh_hash: Mapped[str | None] = mapped_column(Sha256, unique=True)
+    scope: Mapped[str] = mapped_column(String(300))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    replaced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the next one took its place; who shows it again ends the connection."""
+
+    connection: Mapped[Connection] = relationship()

@@ -1,12 +1,14 @@
 """Who may do what with certificates, and when."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from lms.accounts import policy as accounts
+from lms.accounts.core.secrets import secret_hash
 from lms.accounts.models import Role, User
 from lms.accounts.services.limits import Limit
 from lms.certs.core.trust import Role as Side
-from lms.certs.models import Credential, IssuanceRequest, RequestState
+from lms.certs.models import Connection, Credential, IssuanceRequest, RequestState
 from lms.courses.models import Course
 from lms.errors import N_, Conflict, NotAllowed
 
@@ -15,6 +17,13 @@ VERIFY_PER_ADDRESS = Limit(name="verify-address", tries=300, seconds=600)
 MANY_PER_PERSON = Limit(name="verify-many", tries=30, seconds=600)
 """Checks of many certificates by one person or by programs in that person's name."""
 MANY_PER_ADDRESS = Limit(name="verify-many-address", tries=60, seconds=600)
+REGISTER_PER_ADDRESS = Limit(name="register-application", tries=20, seconds=3600)
+"""Applications that register themselves from one network address; anybody may."""
+REGISTER_IN_ALL = Limit(name="register-applications", tries=500, seconds=24 * 3600)
+CONNECT_PER_PERSON = Limit(name="connect-application", tries=30, seconds=3600)
+FAILED_PER_ADDRESS = Limit(name="application-failed", tries=300, seconds=600)
+"""Requests of applications from one network address that were refused: guesses end here."""
+READ_PER_CONNECTION = Limit(name="application-reads", tries=300, seconds=600)
 
 WITHDRAWING = frozenset({Role.SIGNATORY, Role.ADMIN})
 LIFTS = {Side.UNIVERSITY: "university_lifts_at", Side.COMPANY: "company_lifts_at"}
@@ -95,6 +104,27 @@ def check_can_share(user: User, credential: Credential) -> None:
     """
     if credential.enrolment.user_id != user.id:
         raise NotAllowed(N_("Only the holder can share a certificate. Ask the holder for a link."))
+
+
+def check_can_end_connection(user: User, connection: Connection) -> None:
+    """Let the holder end what an application may do in the holder's name.
+
+    Raises:
+        NotAllowed: it is another holder's.
+    """
+    if connection.user_id != user.id:
+        raise NotAllowed(N_("Only the holder can end this connection. Open your own under Certificates."))
+
+
+def can_use_connection(connection: Connection, at: datetime) -> bool:
+    """Say whether an application may still read what this holder let it read."""
+    holder = connection.user
+    return (
+        connection.withdrawn_at is None
+        and connection.ends_at > at
+        and holder.is_active
+        and connection.session_hash == secret_hash(holder.session_token)
+    )
 
 
 def check_can_watch(user: User, course: Course) -> None:

@@ -13,6 +13,8 @@ from lms.accounts.services.links import make_link
 from lms.blobs import BlobStore, FolderBlobs
 from lms.certs.core.trust import write_trust
 from lms.certs.services.batches import issue
+from lms.certs.services.connecting import Wish, register
+from lms.certs.services.connecting import approve as connect
 from lms.certs.services.log import keep_heads_signed
 from lms.certs.services.requests import request_issuance
 from lms.certs.services.sharing import share
@@ -29,6 +31,7 @@ from lms.grading.services.submitting import submit
 from lms.leaderboards.services.boards import open_board
 from lms.workflows import open_what_is_ready
 from tests.factories.accounts import make_member, make_organisation, make_user
+from tests.factories.applications import RETURN, SCOPE, VERIFIER, challenge, registration
 from tests.factories.certs import Pair, facts
 from tests.factories.courses import lab_file, make_cohort, make_enrolment, make_version
 from tests.factories.grading import build_report, grading_report, notebook
@@ -110,6 +113,9 @@ def make_campus(
     confirm_name(session, campus.instructor, enrolment, enrolment.requested_name)
     credential, pending = _certified(session, sessions, settings, enrolment, waiting)
     link = share(session, campus.student, credential.uuid, days=7, label="", at=now())
+    application = register(session, registration(), client_id="wallet", secret="secret", at=now())
+    wish = Wish(SCOPE, RETURN, challenge(VERIFIER))
+    connection = connect(session, campus.student, application, wish, code="code", at=now())
     membership = next(each for each in campus.instructor.memberships if each.ended_at is None)
     campus.names = {
         "course": course.slug,
@@ -130,6 +136,7 @@ def make_campus(
         "list_id": credential.status_list_id,
         "membership_id": membership.id,
         "link_id": link.id,
+        "connection_id": connection.id,
         "secret": _secrets(session, campus) | {"certs_sharing.show": link.secret},
         "reason": "reset",
         "filename": "duri.css",
