@@ -1,8 +1,9 @@
 """Mail is a row first: written in the transaction that causes it, sent by the worker."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from lms.accounts.core.letters import Letter, Post, PostError, write
@@ -16,21 +17,26 @@ LONGEST_ERROR = 300
 
 def queue_mail(session: Session, to: str, subject: str, body: str) -> OutgoingMail:
     """Queue a mail; the worker sends it once this transaction is final."""
-    (mail,) = queue_mails(session, [(to, subject, body)])
+    mail = OutgoingMail(**_row(to, subject, body))
+    session.add(mail)
+    session.flush()
     return mail
 
 
-def queue_mails(session: Session, mails: Iterable[tuple[str, str, str]]) -> list[OutgoingMail]:
+def queue_mails(session: Session, mails: Iterable[tuple[str, str, str]]) -> None:
     """Queue many at once, each as `queue_mail` does: to whom, subject, body."""
-    queued = [
-        OutgoingMail(
-            recipient=to, subject=" ".join(subject.split())[:LONGEST_SUBJECT], body=body, created_at=now()
-        )
-        for to, subject, body in mails
-    ]
-    session.add_all(queued)
-    session.flush()
-    return queued
+    rows = [_row(*mail) for mail in mails]
+    if rows:
+        session.execute(insert(OutgoingMail), rows)
+
+
+def _row(to: str, subject: str, body: str) -> dict[str, Any]:
+    return {
+        "recipient": to,
+        "subject": " ".join(subject.split())[:LONGEST_SUBJECT],
+        "body": body,
+        "created_at": now(),
+    }
 
 
 def queue_letter(session: Session, to: str, kind: str, language: str, **params: str) -> OutgoingMail:

@@ -13,7 +13,7 @@ from lms.certs.core.joint import CLOCK_SKEW, Finding, examine_signature
 from lms.certs.core.problems import MISSHAPEN, DocumentProblem
 from lms.certs.core.proofs import Suite
 from lms.certs.core.seen import Seen
-from lms.certs.core.strict_json import Document, canonical, without_proof
+from lms.certs.core.strict_json import Document, canonical, is_same, without_proof
 from lms.certs.core.times import read_time, write_time
 from lms.certs.core.trust import Role, Trust
 
@@ -128,7 +128,7 @@ def read_endorsement(document: Document) -> Endorsement:
         )
         party = endorsement.endorser
         texts = (party.did, party.name, party.url, endorsement.achievement_id, endorsement.name)
-        same = canonical(build_endorsement(endorsement)) == canonical(unsecured)
+        same = is_same(build_endorsement(endorsement), unsecured)
     except MISSHAPEN:
         raise DocumentProblem("endorsement.shape") from None
     if not same or not all(isinstance(text, str) for text in (*texts, endorsement.comment)):

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import base58
@@ -72,6 +73,7 @@ def encode_public(key: Ed25519PublicKey) -> str:
     return "z" + base58.b58encode(_PUBLIC_PREFIX + key.public_bytes_raw()).decode("ascii")
 
 
+@lru_cache(maxsize=64)
 def decode_public(multibase: str) -> Ed25519PublicKey:
     """Read a Multikey.
 

@@ -6,7 +6,7 @@ caller takes the long way. An answer is byte for byte that of the long way.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -24,7 +24,7 @@ _ALIASES = {"@id", "@type"}
 _PARTS = {"@id", "@type", "@container", "@context"}
 _CONTAINERS = {None, "@set", "@graph"}
 _MOST_CONTEXTS = 8
-_MOST_TYPINGS = 500
+_MOST_DERIVED = 500
 
 Terms = dict[str, "_Term"]
 Quad = tuple[str, str, str, str]
@@ -53,9 +53,10 @@ class _Term:
 class _Context:
     """The terms in force at one place of a document."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: Terms, room: list[int] | None = None) -> None:
         self.terms = terms
-        self._typed: dict[tuple[str, ...], _Context] = {}
+        self._derived: dict[Hashable, _Context] = {}
+        self._room = [_MOST_DERIVED] if room is None else room
 
     def term(self, name: str) -> _Term:
         """Return what a property means."""
@@ -78,20 +79,31 @@ class _Context:
 
     def with_types(self, types: tuple[str, ...]) -> "_Context":
         """Return the terms in force inside a node of these types, but not inside its own nodes."""
-        found = self._typed.get(types)
-        if found is None:
-            found = self
-            for name in types:
-                term = self.terms.get(name)
-                if term is not None and term.scoped is not None:
-                    found = _Context(_extend(found.terms, term.scoped, override=False))
-            if len(self._typed) < _MOST_TYPINGS:
-                self._typed[types] = found
+        return self._derived.get(types) or self._keep(types, self._typed(types))
+
+    def _typed(self, types: tuple[str, ...]) -> "_Context":
+        found = self
+        for name in types:
+            term = self.terms.get(name)
+            if term is not None and term.scoped is not None:
+                found = _Context(_extend(found.terms, term.scoped, override=False), self._room)
         return found
 
     def inside(self, term: _Term) -> "_Context":
         """Return the terms in force in the value of a property, and in everything below."""
-        return self if term.scoped is None else _Context(_extend(self.terms, term.scoped, override=True))
+        if term.scoped is None:
+            return self
+        about = id(term.scoped)  # a part of a pinned context: it stays where it is
+        if about in self._derived:
+            return self._derived[about]
+        return self._keep(about, _Context(_extend(self.terms, term.scoped, override=True), self._room))
+
+    def _keep(self, about: Hashable, derived: "_Context") -> "_Context":
+        """Keep what was derived for the next time, as long as there is room: documents may name anything."""
+        if self._room[0] > 0:
+            self._room[0] -= 1
+            self._derived[about] = derived
+        return derived
 
     def _is_absolute(self, text: str) -> bool:
         if not is_address(text):

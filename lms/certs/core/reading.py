@@ -23,7 +23,7 @@ from lms.certs.core.document import (
 )
 from lms.certs.core.endorsement import read_endorsement
 from lms.certs.core.problems import MISSHAPEN, DocumentProblem
-from lms.certs.core.strict_json import Document, canonical, without_proof
+from lms.certs.core.strict_json import Document, is_same, without_proof
 from lms.certs.core.times import read_time
 
 _MOST_ITEMS = 200
@@ -39,7 +39,7 @@ def read_claim(document: Document) -> Claim:
     unsecured = without_proof(document)
     try:
         claim = _claim(unsecured)
-        same = canonical(build_credential(claim)) == canonical(unsecured)
+        same = is_same(build_credential(claim), unsecured)
     except DocumentProblem:
         raise
     except MISSHAPEN:

@@ -10,7 +10,7 @@ from datetime import datetime
 from lms.certs.core.document import DEMO_CUSTODY, REQUIRED_SIGNER, joint_policy
 from lms.certs.core.jsonld import CREDENTIALS_V2
 from lms.certs.core.problems import MISSHAPEN, StatusProblem
-from lms.certs.core.strict_json import Document, canonical, without_proof
+from lms.certs.core.strict_json import Document, is_same, without_proof
 from lms.certs.core.times import read_time, write_time
 
 REVOCATION, SUSPENSION = PURPOSES = ("revocation", "suspension")
@@ -82,7 +82,7 @@ def read_status_list(document: Document) -> StatusList:
             demo_custody=terms[-1]["type"] == DEMO_CUSTODY,
             purpose=unsecured["credentialSubject"]["statusPurpose"],
         )
-        same = canonical(build_status_list(edition)) == canonical(unsecured)
+        same = is_same(build_status_list(edition), unsecured)
     except MISSHAPEN:
         raise StatusProblem("status.shape") from None
     texts = (edition.url, edition.encoded, edition.university_did, edition.company_did)

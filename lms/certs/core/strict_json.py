@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import rfc8785
@@ -14,6 +15,9 @@ MAX_INTEGER = 2**53 - 1
 
 Document = dict[str, Any]
 
+_CONTAINERS = (dict, list)
+_WRITER = json.JSONEncoder(ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":"))
+
 
 def read_object(content: bytes, max_bytes: int = MAX_BYTES) -> Document:
     """Read one JSON object, refusing what two readers could understand differently.
@@ -25,8 +29,9 @@ def read_object(content: bytes, max_bytes: int = MAX_BYTES) -> Document:
     if len(content) > max_bytes:
         raise Unreadable("file.too_large", limit=max_bytes)
     try:
+        text = content.decode("utf-8", errors="strict")
         value = json.loads(
-            content.decode("utf-8", errors="strict"),
+            text,
             object_pairs_hook=_object_without_duplicates,
             parse_constant=_refuse_constant,
             parse_float=_finite,
@@ -40,7 +45,9 @@ def read_object(content: bytes, max_bytes: int = MAX_BYTES) -> Document:
         raise Unreadable("json.broken") from None
     if not isinstance(value, dict):
         raise Unreadable("json.no_object")
-    _check_values(value)
+    _check_depth(value)
+    if "\\u" in text:  # half of a surrogate pair can come in no other way
+        _check_texts(value)
     return value
 
 
@@ -54,11 +61,15 @@ def canonical(value: Any) -> bytes:
     """
     try:
         if _is_plain(value):
-            text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-            return text.encode("utf-8")
+            return _WRITER.encode(value).encode("utf-8")
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError):
         raise Unreadable("json.no_canonical_form") from None
+
+
+def is_same(one: Document, other: Document) -> bool:
+    """Tell whether two documents have the same canonical form."""
+    return one == other and (_are_of_one_kind(one, other) or canonical(one) == canonical(other))
 
 
 def without_proof(document: Document) -> Document:
@@ -71,31 +82,56 @@ def sha256_of(document: Document) -> str:
     return hashlib.sha256(canonical(without_proof(document))).hexdigest()
 
 
+def _are_of_one_kind(one: Document, other: Document) -> bool:
+    """Tell whether equal values are equal in kind too: Python takes `true`, `1` and `1.0` for one."""
+    waiting: list[tuple[Any, Any]] = [(one, other)]
+    while waiting:
+        mine, yours = waiting.pop()
+        kind = type(mine)
+        if kind is not type(yours):
+            return False
+        if kind is dict:
+            waiting += [(inner, yours[key]) for key, inner in mine.items() if type(inner) is not str]
+        elif kind is list:
+            waiting += [pair for pair in zip(mine, yours, strict=True) if type(pair[0]) is not str]
+    return True
+
+
+def _has_plain_names(item: Document) -> bool:
+    try:
+        return all(map(str.isascii, item))
+    except TypeError:  # a name that is no text
+        return False
+
+
 def _is_plain(value: Any) -> bool:
     """Tell whether Python's own writer gives the canonical form: no fractions, and names that sort alike."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
-        if isinstance(item, dict):
-            if not all(isinstance(key, str) and key.isascii() for key in item):
+        kind = type(item)
+        if kind is dict:
+            if not _has_plain_names(item):
                 return False
-            waiting.extend(item.values())
-        elif isinstance(item, list):
-            waiting.extend(item)
-        elif type(item) is int:
+            waiting += [inner for inner in item.values() if type(inner) is not str]
+        elif kind is list:
+            waiting += [inner for inner in item if type(inner) is not str]
+        elif kind is int:
             if abs(item) > MAX_INTEGER:
                 return False
-        elif not isinstance(item, str | bool) and item is not None:
+        elif not (item is None or kind is bool or isinstance(item, str)):
             return False
     return True
 
 
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> Document:
-    found: Document = {}
-    for key, value in pairs:
-        if key in found:
-            raise Unreadable("json.duplicate_key", key=key[:80])
-        found[key] = value
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise Unreadable("json.duplicate_key", key=key[:80])
+            seen.add(key)
     return found
 
 
@@ -116,17 +152,29 @@ def _safe_integer(text: str) -> int:
     return int(text)
 
 
-def _check_values(value: Any) -> None:
-    waiting: list[tuple[Any, int]] = [(value, 1)]
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH - 1):
+        level = [inner for item in level for inner in _inside(item) if type(inner) in _CONTAINERS]
+        if not level:
+            return
+    if any(level):
+        raise Unreadable("json.too_deep", limit=MAX_DEPTH)
+
+
+def _inside(item: Any) -> Iterable[Any]:
+    inner: Iterable[Any] = item.values() if type(item) is dict else item
+    return inner
+
+
+def _check_texts(value: Any) -> None:
+    waiting = [value]
     while waiting:
-        item, depth = waiting.pop()
-        if depth > MAX_DEPTH:
-            raise Unreadable("json.too_deep", limit=MAX_DEPTH)
+        item = waiting.pop()
         if isinstance(item, dict):
-            waiting.extend((inner, depth + 1) for inner in item.values())
-            waiting.extend((key, depth) for key in item)
+            waiting += [*item, *item.values()]
         elif isinstance(item, list):
-            waiting.extend((inner, depth + 1) for inner in item)
+            waiting += item
         elif isinstance(item, str):
             _check_text(item)
 

@@ -1,7 +1,8 @@
 """Reads of the transparency log and of notices: what is not there yet, lines, subtrees, heads."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, joinedload
@@ -54,17 +55,24 @@ def _logged(kind: EntryKind) -> ColumnElement[bool]:
 
 def log_entries(session: Session, start: int, end: int) -> list[heads.LogEntry]:
     """Return the log's lines from `start` to before `end`."""
-    rows = session.scalars(
-        select(LogEntry).where(LogEntry.index >= start, LogEntry.index < end).order_by(LogEntry.index)
+    rows = session.execute(
+        select(LogEntry.kind, LogEntry.document, LogEntry.signed, LogEntry.logged_at)
+        .where(LogEntry.index >= start, LogEntry.index < end)
+        .order_by(LogEntry.index)
     )
-    return [line(row) for row in rows]
+    return [heads.LogEntry(*row) for row in rows]
 
 
-def log_nodes(session: Session) -> Node:
+def log_nodes(session: Session, at_hand: Iterable[LogEntry] = ()) -> Node:
     """Give the hashes of the log's subtrees: each is kept beside the line that filled it."""
+    known = {row.index: row.nodes for row in at_hand}
 
+    @cache
     def node(level: int, position: int) -> bytes:
-        return bytes.fromhex(session.get_one(LogEntry, ((position + 1) << level) - 1).nodes[level])
+        index = ((position + 1) << level) - 1
+        if index not in known:
+            known[index] = session.scalars(select(LogEntry.nodes).where(LogEntry.index == index)).one()
+        return bytes.fromhex(known[index][level])
 
     return node
 

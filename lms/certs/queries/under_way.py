@@ -19,11 +19,10 @@ def with_people() -> ExecutableOption:
 
 
 def with_course() -> tuple[ExecutableOption, ...]:
-    """Read along with requests what the certificates of a course share, each once."""
-    course = (
-        selectinload(IssuanceRequest.enrolment).selectinload(Enrolment.cohort).selectinload(Cohort.course)
-    )
+    """Read the learner along with a request, and once what the certificates of a course share."""
+    course = joinedload(IssuanceRequest.enrolment).selectinload(Enrolment.cohort).selectinload(Cohort.course)
     return (
+        with_people(),
         course.selectinload(Course.university),
         course.selectinload(Course.company),
         selectinload(IssuanceRequest.version).selectinload(CourseVersion.course),
@@ -54,7 +53,8 @@ def credentials_of(session: Session, request_ids: Collection[int]) -> Sequence[C
     """Return what these requests led to."""
     if not request_ids:
         return []
-    return session.scalars(select(Credential).where(Credential.request_id.in_(request_ids))).all()
+    found = select(Credential).where(Credential.request_id.in_(request_ids)).order_by(Credential.request_id)
+    return session.scalars(found).all()
 
 
 def resources_of_lists(session: Session, list_ids: Collection[int], public_url: str) -> dict[str, bytes]:

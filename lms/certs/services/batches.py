@@ -22,7 +22,17 @@ from lms.certs.core.seen import Seen
 from lms.certs.core.trust import Role
 from lms.certs.models import Credential
 from lms.certs.queries import under_way
-from lms.certs.services.ceremony import Problem, Whole, examine, keep, keep_proofs, prepare, put_off
+from lms.certs.services.ceremony import (
+    Problem,
+    Text,
+    Whole,
+    examine,
+    is_complete,
+    keep,
+    keep_proofs,
+    prepare,
+    put_off,
+)
 from lms.certs.services.endorsing import keep_endorsement
 from lms.certs.services.signing import Signing, Unanswered, ask_many
 from lms.certs.services.status import due_lists, renew_status_list
@@ -77,10 +87,10 @@ class _Batch:
                 lists = prepare(session, request_ids, self.at)
             lists = self._with_fresh_lists(lists)
             ready = self._endorsed(list(lists))
-        ready = self._frozen({each: lists[each] for each in ready})
+        texts = self._frozen({each: lists[each] for each in ready})
         for role in Role:
-            ready = self._signed_by(role, ready, seen)
-        return self._completed(ready, seen)
+            texts = self._signed_by(role, texts, seen)
+        return self._completed(ready, texts, seen)
 
     def _with_fresh_lists(self, lists: dict[int, list[int]]) -> dict[int, list[int]]:
         named = {each for own in lists.values() for each in own}
@@ -117,51 +127,56 @@ class _Batch:
             return problem
         return None
 
-    def _frozen(self, lists: dict[int, list[int]]) -> list[int]:
-        """Write the documents."""
+    def _frozen(self, lists: dict[int, list[int]]) -> dict[int, Text]:
+        """Write the documents, as far as they are missing; return them with the proofs that are there."""
         if not lists:
-            return []
+            return {}
         with self.sessions.begin() as session:
             problems = freeze(session, lists, self.signing, self.at)
-        return self._without(list(lists), problems)
-
-    def _signed_by(self, role: Role, ready: list[int], seen: Seen) -> list[int]:
-        """Collect one organisation's proofs, as far as they are missing."""
+        ready = self._without(list(lists), problems)
         with self.sessions() as session:
-            found = under_way.frozen(session, ready)
-        unsigned = {each: document for each, (document, proofs) in found.items() if str(role) not in proofs}
+            return under_way.frozen(session, ready)
+
+    def _signed_by(self, role: Role, texts: dict[int, Text], seen: Seen) -> dict[int, Text]:
+        """Collect one organisation's proofs, as far as they are missing."""
+        unsigned = {each: document for each, (document, proofs) in texts.items() if str(role) not in proofs}
         if not unsigned:
-            return ready
+            return texts
         try:
             answers = ask_many(
                 self.signing, role, list(unsigned.values()), Kind.CREDENTIAL, self.at, seen=seen
             )
         except Unanswered as missing:
-            return self._without(ready, dict.fromkeys(unsigned, missing))
-        proofs, problems = {}, {}
-        for request_id, answer in zip(unsigned, answers, strict=True):
+            answers = [missing] * len(unsigned)
+        signed, problems = dict(texts), {}
+        for (request_id, document), answer in zip(unsigned.items(), answers, strict=True):
             if isinstance(answer, Unanswered):
                 problems[request_id] = answer
             else:
-                proofs[request_id] = answer
-        if proofs:
-            with self.sessions.begin() as session:
-                keep_proofs(session, role, proofs, unsigned, self.at)
-        return self._without(ready, problems)
+                signed[request_id] = (document, {str(role): answer, **texts[request_id][1]})
+        self._keep_halves({each: signed[each] for each in unsigned if each not in problems})
+        return {each: signed[each] for each in self._without(list(texts), problems)}
 
-    def _completed(self, ready: list[int], seen: Seen) -> list[Credential]:
+    def _keep_halves(self, texts: dict[int, Text]) -> None:
+        """Keep the proofs of those that the other organisation has yet to sign; wholes are kept as such."""
+        halves = {each: text for each, text in texts.items() if not is_complete(text)}
+        if halves:
+            with self.sessions.begin() as session:
+                keep_proofs(session, halves, self.at)
+
+    def _completed(self, ready: list[int], texts: dict[int, Text], seen: Seen) -> list[Credential]:
         if not ready:
             return []
         with self.sessions() as session:
-            wholes, problems = examine(session, ready, self.signing, seen, self.at)
+            wholes, problems = examine(session, texts, self.signing, seen, self.at)
         issued = {each.request_id: each for each in self._kept(wholes, problems)}
-        rest = self._without(ready, problems)
+        self._without(list(texts), problems)
+        rest = [each for each in ready if each not in issued and each not in problems]
         with self.sessions() as session:  # by another worker, meanwhile
-            others = under_way.credentials_of(session, [each for each in rest if each not in issued])
-        issued |= {each.request_id: each for each in others}
+            issued |= {each.request_id: each for each in under_way.credentials_of(session, rest)}
         return [issued[each] for each in sorted(issued)]
 
-    def _kept(self, wholes: Mapping[int, Whole], problems: dict[int, Problem]) -> list[Credential]:
+    def _kept(self, wholes: Mapping[int, Whole], problems: dict[int, Problem]) -> Sequence[Credential]:
         """Keep all in one transaction; where the database refuses one, each in a transaction of its own."""
         try:
             with self.sessions.begin() as session:

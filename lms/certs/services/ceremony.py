@@ -8,9 +8,11 @@ one.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.base import ExecutableOption
 
 from lms.accounts.services.audit import record_all
@@ -44,6 +46,10 @@ Problem = CertificateProblem | Unanswered
 """What came between: it is refused, or it waits."""
 
 
+Text = tuple[Document, Document]
+"""A document that is fixed, and the proofs of it as far as collected, by role."""
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
     """A certificate with both proofs that our own verifier found good."""
@@ -74,7 +80,7 @@ def prepare(session: Session, request_ids: Sequence[int], at: datetime) -> dict[
     """Return the status lists that each certificate stands in, for those that can be signed now."""
     found: dict[int, list[int]] = {}
     unwritten = []
-    for request in take(session, request_ids, at, *under_way.with_course()):
+    for request in take(session, request_ids, at, under_way.with_people()):
         if request.state not in queries.UNDER_WAY:
             continue
         if request.document is not None:
@@ -110,21 +116,22 @@ def _lists_of(document: Document) -> list[int]:
     return [int(str(entry["statusListCredential"]).rpartition("/")[2]) for entry in entries]
 
 
-def keep_proofs(
-    session: Session,
-    role: Role,
-    proofs: Mapping[int, Document],
-    documents: Mapping[int, Document],
-    at: datetime,
-) -> None:
-    """Keep an organisation's proofs, unless a document is another one by now."""
-    for request in take(session, sorted(proofs), at):
-        if request.document == documents[request.id] and request.state in queries.UNDER_WAY:
-            request.proofs = {str(role): proofs[request.id], **request.proofs}
+def is_complete(text: Text) -> bool:
+    """Say whether both organisations' proofs are there."""
+    _, proofs = text
+    return proofs.keys() == {str(role) for role in Role}
+
+
+def keep_proofs(session: Session, texts: Mapping[int, Text], at: datetime) -> None:
+    """Keep the proofs collected so far, unless a document is another one by now."""
+    for request in take(session, sorted(texts), at):
+        document, proofs = texts[request.id]
+        if request.document == document and request.state in queries.UNDER_WAY:
+            request.proofs = {**proofs, **request.proofs}
 
 
 def examine(
-    session: Session, request_ids: Sequence[int], signing: Signing, seen: Seen, at: datetime
+    session: Session, texts: Mapping[int, Text], signing: Signing, seen: Seen, at: datetime
 ) -> tuple[dict[int, Whole], dict[int, Problem]]:
     """Put each whole together and let our own verifier judge it, the very bytes that would be kept.
 
@@ -132,9 +139,7 @@ def examine(
         Those that it finds good, and its finding about each of the others; neither holds one that lacks a
         proof.
     """
-    both = {str(role) for role in Role}
-    found = under_way.frozen(session, request_ids)
-    complete = {number: one for number, one in found.items() if set(one[1]) == both}
+    complete = {number: text for number, text in texts.items() if is_complete(text)}
     lists = {number for document, _ in complete.values() for number in _lists_of(document)}
     resources = under_way.resources_of_lists(session, lists, signing.public_url)
     trust = signing.trust.without_logs()
@@ -150,45 +155,55 @@ def examine(
     return good, problems
 
 
-def keep(session: Session, wholes: Mapping[int, Whole], signing: Signing, at: datetime) -> list[Credential]:
+def keep(
+    session: Session, wholes: Mapping[int, Whole], signing: Signing, at: datetime
+) -> Sequence[Credential]:
     """Keep what was found good, unless it is another document by now."""
     requests = take(session, sorted(wholes), at, under_way.with_people())
-    made = {
-        request.id: _credential(request, wholes[request.id], at)
+    fresh = {
+        request.id: request
         for request in requests
-        if request.state in queries.UNDER_WAY
-        and (request.document, request.proofs) == (wholes[request.id].document, wholes[request.id].proofs)
+        if request.state in queries.UNDER_WAY and _is_of(request, wholes[request.id])
     }
-    fresh = [request for request in requests if request.id in made]
-    session.add_all(made.values())
-    for request in fresh:
+    if not fresh:
+        return []
+    rows = [_row(request, wholes[number], at) for number, request in fresh.items()]
+    session.execute(insert(Credential), rows)
+    made = under_way.credentials_of(session, fresh)
+    for credential in made:
+        request = fresh[credential.request_id]
+        set_committed_value(credential, "request", request)
+        set_committed_value(credential, "enrolment", request.enrolment)
+        request.proofs = wholes[request.id].proofs
         _move(request, RequestState.ISSUED)
-    session.flush()
-    log_issued(session, made.values())
-    letters.tell_issued(session, made.values(), signing)
-    superseded = [_supersede(session, request, at) for request in fresh if request.edition > 1]
+    log_issued(session, made)
+    letters.tell_issued(session, made, signing)
+    superseded = [_supersede(session, each, at) for each in fresh.values() if each.edition > 1]
     events = [("certificate.superseded", number) for number in superseded if number is not None]
-    events += [("certificate.issued", credential.id) for credential in made.values()]
+    events += [("certificate.issued", credential.id) for credential in made]
     record_all(session, None, ((action, f"credential:{number}", {}) for action, number in events))
-    return list(made.values())
+    return made
 
 
-def _credential(request: IssuanceRequest, whole: Whole, at: datetime) -> Credential:
-    claim = whole.claim
-    credential = Credential(
-        uuid=claim.credential_id.removeprefix("urn:uuid:"),
-        request=request,
-        enrolment=request.enrolment,
-        document=whole.signed,
-        sha256=whole.sha256,
-        status_list_id=int(claim.status.url.rpartition("/")[2]),
-        status_index=claim.status.index,
-        issued_at=at,
-    )
-    if claim.suspension is not None:
-        credential.suspension_list_id = int(claim.suspension.url.rpartition("/")[2])
-        credential.suspension_index = claim.suspension.index
-    return credential
+def _is_of(request: IssuanceRequest, whole: Whole) -> bool:
+    """Say whether a request still has the document, and no other proofs than the whole."""
+    return request.document == whole.document and request.proofs.items() <= whole.proofs.items()
+
+
+def _row(request: IssuanceRequest, whole: Whole, at: datetime) -> dict[str, Any]:
+    status, suspension = whole.claim.status, whole.claim.suspension
+    return {
+        "uuid": whole.claim.credential_id.removeprefix("urn:uuid:"),
+        "request_id": request.id,
+        "enrolment_id": request.enrolment_id,
+        "document": whole.signed,
+        "sha256": whole.sha256,
+        "status_list_id": int(status.url.rpartition("/")[2]),
+        "status_index": status.index,
+        "issued_at": at,
+        "suspension_list_id": int(suspension.url.rpartition("/")[2]) if suspension else None,
+        "suspension_index": suspension.index if suspension else None,
+    }
 
 
 def _supersede(session: Session, request: IssuanceRequest, at: datetime) -> int | None:

@@ -206,19 +206,14 @@ def _keep(session: Session, log: str, of: tuple[int, Role], signature: Document,
 
 def _write_proofs(session: Session, head: TreeHead, log: str) -> None:
     """Write the proofs of the lines that this head is the first to know."""
-    node = log_lines.log_nodes(session)
     fresh = session.scalars(
         select(LogEntry).where(LogEntry.index < head.size, LogEntry.proof.is_(None)).order_by(LogEntry.index)
     ).all()
+    node = log_lines.log_nodes(session, fresh)
+    shown, signatures = log_lines.shown_head(head, log), log_lines.signatures_of(head)
     for row in fresh:
-        path = inclusion_path(row.index, head.size, node)
-        proof = LogProof(
-            log_lines.line(row),
-            row.index,
-            tuple(path),
-            log_lines.shown_head(head, log),
-            log_lines.signatures_of(head),
-        )
+        path = tuple(inclusion_path(row.index, head.size, node))
+        proof = LogProof(log_lines.line(row), row.index, path, shown, signatures)
         row.proof = write_log_proof(proof).decode("utf-8")
 
 

@@ -1,10 +1,12 @@
+import copy
+
 import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lms.certs.core.problems import Unreadable
-from lms.certs.core.strict_json import MAX_BYTES, canonical, read_object, sha256_of
+from lms.certs.core.strict_json import MAX_BYTES, canonical, is_same, read_object, sha256_of
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=8),
@@ -67,6 +69,35 @@ def test_the_canonical_form_is_that_of_the_library(value: object) -> None:
             canonical(value)
     else:
         assert canonical(value) == expected
+
+
+NAMED = st.dictionaries(st.text(max_size=4), VALUES, max_size=4)
+
+
+@given(NAMED, NAMED)
+def test_two_documents_are_the_same_if_their_canonical_forms_are(
+    one: dict[str, object], other: dict[str, object]
+) -> None:
+    try:
+        expected = canonical(one) == canonical(other)
+    except Unreadable:
+        return
+    assert is_same(one, other) is expected
+    assert is_same(one, copy.deepcopy(one))
+
+
+@pytest.mark.parametrize(("value", "alike"), [(True, False), (1.0, True), ("1", False), ([1], False)])
+def test_what_python_takes_for_one_is_told_apart(value: object, alike: bool) -> None:  # noqa: FBT001 - a row
+    assert is_same({"a": [1, {"b": 1}]}, {"a": [1, {"b": value}]}) is alike
+
+
+def test_a_document_may_be_forty_deep_and_no_deeper() -> None:
+    forty = b'{"a": ' * 40 + b"{}" + b"}" * 40
+    with pytest.raises(Unreadable):
+        read_object(forty)
+    assert read_object(forty.replace(b"{}", b"1", 1).replace(b'{"a": ', b"", 1)[:-1])
+    with pytest.raises(Unreadable):
+        read_object(forty.replace(b"{}", b"1", 1))
 
 
 def test_the_hash_of_a_certificate_leaves_its_proofs_out() -> None:
