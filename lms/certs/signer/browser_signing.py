@@ -53,7 +53,7 @@ def _option(signer: Signer, digest: str, now: datetime) -> Answer:
         current = signer.keyring.current(KeyUse.ISSUING)
         return proof_options(asked.document, f"{signer.mandate.did}#{current.multibase}", now)
     except CertificateProblem as problem:
-        return problem
+        return problem if signer.known_proof(digest) is None else Refusal("signer.signed_before")
 
 
 def _asked(signer: Signer, digest: str) -> Asked:

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -241,7 +242,7 @@ def test_a_signature_sent_twice_is_written_once(signatory: Signatory) -> None:
         == {digest: {"answer": proof}}
     )
     assert len(journal(signatory.folder)) == 1
-    assert codes_of(signatory.options(digest)) == ["signer.waits_no_more"]
+    assert codes_of(signatory.options(digest)) == ["signer.signed_before"]
 
 
 def test_of_two_tabs_the_first_signs_and_the_second_hears_of_it(signatory: Signatory) -> None:
@@ -296,6 +297,17 @@ def test_what_was_declined_in_another_tab_is_not_signed(signatory: Signatory) ->
     (answer,) = asked(signatory, document)
     assert isinstance(answer, SignerRefused)
     assert answer.code == "signer.declined"
+
+
+def test_without_scripts_the_page_says_that_it_needs_them(signatory: Signatory) -> None:
+    _, page = signatory.open("/approve")
+    assert re.search("<noscript>.*자바스크립트가 필요해요", page)
+    assert re.findall("<script([^>]*)>", page) == [' type="module" src="/approve/signing.js"']
+    for name in ("jcs", "keys", "signing"):
+        status, script = signatory.open(f"/approve/{name}.js")
+        assert status == 200
+        assert "innerHTML" not in script
+        assert re.findall(r"https?://[^\s\"]+", script.replace("https://duri.example/ns#", "")) == []
 
 
 def test_an_approval_without_a_signature_is_none(signatory: Signatory) -> None:
