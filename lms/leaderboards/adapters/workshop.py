@@ -42,9 +42,12 @@ class JailedWorkshop:
             laid = _lay(Path(folder), files)
             answer = self._ask(challenge, request, BUILD_SECONDS, laid)
         truth = Truth(tuple(answer["ids"]), answer["truth"], tuple(answer["public"]))
-        shared = {name: base64.b64decode(content) for name, content in answer["files"].items()}
+        shared, hidden = (
+            {name: base64.b64decode(content) for name, content in answer[kind].items()}
+            for kind in ("files", "hidden")
+        )
         baselines = {key: text.encode() for key, text in answer["baselines"].items()}
-        return MadeChallenge(shared, truth, baselines)
+        return MadeChallenge(shared, truth, baselines, hidden)
 
     def score(self, challenge: Challenge, script: bytes, truth: Truth, table: Table) -> tuple[float, float]:
         """Return the public and the private value of the author's own scorer."""

@@ -9,12 +9,14 @@ nothing of ours. What goes in and comes out is JSON; nothing is ever unpickled. 
 
 An author writes:
 
-    make(seed) -> {"files": {name: DataFrame | str | bytes}, "truth": DataFrame, "groups": optional list}
+    make(seed) -> {"files": {name: DataFrame | str | bytes}, "truth": DataFrame,
+                   "hidden": optional, like files, "groups": optional list}
     baselines(files, seed) -> {key: DataFrame}    optional; like a predictions file
     score(truth, predictions) -> float            only for `metric: own`; both with the ids as index
 
 Shape:
-    truth: the column of ids and the columns of the form; groups: one value a row, rows of one group are all
+    truth: the column of ids and the columns of the form. hidden: for a notebook that is run again, what
+    stands in the place of the files of the same name. groups: one value a row; rows of one group are all
     public or all private.
 """
 
@@ -39,7 +41,7 @@ def build(request: dict[str, Any]) -> dict[str, Any]:
     module = _author_module(request["script"])
     seed = int(request["seed"])
     made = module.make(seed)
-    files = {str(name): _content(value) for name, value in made["files"].items()}
+    files, hidden = (_contents(made.get(name) or {}) for name in ("files", "hidden"))
     truth = _columns(made["truth"], request["names"])
     ids = list(map(str, truth.pop(request["names"][0])))
     if len(set(ids)) != len(ids):
@@ -50,7 +52,8 @@ def build(request: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"{len(ids)} rows are too few: {LEAST_ROWS} must be public and {LEAST_ROWS} private")
     asked = module.baselines(made["files"], seed) if hasattr(module, "baselines") else {}
     return {
-        "files": {name: base64.b64encode(content).decode() for name, content in files.items()},
+        "files": files,
+        "hidden": hidden,
         "ids": ids,
         "truth": truth,
         "public": public,
@@ -90,6 +93,10 @@ def _author_module(script: str) -> Any:
     module = types.ModuleType("challenge")
     exec(compile(script, "hidden/challenge.py", "exec"), module.__dict__)  # noqa: S102  # the author's code, in the jail
     return module
+
+
+def _contents(files: dict[str, Any]) -> dict[str, str]:
+    return {str(name): base64.b64encode(_content(value)).decode() for name, value in files.items()}
 
 
 def _content(value: Any) -> bytes:

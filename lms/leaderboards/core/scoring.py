@@ -56,6 +56,7 @@ class MadeChallenge:
     files: Mapping[str, bytes]
     truth: Truth
     baselines: Mapping[str, bytes] = field(default_factory=dict)  # key -> a predictions file
+    hidden: Mapping[str, bytes] = field(default_factory=dict)  # what a notebook finds instead when it counts
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,55 @@
+"""Why an entry has no score: a code with its parameters, said in the reader's language where it is shown.
+
+An entry keeps the code as one line (`write_failure`), so that it says the same in every language, later too.
+"""
+
+import json
+from collections.abc import Mapping
+
+from lms.errors import N_
+
+FAILURES: Mapping[str, str] = {
+    "not_finite": N_("The score is not a finite number. Look at your predictions."),
+    "bad_predictions": N_("The predictions could not be taken: %(problem)s"),
+    "no_value": N_("The metric has no value for these predictions. Look whether they are all the same."),
+    "notebook_unreadable": N_(
+        "This is not a notebook that can be read. Save it in Jupyter and send it again."
+    ),
+    "cell_failed": N_("Cell %(cell)s stopped with %(error)s. Run the notebook from start to end first."),
+    "time": N_("Cell %(cell)s was still running when the %(seconds)s seconds were over."),
+    "memory": N_("Cell %(cell)s needed more memory than the challenge allows."),
+    "output": N_("Cell %(cell)s printed without end."),
+    "died": N_("The kernel ended in cell %(cell)s."),
+    "no_output": N_("The notebook ran to its end and left no file %(file)s."),
+    "scorer_failed": N_("The organiser's scorer failed. They have been told; you need not send it again."),
+}
+LONGEST = 300
+
+
+class EntryFailed(Exception):
+    """An entry cannot be scored; `code` stands in `FAILURES`."""
+
+    def __init__(self, code: str, **params: str | int) -> None:
+        super().__init__(code)
+        self.code = code
+        self.params = params
+
+
+def write_failure(failed: EntryFailed) -> str:
+    """Return a failure as one line of at most `LONGEST` characters."""
+    params = dict(failed.params)
+    line = json.dumps([failed.code, params], ensure_ascii=False)
+    while len(line) > LONGEST:
+        longest = max(params, key=lambda name: len(str(params[name])))
+        params[longest] = str(params[longest])[: len(str(params[longest])) // 2] + "…"
+        line = json.dumps([failed.code, params], ensure_ascii=False)
+    return line
+
+
+def read_failure(line: str) -> tuple[str, Mapping[str, object]]:
+    """Return the msgid and the parameters of a failure; what is unknown is shown as it stands."""
+    try:
+        code, params = json.loads(line)
+    except ValueError:
+        code, params = line, {}
+    return FAILURES.get(code, str(code)), params
