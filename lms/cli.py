@@ -16,6 +16,7 @@ import lms.courses.cli
 import lms.grading.cli.grade
 import lms.grading.cli.lab
 import lms.grading.cli.regrade
+import lms.leaderboards.cli.boards
 from lms import migrate, reference
 from lms.config import ROOT, Settings
 from lms.demo import play as demo
@@ -66,6 +67,7 @@ for domain in (
     lms.grading.cli.grade,
     lms.grading.cli.regrade,
     lms.grading.cli.lab,
+    lms.leaderboards.cli.boards,
     lms.certs.cli,
 ):
     for command in domain.commands:
