@@ -25,6 +25,7 @@ import lms.certs.views.oauth
 import lms.certs.views.open_badges
 import lms.certs.views.pages
 import lms.certs.views.sharing
+import lms.certs.views.transcript
 import lms.certs.views.wallet
 import lms.courses.panels
 import lms.courses.views.routes
@@ -72,6 +73,7 @@ BLUEPRINTS = (
     lms.certs.views.oauth.blueprint,
     lms.certs.views.open_badges.blueprint,
     lms.certs.views.sharing.blueprint,
+    lms.certs.views.transcript.blueprint,
     lms.certs.views.wallet.blueprint,
     lms.certs.api.blueprint,
 )

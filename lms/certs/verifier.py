@@ -173,7 +173,7 @@ def _is_bundle(content: bytes) -> bool:
 
 
 def _carries_one(name: str, content: bytes) -> bool:
-    return kind_of(content, name) not in {Kind.ZIP, Kind.CSV} or _is_bundle(content)
+    return kind_of(content, name) not in {Kind.ZIP, Kind.CSV, Kind.TRANSCRIPT} or _is_bundle(content)
 
 
 def _check_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:

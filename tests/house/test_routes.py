@@ -91,6 +91,7 @@ STUDENT = (FELLOW - {"certs.choose_language"}) | {
     "certs_connecting.end",
     "certs_sharing.end",
     "certs_sharing.share",
+    "certs_transcript.transcript",
     "certs_wallet.ask",
     "certs_wallet.choose",
     "certs_wallet.present",

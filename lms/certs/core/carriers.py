@@ -1,4 +1,4 @@
-"""What kind of file carries a certificate; a ZIP and a CSV carry many.
+"""What kind of file carries a certificate; a ZIP, a CSV and a transcript carry many.
 
 Nothing that a file names is ever fetched, and nothing of an archive is ever written anywhere.
 """
@@ -13,6 +13,7 @@ from itertools import islice
 
 from lms.certs.core.archives import ZIP_PROBLEMS
 from lms.certs.core.problems import Unreadable
+from lms.certs.core.transcript import is_transcript, read_transcript
 
 MAX_FILE_BYTES = 5_000_000
 MAX_MANY_BYTES = 50_000_000
@@ -40,6 +41,7 @@ class Kind(StrEnum):
     SVG = "svg"
     ZIP = "zip"
     CSV = "csv"
+    TRANSCRIPT = "transcript"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def kind_of(content: bytes, name: str = "") -> Kind:
         return Kind.SVG
     if not start.startswith(b"{") and b"%PDF-" in content[:1024]:
         return Kind.PDF
-    return Kind.JSON
+    return Kind.TRANSCRIPT if is_transcript(content) else Kind.JSON
 
 
 def open_carrier(content: bytes) -> Carried:
@@ -90,6 +92,8 @@ def open_carrier(content: bytes) -> Carried:
     kind = kind_of(content)
     if kind is Kind.JSON:
         return Carried(kind, content)
+    if kind is Kind.TRANSCRIPT:
+        raise Unreadable("carrier.transcript")
     if kind is Kind.ZIP:
         return _bundled(content)
     if kind is Kind.PDF:
@@ -136,10 +140,18 @@ def _items(name: str, content: bytes, beside: dict[str, bytes]) -> Iterator[Item
             yield from _zipped(name, content)
         elif kind is Kind.CSV:
             yield from _rows(name, content, beside)
+        elif kind is Kind.TRANSCRIPT:
+            yield from _recorded(name, content)
         else:
             yield Item(name=_shown(name), content=content)
     except Unreadable as problem:
         yield Item(name=_shown(name), problem=problem)
+
+
+def _recorded(name: str, content: bytes) -> Iterator[Item]:
+    """Take every certificate out of a transcript; what stands around them proves nothing."""
+    for number, certificate in enumerate(read_transcript(content), start=1):
+        yield Item(name=f"{_shown(name)}:{number}", content=certificate)
 
 
 def _zipped(name: str, content: bytes) -> Iterator[Item]:
