@@ -34,6 +34,7 @@ from lms.leaderboards.core.resampling import (
 )
 
 ALPHA = 0.05
+_TERMS = 16  # of a tail that are added before it is looked whether that is enough
 _CELLS = 1_000_000  # of a table that is ranked at once
 _NO_LOSSES = "losses are finite numbers: a row for each team, a column for each item"
 
@@ -119,7 +120,8 @@ def tie_groups_of_metric(
     if not observed.size:
         return []
     values = values_on_resamples(score_on, items, resamples, seed)
-    groups = _groups(lambda leader: _p_values(observed, values, leader), len(observed), alpha)
+    spread = _Spread(values)
+    groups = _groups(lambda leader: _p_values(observed, spread, leader), len(observed), alpha)
     turned = -values if direction == "max" else values
     ties = _ties(groups, turned, {})
     if direction == "min":
@@ -147,14 +149,25 @@ def mcnemar(one: NDArray[np.int64], other: NDArray[np.int64]) -> Floats:
     """
     less, both = np.minimum(one, other), one + other
     factorials = np.array([math.lgamma(number + 1) for number in range(int(both.max(initial=0)) + 1)])
-    share, term, at = np.ones(len(both)), np.ones(len(both)), less.astype(np.float64)
-    while bool((term > share * 1e-17).any()):
-        term = term * at / (both - at + 1)  # the next smaller binomial term; 0 below none
-        share += term
-        at = np.maximum(at - 1, 0)
     largest = np.exp(factorials[both] - factorials[less] - factorials[both - less] - both * math.log(2))
-    found: Floats = np.minimum(1.0, 2 * largest * share)
+    found: Floats = np.minimum(1.0, 2 * largest * _tail(less.astype(np.float64), both.astype(np.float64)))
     return found
+
+
+def _tail(less: Floats, both: Floats) -> Floats:
+    """Return a binomial's lower tail as a multiple of its last and largest term."""
+    tail = np.ones(len(less))
+    open_ = np.arange(len(less))
+    at, term, share = less.copy(), tail.copy(), tail.copy()
+    while open_.size:
+        for _ in range(_TERMS):
+            term *= at / (both[open_] - at + 1)  # the next smaller one; 0 below none
+            share += term
+            at = np.maximum(at - 1, 0)
+        tail[open_] = share
+        going = term > share * 1e-17
+        open_, at, term, share = open_[going], at[going], term[going], share[going]
+    return tail
 
 
 def holm(p_values: Floats, alpha: float) -> NDArray[np.bool_]:
@@ -192,6 +205,7 @@ class _Averaged:
         self._losses = losses
         self._observed: Floats = losses.mean(axis=1)
         self.values = means(losses, resamples, seed)
+        self._spread = _Spread(self.values)
 
     def p_values(self, leader: int) -> Floats:
         """Take the bootstrap's, but never less than signs alone could show.
@@ -201,7 +215,7 @@ class _Averaged:
         """
         differing = (self._losses != self._losses[leader]).sum(axis=1)
         least = np.exp2(1.0 - np.clip(differing, 1, 1000))
-        found: Floats = np.clip(_p_values(self._observed, self.values, leader), least, 1.0)
+        found: Floats = np.clip(_p_values(self._observed, self._spread, leader), least, 1.0)
         return found
 
     def ends(self, same_as: Rows) -> dict[int, Tie]:
@@ -239,11 +253,30 @@ class _Counted:
         return bounds
 
 
-def _p_values(observed: Floats, values: Floats, leader: int) -> Floats:
-    spread = (values - values[:, [leader]]).std(axis=0, ddof=1)
+class _Spread:
+    """How much the differences between teams vary from resample to resample."""
+
+    def __init__(self, values: Floats) -> None:
+        self._centred = values - values.mean(axis=0)
+        self._squares = np.square(self._centred).sum(axis=0)
+
+    def around(self, leader: int) -> Floats:
+        """Return the standard deviation of the difference of each team from one of them."""
+        shared = self._centred[:, leader] @ self._centred
+        sums = self._squares + self._squares[leader]
+        squares = sums - 2 * shared
+        # Subtracting loses the digits of nearly equal teams; theirs are added up one by one.
+        close = np.flatnonzero(squares < 1e-6 * sums)
+        apart = self._centred[:, close] - self._centred[:, [leader]]
+        squares[close] = np.square(apart).sum(axis=0)
+        found: Floats = np.sqrt(squares / (len(self._centred) - 1))
+        return found
+
+
+def _p_values(observed: Floats, spread: _Spread, leader: int) -> Floats:
     apart = np.abs(observed - observed[leader])
     with np.errstate(divide="ignore", invalid="ignore"):
-        distances = np.where(apart == 0, 0.0, apart / spread)
+        distances = np.where(apart == 0, 0.0, apart / spread.around(leader))
     return np.array([math.erfc(distance / math.sqrt(2)) for distance in distances.tolist()])
 
 

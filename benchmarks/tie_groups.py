@@ -1,0 +1,85 @@
+"""How long tie groups and rank intervals take, and how that grows with teams and items.
+
+`python -m benchmarks.tie_groups [TEAMS [ITEMS]]`: simulated boards, from 100 teams up to TEAMS (10,000), on
+ITEMS rows (1,000 and 4,000), right or wrong (McNemar) and with losses of any size (bootstrap). Beside it, of
+the same run, what the bare product of matrices costs that no paired bootstrap can go without.
+"""
+
+import argparse
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from lms.leaderboards.core.resampling import RESAMPLES, weights
+from lms.leaderboards.core.ties import tie_groups
+
+FIELDS = (100, 1_000, 10_000)
+ITEMS = (1_000, 4_000)
+RUNS = 3
+
+
+def board(teams: int, items: int, *, counted: bool) -> np.ndarray:
+    """Return losses in the order of the board: hard items are hard for all, skill spreads as in a course."""
+    generator = np.random.default_rng(teams + items)
+    hard = generator.random(items, dtype=np.float32)
+    skill = np.sort(generator.beta(4, 9, size=teams)).astype(np.float32)
+    losses = np.empty((teams, items), dtype=np.uint8 if counted else np.float64)
+    for team in range(teams):
+        luck = generator.random(items, dtype=np.float32)
+        losses[team] = (hard + luck) / 2 < skill[team] if counted else np.square(hard + luck) * skill[team]
+    return losses[np.argsort(losses.mean(axis=1), kind="stable")]
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return the median time of some runs."""
+    taken = []
+    for _ in range(RUNS):
+        before = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - before)
+    return sorted(taken)[RUNS // 2]
+
+
+def rows(fields: list[int], sizes: list[int]) -> Iterator[str]:
+    """Measure each size, and yield a line of figures."""
+    yield "| teams | items | losses | groups | seconds | matrix product alone | ratio |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for items in sizes:
+        drawn = weights(items)
+        for teams in fields:
+            for counted in (True, False):
+                losses = board(teams, items, counted=counted)
+                numbers = losses.astype(np.float32 if counted else np.float64)
+                draws = drawn.astype(numbers.dtype)
+                floor = seconds(lambda draws=draws, numbers=numbers: draws @ numbers.T)  # type: ignore[misc]
+                del numbers, draws
+                groups = tie_groups(losses)[-1].group
+                whole = seconds(lambda losses=losses: tie_groups(losses))  # type: ignore[misc]
+                kind = "0 or 1" if counted else "any"
+                figures = f"{groups} | {whole:.2f} | {floor:.2f} | {whole / floor:.1f} ×"
+                yield f"| {teams:,} | {items:,} | {kind} | {figures} |"
+
+
+def main() -> None:
+    """Print the figures with the machine that they were measured on."""
+    parser = argparse.ArgumentParser(description="Time tie groups.")
+    parser.add_argument("teams", nargs="?", type=int, default=FIELDS[-1])
+    parser.add_argument("items", nargs="?", type=int, default=0)
+    chosen = parser.parse_args()
+    print(f"{platform.platform()}, {os.cpu_count()} CPUs, Python {sys.version.split()[0]}")
+    print(f"{RESAMPLES} resamples, medians of {RUNS}")
+    print(f"load before: {', '.join(f'{load:.2f}' for load in os.getloadavg())}\n", flush=True)
+    fields = sorted({*(field for field in FIELDS if field < chosen.teams), chosen.teams})
+    for line in rows(fields, [chosen.items] if chosen.items else list(ITEMS)):
+        print(line, flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"\nmost memory held: {peak:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
