@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from lms.certs.core.carriers import Kind, open_carrier
+from lms.certs.core.carriers import Carried, Kind, open_carrier
 from lms.certs.core.document import CONTEXT, SHARED_KERNEL, Claim, StatusEntry
 from lms.certs.core.endorsement import examine_endorsement
 from lms.certs.core.joint import (
@@ -23,7 +23,7 @@ from lms.certs.core.joint import (
     same_key,
 )
 from lms.certs.core.jsonld import CREDENTIALS_V2
-from lms.certs.core.log_proofs import examine_log_proof, proof_at_hand
+from lms.certs.core.log_proofs import LogAnswer, examine_log_proof, proof_at_hand
 from lms.certs.core.notices import examine_notices, notice_address
 from lms.certs.core.problems import CertificateProblem, DocumentProblem, StatusProblem, Unreadable
 from lms.certs.core.reading import read_claim
@@ -88,23 +88,50 @@ def verify(
         log_proof: that the log holds the certificate, where the file itself does not carry it.
         seen: what was found of others with the same `trust` and `at`, and of this one's proofs.
     """
-    seen = seen or Seen()
     try:
-        carried = open_carrier(content)
-        document = _read_document(carried.credential)
-        sha256 = sha256_of(document)
+        opened = _open(content)
     except Unreadable as problem:
         return Verdict(Status.UNREADABLE, (Finding(problem.code, problem.params),))
-    if carried.resources:  # both are only read, though a chain of maps asks for more
-        resources = ChainMap(cast("Any", resources), cast("Any", carried.resources))
-    if "signatures" in document:
-        return _verify_presentation(document, trust, resources, at)
+    beside = opened.carried.resources
+    if beside:  # both are only read, though a chain of maps asks for more
+        resources = ChainMap(cast("Any", resources), cast("Any", beside))
+    if "signatures" in opened.document:
+        return _verify_presentation(opened.document, trust, resources, at)
     try:
-        claim = _read(document)
+        claim = _read(opened.document)
     except DocumentProblem as problem:
         return Verdict(Status.REFUSED, (Finding(problem.code, problem.params),))
-    proof = log_proof or carried.log_proof or proof_at_hand(resources, document, trust)
-    log = examine_log_proof(proof, document, trust, at)
+    proof = log_proof or opened.carried.log_proof or proof_at_hand(resources, opened.document, trust)
+    log = examine_log_proof(proof, opened.document, trust, at)
+    return _verify_certificate(opened, claim, trust, (resources, at, seen or Seen()), log)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A file, what it carries, and the hash by which that is known."""
+
+    content: bytes
+    carried: Carried
+    document: Document
+    sha256: str
+
+
+def _open(content: bytes) -> _Opened:
+    carried = open_carrier(content)
+    document = _read_document(carried.credential)
+    return _Opened(content, carried, document, sha256_of(document))
+
+
+def _verify_certificate(
+    opened: _Opened,
+    claim: Claim,
+    trust: Trust,
+    at_hand: tuple[Mapping[str, bytes], datetime, Seen],
+    log: LogAnswer,
+) -> Verdict:
+    """Examine a certificate whose form is right, given what the log says of it."""
+    resources, at, seen = at_hand
+    document, sha256, kind = opened.document, opened.sha256, opened.carried.kind
     dids = claim.university.did, claim.company.did
     known = {
         role: seen.signature(sha256, did, role, document.get("proof"))
@@ -112,7 +139,7 @@ def verify(
         if log.proven is None
     }
     signatures = _signatures(document, dids, trust, at, proven=log.proven, known=known)
-    paper = _examine_paper(content, carried.kind, claim, trust, at)
+    paper = _examine_paper(opened.content, kind, claim, trust, at)
     noted, unlisted = _examine_statuses(claim, trust, resources, at, seen)
     findings = (
         *_against_joint(document, signatures, trust),
@@ -125,7 +152,7 @@ def verify(
         *noted,
     )
     facts = Facts(claim, *signatures, sha256)
-    notices = (*_notices(facts, carried.kind, paper), *log.notices)
+    notices = (*_notices(facts, kind, paper), *log.notices)
     return _conclude(findings, (*unlisted, *log.missing, *(paper.unknown if paper else ())), facts, notices)
 
 
