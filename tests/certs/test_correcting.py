@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event, insert
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import Role as Member
@@ -99,6 +100,21 @@ def test_one_correction_at_a_time_and_only_of_what_holds(
     with pytest.raises(Conflict):
         correct(session, signatory, credential.uuid, "김하늘", at=LATER)
     revoke(session, signatory, credential.uuid, "대리 응시", at=LATER)
+    with pytest.raises(Conflict):
+        correct(session, signatory, credential.uuid, "김하늘", at=LATER)
+
+
+def test_two_who_correct_at_the_same_moment_ask_for_one_certificate(
+    session: Session, credential: Credential, signatory: User
+) -> None:
+    first = credential.request
+
+    def meanwhile(*_: object) -> None:
+        same = {"enrolment_id": first.enrolment_id, "edition": 2, "version_id": first.version_id}
+        rest = {"language": "ko", "claim": {}, "proofs": {}, "created_at": LATER, "updated_at": LATER}
+        session.execute(insert(IssuanceRequest).values(**same, **rest, state=RequestState.REQUESTED))
+
+    event.listen(session, "before_flush", meanwhile, once=True)
     with pytest.raises(Conflict):
         correct(session, signatory, credential.uuid, "김하늘", at=LATER)
 

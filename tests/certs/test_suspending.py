@@ -1,10 +1,11 @@
 """Suspensions: either organisation begins one, both must agree to its end, every step reaches the list."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import AuditEvent, OutgoingMail, User
@@ -167,6 +168,19 @@ def test_what_does_not_hold_cannot_be_suspended(session: Session, credential: Cr
     revoke(session, admin, credential.uuid, "이유", at=NOW)
     with pytest.raises(Conflict):
         lift(session, admin, credential.uuid, at=NOW)
+
+
+@pytest.mark.parametrize(("decide", "column"), [(suspend, "suspended_at"), (revoke, "revoked_at")])
+def test_who_decides_just_after_somebody_else_is_told_so_and_the_holder_once(
+    session: Session, credential: Credential, decide: Callable[..., Credential], column: str
+) -> None:
+    signatory = staff(session, credential, Role.COMPANY)
+    told = session.scalar(select(func.count(OutgoingMail.id)))
+    meanwhile = update(Credential).values({column: NOW})
+    session.execute(meanwhile, execution_options={"synchronize_session": False})
+    with pytest.raises(Conflict):
+        decide(session, signatory, credential.uuid, "이유", at=NOW)
+    assert session.scalar(select(func.count(OutgoingMail.id))) == told
 
 
 def test_a_certificate_of_the_first_form_can_only_be_withdrawn(

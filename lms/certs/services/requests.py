@@ -89,12 +89,15 @@ def revoke(session: Session, actor: User, uuid: str, reason: str, *, at: datetim
     """Withdraw a certificate; the worker has the status list signed anew, which shows it to the world."""
     credential = queries.credential(session, uuid)
     policy.check_can_revoke(actor, credential)
-    session.execute(
+    withdrawn = session.scalar(
         update(Credential)
         .where(Credential.id == credential.id, Credential.revoked_at.is_(None))
         .values(revoked_at=at, revocation_reason=checked_reason(reason))
+        .returning(Credential.id)
     )
     session.refresh(credential)
+    if withdrawn is None:  # by somebody else at the same moment: the holder is told once
+        policy.check_can_revoke(actor, credential)
     record(session, actor, "certificate.revoked", f"credential:{credential.id}")
     letters.tell_withdrawn(session, credential)
     return credential
@@ -121,8 +124,12 @@ def correct(session: Session, actor: User, uuid: str, name: str, *, at: datetime
         created_at=at,
         updated_at=at,
     )
-    session.add(made)
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(made)
+    except IntegrityError:  # asked for twice at once: the other one is on its way
+        policy.check_can_correct(actor, credential, is_newest=False)
+        raise
     record(session, actor, "certificate.correction_requested", f"credential:{credential.id}", request=made.id)
     return made
 

@@ -18,7 +18,7 @@ def suspend(session: Session, actor: User, uuid: str, reason: str, *, at: dateti
     """Let a certificate rest; the worker has its list signed anew, which shows it to the world."""
     credential = queries.credential(session, uuid)
     policy.check_can_suspend(actor, credential)
-    session.execute(
+    suspended = session.scalar(
         update(Credential)
         .where(Credential.id == credential.id, Credential.suspended_at.is_(None))
         .values(
@@ -27,8 +27,11 @@ def suspend(session: Session, actor: User, uuid: str, reason: str, *, at: dateti
             university_lifts_at=None,
             company_lifts_at=None,
         )
+        .returning(Credential.id)
     )
     session.refresh(credential)
+    if suspended is None:  # by somebody else at the same moment: the holder is told once
+        policy.check_can_suspend(actor, credential)
     record(session, actor, "certificate.suspended", f"credential:{credential.id}")
     letters.tell_suspended(session, credential)
     return credential
