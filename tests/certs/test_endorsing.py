@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from lms.certs.core.protocols import Kind
+from lms.certs.core.protocols import Kind, SignerRefused
 from lms.certs.models import Credential, Endorsement, IssuanceRequest, RequestState
 from lms.certs.services.batches import issue
 from tests.factories.certs import (
@@ -70,6 +70,25 @@ def test_a_new_name_of_the_company_asks_for_a_new_endorsement(
     assert pair.company.asked.count(Kind.ENDORSEMENT) == 2
     with sessions() as session:
         assert len(session.scalars(select(Endorsement)).all()) == 1
+
+
+def test_certificates_of_a_company_that_signs_in_a_browser_carry_no_endorsement(
+    sessions: sessionmaker[Session], pair: Pair
+) -> None:
+    first = make_credential(sessions, pair)
+    assert endorsement_in(first)
+
+    def endorses_nothing() -> None:
+        if pair.company.asked[-1] == Kind.ENDORSEMENT:
+            raise SignerRefused("signer.not_in_browser", "Not in a browser.", "브라우저에서는 안 해요.")
+
+    pair.company.before = endorses_nothing
+    assert endorsement_in(another(sessions, pair, first)) == endorsement_in(first)  # its word still holds
+    with sessions.begin() as session:
+        company = session.get_one(Credential, first.id).enrolment.cohort.course.company
+        company.name = {"ko": "새 이름", "en": "New name"}
+    later = another(sessions, pair, first)
+    assert "endorsement" not in later.document["credentialSubject"]["achievement"]
 
 
 def test_a_company_that_is_down_when_it_should_endorse_is_waited_for(

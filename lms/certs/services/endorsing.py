@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -16,13 +16,17 @@ from lms.certs.core.trust import Role
 from lms.certs.models import Endorsement, IssuanceRequest
 from lms.certs.queries import credentials as queries
 from lms.certs.services.claims import describe_achievement, describe_party
-from lms.certs.services.signing import Signing, ask
+from lms.certs.services.signing import Signing, Unanswered, ask
+
+_ENDORSES_NOTHING = "signer.not_in_browser"
 
 
 def keep_endorsement(
     sessions: sessionmaker[Session], request_id: int, signing: Signing, at: datetime
 ) -> None:
     """Have the company endorse what a request will certify, unless its word is there and still holds.
+
+    A company that signs in a browser endorses nothing: its certificates carry no endorsement.
 
     Raises:
         Unanswered: its signer did not sign.
@@ -43,7 +47,14 @@ def keep_endorsement(
             demo_custody=signing.demo_custody,
         )
     )
-    proof = ask(signing, Role.COMPANY, draft, Kind.ENDORSEMENT, at)
+    try:
+        proof = ask(signing, Role.COMPANY, draft, Kind.ENDORSEMENT, at)
+    except Unanswered as refused:
+        if refused.code != _ENDORSES_NOTHING:
+            raise
+        with sessions.begin() as session:
+            _drop(session, version_id, language)
+        return
     with sessions.begin() as session:
         _keep(session, version_id, language, {**draft, "proof": [proof]}, at)
 
@@ -70,6 +81,13 @@ def _is_there(session: Session, request: IssuanceRequest, signing: Signing, at: 
     )
     wanted = build_endorsement(expected) == build_endorsement(said)
     return wanted and not any(against_proof(kept.document, signing.did(Role.COMPANY), signing.trust, at))
+
+
+def _drop(session: Session, version_id: int, language: str) -> None:
+    """Let go of an endorsement that says what is no longer so."""
+    session.execute(
+        delete(Endorsement).where(Endorsement.version_id == version_id, Endorsement.language == language)
+    )
 
 
 def _keep(session: Session, version_id: int, language: str, document: Document, at: datetime) -> None:

@@ -61,10 +61,12 @@ class Unanswered(Exception):
     With `waits` the refusal says what it waits for: asking again later is right.
     """
 
-    def __init__(self, role: Role, refusal: str = "", *, waits: bool = False) -> None:
+    def __init__(self, role: Role, refusal: str = "", *, waits: bool = False, code: str = "") -> None:
         super().__init__(f"{role}: {refusal or 'no answer'}")
         self.role = role
         self.refusal = refusal
+        self.code = code
+        """The signer's own, where it is its signer that refuses."""
         self.final = bool(refusal) and not waits
 
 
@@ -145,7 +147,7 @@ def _signer(signing: Signing, role: Role) -> SignerClient:
 
 def _unanswered(role: Role, said: SignerRefused | SignerWaits) -> Unanswered:
     spoken = two_lines(said.sentence or said.code, said.korean)
-    return Unanswered(role, spoken, waits=isinstance(said, SignerWaits))
+    return Unanswered(role, spoken, waits=isinstance(said, SignerWaits), code=said.code)
 
 
 def _believed(

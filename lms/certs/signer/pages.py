@@ -167,7 +167,7 @@ class Page(RequestHandler):
         """Show the page that signs in the browser; its script does the rest."""
         self.set_header("Content-Security-Policy", f"{_POLICY}; {_SCRIPTS}")
         words = {name: text[self.language] for name, text in texts().items()}
-        self.show("signing.html", "title", note=note, words=json.dumps(words, ensure_ascii=False))
+        self.show("signing.html", "signing_title", note=note, words=json.dumps(words, ensure_ascii=False))
 
     def check_token(self, given: str | None = None) -> _Session:
         """Return the session that a form was shown in.

@@ -150,7 +150,8 @@ function showDocuments() {
   at("waiting").hidden = state.elsewhere;
   at("count").textContent = shown.length
     ? word("shown", { shown: shown.length, count: state.count }) : words.none;
-  for (const id of ["decide", "explain"]) at(id).hidden = shown.length === 0;
+  at("decide").hidden = shown.length === 0;
+  at("explain").hidden = shown.length === 0 || !key;
   at("documents").replaceChildren(...shown.map(sheet));
   at("sign").hidden = !key;
   at("sign-all").textContent = word("sign_all", { count: signable().length });
