@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import FrameType
+from typing import TypeVar
 
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
@@ -34,6 +35,7 @@ from lms.grading.queries.queue import waiting_by_resource
 from lms.grading.services.registering import forget_silent_workers
 
 log = structlog.get_logger()
+_T = TypeVar("_T")
 
 CHORE_SECONDS = 1.0
 OPENING_SECONDS = 3.0
@@ -124,22 +126,37 @@ class Chores:
         return True
 
     def sign_all(self) -> bool:
-        """Take due certificates through their ceremony as far as it goes; renew lists; keep the log."""
-        unsigned = keep_notices_signed(self.sessions, self.signing, now())
-        unsigned += keep_forms_signed(self.sessions, self.signing, now())
-        keep_status_lists_fresh(self.sessions, self.signing, now())
-        with reading(self.sessions) as session:
-            due = [request.id for request in certificates.due_requests(session, now())]
-        issued = issue_many(self.sessions, due, self.signing, now())
-        for missing in (*unsigned, *keep_heads_signed(self.sessions, self.signing, now())):
+        """Take due certificates through their ceremony as far as it goes; renew lists; keep the log.
+
+        What one of these meets holds no other up: lists that are not renewed in time end all certificates.
+        """
+        sessions, signing = self.sessions, self.signing
+        unsigned = _step(lambda: keep_notices_signed(sessions, signing, now()))
+        unsigned += _step(lambda: keep_forms_signed(sessions, signing, now()))
+        _step(lambda: keep_status_lists_fresh(sessions, signing, now()))
+        issued = _step(lambda: issue_many(sessions, self._due(), signing, now()))
+        unsigned += _step(lambda: keep_heads_signed(sessions, signing, now()))
+        for missing in unsigned:
             log.warning("log.not_signed", role=missing.role, reason=missing.refusal.partition("\n")[0])
         return bool(issued)
+
+    def _due(self) -> list[int]:
+        with reading(self.sessions) as session:
+            return [request.id for request in certificates.due_requests(session, now())]
 
     def remind(self) -> bool:
         """Remind signatories of what has waited for days; always False: it looks through the audit log."""
         with self.sessions.begin() as session:
             remind_signatories(session, now())
         return False
+
+
+def _step(work: Callable[[], list[_T]]) -> list[_T]:
+    try:
+        return work()
+    except Exception:  # it is seen, and tried again at the next look
+        log.exception("worker.signing_failed")
+        return []
 
 
 def repeat(step: Callable[[], bool], pause_seconds: float, stop: threading.Event) -> None:
