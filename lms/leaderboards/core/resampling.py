@@ -19,6 +19,7 @@ RESAMPLES = 2000
 LEAST_RESAMPLES = 1000
 CONFIDENCE = 0.95
 _Z = 1.959963984540054  # leaves 2.5 % on either side of a normal distribution
+_BLOCK = 256  # teams, or items, that are copied at once
 _PATIENCE = 10  # draws a resample for which a metric has no value, before it is given up
 
 
@@ -50,17 +51,23 @@ def means(losses: NDArray[Any], resamples: int = RESAMPLES, seed: int = SEED) ->
 
     Complexity: O(resamples * items * teams), as one product of matrices.
     """
-    items = losses.shape[1]
-    ordered = losses[:, _order_of_items(losses)]
-    product = weights(items, resamples, seed).astype(losses.dtype, copy=False) @ ordered.T
-    found: Floats = product.astype(np.float64) / items
+    teams, items = losses.shape
+    order = _order_of_items(losses)
+    drawn = weights(items, resamples, seed).astype(losses.dtype, copy=False)
+    found = np.empty((resamples, teams))
+    for start in range(0, teams, _BLOCK):
+        found[:, start : start + _BLOCK] = drawn @ losses[start : start + _BLOCK, order].T
+    found /= items
     return found
 
 
 def _order_of_items(losses: NDArray[Any]) -> Rows:
     """Return an order of the items that depends on what they hold only, not on where they stand."""
-    columns = np.ascontiguousarray(losses.T)
-    digests = [hashlib.blake2b(column.tobytes(), digest_size=16).digest() for column in columns]
+    digests = [
+        hashlib.blake2b(column.tobytes(), digest_size=16).digest()
+        for start in range(0, losses.shape[1], _BLOCK)
+        for column in losses[:, start : start + _BLOCK].T
+    ]
     return np.array(sorted(range(len(digests)), key=digests.__getitem__), dtype=np.int64)
 
 

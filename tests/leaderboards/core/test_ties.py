@@ -110,7 +110,7 @@ def test_the_same_board_gives_the_same_answer_and_another_seed_nearly_so() -> No
 
 @pytest.mark.parametrize("counted", [True, False])
 def test_a_leader_named_beforehand_is_parted_from_equals_as_seldom_as_alpha_says(*, counted: bool) -> None:
-    split, runs = 0, 400 if counted else 60
+    split, runs = 0, 400 if counted else 40
     for seed in range(runs):
         generator = np.random.default_rng(seed)
         table = generator.random((8, 60)) * generator.random(60) * 1.5
@@ -152,7 +152,12 @@ def test_a_metric_that_is_no_mean_is_computed_anew_on_every_resample() -> None:
     said = np.array([truth + generator.normal(size=150) * noise for noise in (0.2, 0.25, 3.0)])
 
     def correlations(rows: np.ndarray) -> list[float]:
-        return [float(np.corrcoef(truth[rows], one[rows])[0, 1]) for one in (*said, said[2])]
+        centred = np.array([truth, *said])[:, rows] - np.array([truth, *said])[:, rows].mean(
+            axis=1, keepdims=True
+        )
+        lengths = np.sqrt(np.square(centred).sum(axis=1))
+        found = (centred[1:] @ centred[0] / lengths[1:] / lengths[0]).tolist()
+        return [*found, found[2]]
 
     ties = tie_groups_of_metric(correlations, items=150, direction="max", resamples=FEW)
     assert groups(ties) == [1, ties[1].group, ties[1].group + 1, ties[1].group + 1]
