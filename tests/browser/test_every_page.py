@@ -145,7 +145,7 @@ CLIPPED = """() => [...document.querySelectorAll('.btn, button, .tag, .org, .str
   .map(e => e.outerHTML.slice(0, 120))"""
 NOTEBOOKS = re.compile(r"/submissions/.*/(feedback|executed)$")
 # Captions that stand in a column of single letters above a table that became cards.
-SQUEEZED = """() => [...document.querySelectorAll('caption')]
+SQUEEZED = """() => [...document.querySelectorAll('caption:not(.visually-hidden)')]
   .filter(e => e.clientWidth < e.parentElement.clientWidth / 2).map(e => e.innerText)"""
 OVERFLOWING = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
