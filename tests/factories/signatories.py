@@ -47,7 +47,7 @@ def certificate(number: int, **changes: Any) -> Document:
     claim = replace(
         CLAIM,
         issued_at=_NOW,
-        credential_id=f"urn:uuid:0000000{number}-d8ba-41ed-83dd-0b3aef56cc33",
+        credential_id=f"urn:uuid:{number:08d}-d8ba-41ed-83dd-0b3aef56cc33",
         status=StatusEntry(STATUS_URL, number),
         **changes,
     )

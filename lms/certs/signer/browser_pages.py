@@ -26,7 +26,6 @@ from lms.certs.signer.enrolment import Enrolment, is_open
 from lms.certs.signer.keyring import KeyEntry, read_register
 from lms.certs.signer.pages import MOST_SHOWN, Page, listed_as
 
-_MOST_BYTES = 300_000
 _CODES_TRIED = "code"
 
 
@@ -89,7 +88,7 @@ class Script(Page):
         kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip()
         if kind != "application/json":
             raise Unreadable("json.broken")
-        return read_object(self.request.body, max_bytes=_MOST_BYTES)
+        return read_object(self.request.body)
 
 
 class State(Script):

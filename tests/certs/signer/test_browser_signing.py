@@ -24,7 +24,7 @@ from lms.certs.signer.commands import main
 from lms.certs.signer.enrolment import CODE_LASTS, Enrolment, begin_enrolment, is_open, register
 from lms.certs.signer.folder import trusted_party, unlock
 from lms.certs.signer.keyring import read_register, rotate
-from lms.certs.signer.pages import MOST_TRIES
+from lms.certs.signer.pages import MOST_SHOWN, MOST_TRIES
 from lms.certs.signer.roster import remove_entries
 from tests.certs.conftest import CLAIM, COMPANY, ENDORSEMENT_ID, NOW, Pair
 from tests.certs.signer.conftest import quick
@@ -230,6 +230,14 @@ def test_a_signature_counts_for_the_document_it_was_made_for_only(signatory: Sig
     assert codes_of(signatory.hand_in({digest: other.proof(first, settings)})) == ["signer.browser_signature"]
     assert journal(signatory.folder) == []
     assert "이 문서와 등록된 키에 맞지 않아요" in told[digest]["said"]
+
+
+def test_all_that_one_page_shows_is_signed_at_once(signatory: Signatory) -> None:
+    documents = [certificate(number) for number in range(3, 3 + MOST_SHOWN)]
+    asked(signatory, *documents)
+    assert len(signatory.ask("signing.json")[1]["documents"]) == MOST_SHOWN
+    assert codes_of(signatory.sign(*documents)) == [""] * MOST_SHOWN
+    assert all(isinstance(proof, dict) for proof in asked(signatory, *documents))
 
 
 def test_a_signature_sent_twice_is_written_once(signatory: Signatory) -> None:

@@ -135,8 +135,7 @@ function say(kind, text, more = []) {
 
 function showKey(supported) {
   const known = state.key;
-  const which = { true: key ? "key_here" : "key_elsewhere", false: state.elsewhere ? "key_file" : "key_none" };
-  at("key-state").textContent = supported ? words[which[Boolean(known)]] : words.unsupported;
+  at("key-state").textContent = words[supported ? nameOfState() : "unsupported"];
   at("key-name").hidden = !known;
   if (known) {
     const since = word("key_since", { by: known.by, since: moment(known.since) });
@@ -144,6 +143,12 @@ function showKey(supported) {
   }
   at("enrol").hidden = !(supported && state.enrolling);
   at("enrol-about").hidden = !known;
+}
+
+function nameOfState() {
+  if (state.key) return key ? "key_here" : "key_elsewhere";
+  if (!state.enrolling) return "key_no_code";
+  return state.elsewhere ? "key_file" : "key_none";
 }
 
 function showDocuments() {
@@ -226,8 +231,7 @@ function checked(settings, item) {
 
 async function signAll(items) {
   if (items.length === 0) throw new Trouble(words.nothing_chosen);
-  at("said").hidden = false;
-  at("said").textContent = words.signing;
+  say("", words.signing);
   const options = (await ask("options", { digests: items.map((item) => item.digest) })).answers;
   const proofs = {};
   const refused = [];
