@@ -11,11 +11,13 @@ from sqlalchemy import select
 from lms.accounts.models import LinkPurpose, Organisation, Role
 from lms.accounts.services.links import make_link
 from lms.accounts.services.people import create_user
+from lms.certs.services import connecting
 from lms.certs.services.sharing import share
 from lms.db import now
 from lms.demo.seed import PASSWORD, person
 from lms.leaderboards.models import Board
 from tests.chromium import axe_findings
+from tests.factories.applications import RETURN, SCOPE, VERIFIER, authorize, challenge, registration
 from tests.stage import Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.jail]
@@ -102,6 +104,11 @@ PAGES = [
     ("certs_sharing.share", "links", STUDENT, "/c/{uuid}/share"),
     ("certs_wallet.choose", "question", STUDENT, "/c/{uuid}/present"),
     ("certs_sharing.show", "shared", VISITOR, "/s/{share}"),
+    ("certs_connecting.authorize", "question", STUDENT, "{authorize}"),
+    ("certs_connecting.authorize", "refused", STUDENT, "/oauth/authorize"),
+    ("certs_connecting.applications", "list", STUDENT, "/certificates/applications"),
+    ("certs_connecting.applications", "empty", NEWCOMER, "/certificates/applications"),
+    ("certs_connecting.terms", "for anyone", VISITOR, "/certificates/applications/terms"),
 ]
 NO_PAGES = {
     "files": {
@@ -111,6 +118,7 @@ NO_PAGES = {
         "certs.static",
         "certs_badges.png",
         "certs_badges.svg",
+        "certs_transcript.transcript",
         "courses.asset",
         "grading.download_data",
         "grading.download_environment",
@@ -131,6 +139,10 @@ NO_PAGES = {
         "certs_log.heads",
         "certs_log.notices",
         "certs_log.proof",
+        "certs_oauth.description",
+        "certs_open_badges.credentials",
+        "certs_open_badges.discovery",
+        "certs_open_badges.profile",
         "grading.record_keys",
         "grading_api.submission",
         "web.healthz",
@@ -237,6 +249,13 @@ def _addresses(stage: Stage) -> dict[str, object]:
             session, person(session, STUDENT), uuid, days=30, label="누리에이아이 채용팀", at=now()
         )
         links["share"] = shared.secret
+        wallet = connecting.register(session, registration(), client_id="sky", secret="secret", at=now())
+        wish = connecting.Wish(SCOPE, RETURN, challenge(VERIFIER))
+        connection = connecting.approve(
+            session, person(session, STUDENT), wallet, wish, code="code", at=now()
+        )
+        connecting.use_code(session, connection, at=now())
+        links["authorize"] = authorize("sky")
     return links | {
         "work": work,
         "written": written,

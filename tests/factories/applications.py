@@ -43,6 +43,20 @@ def registration(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (said | changes).items() if value is not None}
 
 
+def authorize(client_id: str, **changes: Any) -> str:
+    """Where an application sends its holder."""
+    asked = {
+        "response_type": "code",
+        "client_id": client_id,
+        "redirect_uri": RETURN,
+        "scope": SCOPE,
+        "state": "26357667",
+        "code_challenge": challenge(VERIFIER),
+        "code_challenge_method": "S256",
+    } | changes
+    return "/oauth/authorize?" + urlencode({name: v for name, v in asked.items() if v is not None})
+
+
 class Inside(requests.adapters.BaseAdapter):
     """Let a client of requests talk to an application in this process."""
 
@@ -84,16 +98,7 @@ class Wallet:
         return self
 
     def address(self, **changes: Any) -> str:
-        asked = {
-            "response_type": "code",
-            "client_id": self.id,
-            "redirect_uri": RETURN,
-            "scope": SCOPE,
-            "state": "26357667",
-            "code_challenge": challenge(VERIFIER),
-            "code_challenge_method": "S256",
-        } | changes
-        return "/oauth/authorize?" + urlencode({name: v for name, v in asked.items() if v is not None})
+        return authorize(self.id, **changes)
 
     def ask(self, decision: str = "allow", **changes: Any) -> TestResponse:
         """Send the holder's browser to the page and press one of its buttons."""

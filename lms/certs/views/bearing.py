@@ -45,8 +45,9 @@ def connection_for(scope: str) -> Connection:
     """
     with _protector.acquire([scope]) as token:
         connection: Connection = token.connection
+    number = connection.id
     with own_session() as own:
-        count_try(own, policy.READ_PER_CONNECTION, str(connection.id))
+        count_try(own, policy.READ_PER_CONNECTION, str(number))
         own.commit()
-    noted(lambda writing: note_use(writing, connection.id, at=now()))
+    noted(lambda writing: note_use(writing, number, at=now()))
     return connection

@@ -50,8 +50,9 @@ def authorize() -> Response:
 @blueprint.post("/oauth/authorize")
 def decide() -> Response:
     """Take the holder's answer back to the application."""
+    whom = str(current_user.id)  # read before: the request's own transaction would hold the write lock
     with own_session() as own:
-        count_try(own, policy.CONNECT_PER_PERSON, str(current_user.id))
+        count_try(own, policy.CONNECT_PER_PERSON, whom)
         own.commit()
     agreed = request.form.get("decision") == "allow"
     try:

@@ -198,3 +198,15 @@ def test_a_withdrawn_certificate_is_withdrawn_in_this_form_too(
     verdict = verify(content, pair.trust, queries.OwnResources(session, PUBLIC_URL), NOW)
     assert verdict.status is Status.REFUSED
     assert [finding.code for finding in verdict.findings] == ["credential.revoked"]
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("ko", "보여 주는 사람이 본인이라는 증명은 되지 않아요"), ("en", "it does not prove who shows it")],
+)
+def test_the_page_says_that_a_presentation_proves_nobodys_identity(
+    client: FlaskClient, sign_in: SignIn, credential: Credential, holder: User, language: str, said: str
+) -> None:
+    sign_in(holder)
+    client.set_cookie("language", language)
+    assert said in client.get(f"/c/{credential.uuid}/present").get_data(as_text=True)
