@@ -107,6 +107,8 @@ def compare_points(recorded: Recorded, answer: bytes) -> list[Finding]:
         differing = list(_differing(told["result"], visible))
     except MISSHAPEN:
         return [not_possible(recorded.name, "unreadable answer")]
+    if not visible:
+        return [not_possible(recorded.name, "no test that students see whole")]
     name = {"name": recorded.name[:200]}
     if not differing:
         return [Finding("regrade.same", {**name, "count": len(visible)})]

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import replace
 from typing import Any
@@ -87,6 +88,29 @@ def test_visible_tests_that_give_the_same_points_say_so() -> None:
         same=False, result=[difference("kept"), {"where": "total.score", "recorded": 2, "now": 1}]
     )
     assert codes(compare_points(RECORDED, hidden)) == ["regrade.same"]
+
+
+def test_a_lab_whose_tests_are_all_hidden_agrees_about_nothing() -> None:
+    kept = Recorded("softmax", json.dumps({"outcomes": [{"grade_id": "kept", "hidden": True}]}).encode())
+    assert codes(compare_points(kept, answer())) == ["regrade.not_possible"]
+
+
+def test_the_hand_in_and_the_lab_are_found_by_the_hashes_that_the_record_names(whole: Case) -> None:
+    work, lab = b"hand-in", b"lab"
+    named = [hashlib.sha256(content).hexdigest() for content in (work, lab)]
+    record = json.dumps(
+        {"submission": {"sha256": named[0]}, "release": {"student_notebook": named[1]}}
+    ).encode()
+    kinds = ((record, RECORD), (lab, "LabRelease"), (work, "Notebook"))
+    claim = replace(
+        whole_claim(whole.pair),
+        evidence=tuple(
+            Evidence("softmax", salted_digest(SALT, one), kind, salted=True) for one, kind in kinds
+        ),
+    )
+    pieces = tuple(Piece(f"evidence/{kind}", SALT, one) for one, kind in kinds)
+    assert records_of(claim, bundle(whole, evidence=pieces)) == [Recorded("softmax", record, work, lab)]
+    assert records_of(claim, bundle(whole, evidence=pieces[:2])) == [Recorded("softmax", record, None, lab)]
 
 
 def test_a_visible_test_that_gives_other_points_is_named() -> None:
