@@ -17,6 +17,7 @@ import lms.grading.cli.grade
 import lms.grading.cli.lab
 import lms.grading.cli.regrade
 import lms.leaderboards.cli.boards
+import lms.leaderboards.cli.challenges
 from lms import migrate, reference
 from lms.config import ROOT, Settings
 from lms.demo import play as demo
@@ -68,6 +69,7 @@ for domain in (
     lms.grading.cli.regrade,
     lms.grading.cli.lab,
     lms.leaderboards.cli.boards,
+    lms.leaderboards.cli.challenges,
     lms.certs.cli,
 ):
     for command in domain.commands:

@@ -32,8 +32,11 @@ from lms.grading.core.waking import Waker
 from lms.grading.models import Resource
 from lms.grading.queries.queue import ALL
 from lms.grading.services.waking import wake_after_commit
+from lms.leaderboards.adapters.notebooks import JailedNotebooks
+from lms.leaderboards.adapters.workshop import JailedWorkshop
 from lms.pool import Member, Pool
 from lms.runtime.probe import Isolation, IsolationLevel, probe
+from lms.scorer import Scorer
 from lms.worker import Worker
 
 log = structlog.get_logger()
@@ -174,13 +177,18 @@ class Installation:
             press=self.press,
         )
 
+    def scorer(self) -> Scorer:
+        """Make what scores the entries of challenges."""
+        root = self.settings.environments_root
+        return Scorer(self.sessions, self.blobs, JailedWorkshop(root), JailedNotebooks(root))
+
     @property
     def press(self) -> Press:
         """What sets certificates on paper, and where signed papers are kept."""
         return Press(set_on_paper=render_certificate, template=template_digest(), blobs=self.blobs)
 
     def pool(self, concurrency: int, resources: Sequence[Resource] = ALL) -> Pool:
-        """Make so many grading processes and one for the chores; the jail is probed once, for all.
+        """Make so many grading processes, one for the chores, one for entries; the jail is probed once.
 
         Nothing is opened before the processes part: each has connections of its own.
 
@@ -193,7 +201,11 @@ class Installation:
             Member(f"grader-{number}", lambda: Installation(self.settings).grade(resources, isolation))
             for number in range(1, concurrency + 1)
         ]
-        return Pool([Member("chores", lambda: Installation(self.settings).chores().run()), *graders])
+        beside = [
+            Member("chores", lambda: Installation(self.settings).chores().run()),
+            Member("scorer", lambda: Installation(self.settings).scorer().run()),
+        ]
+        return Pool([*beside, *graders])
 
     def grade(self, resources: Sequence[Resource], isolation: Isolation) -> None:
         """Be a grading process until told to end: woken on this machine, or through the broker."""

@@ -93,7 +93,9 @@ class Challenge(Base):
     selections: Mapped[int]
     """How many entries a team may select for the end; 0: every entry counts."""
     settings: Mapped[dict[str, Any]] = mapped_column(Document)
-    """The whole of it as published: metrics, files, baselines, grade rule."""
+    """The whole of it as published: metrics, form, limits, baselines."""
+    files: Mapped[dict[str, dict[str, Any]]] = mapped_column(Document, default=dict, server_default="{}")
+    """What everyone may download: name -> `sha256` and `bytes`."""
     published_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     published_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
@@ -143,15 +145,14 @@ class Board(Base):
     """From then to the end the board shows what came before."""
     ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """The public score until then, the private one after."""
-    selections: Mapped[int] = mapped_column(default=0)
-    """How many entries of a team count at the end; 0: every one."""
+    selections: Mapped[int] = mapped_column(default=0)  # of a team that count at the end; 0: every one
     ladder: Mapped[bool] = mapped_column(default=False)
     """Whether the public board releases the Ladder's score instead of the score."""
     anonymous: Mapped[bool] = mapped_column(default=False)
     """Whether others see an alias instead of a name."""
-    truth_version: Mapped[int] = mapped_column(default=1)
-    """The version of the ground truth that the scores are against."""
+    truth_version: Mapped[int] = mapped_column(default=1)  # of the ground truth that scores are against
     tied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when tie groups were worked out
+    looked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when it was last worked out anew
 
     lab: Mapped[Lab | None] = relationship()
     cohort: Mapped[Cohort | None] = relationship()
@@ -270,8 +271,7 @@ class Entry(Base):
     filename: Mapped[str] = mapped_column(String(200), default="")
     size_bytes: Mapped[int] = mapped_column(default=0)
     state: Mapped[EntryState] = mapped_column(enum_column(EntryState), default=EntryState.RECEIVED)
-    failure: Mapped[str] = mapped_column(String(300), default="")
-    """A code, and what belongs to it; never what student code or a scorer printed."""
+    failure: Mapped[str] = mapped_column(String(300), default="")  # a code; never what a program printed
     public_score: Mapped[float | None]
     """Unrounded; on a board with the Ladder for organisers only."""
     released_score: Mapped[float | None]

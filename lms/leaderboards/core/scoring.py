@@ -7,14 +7,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from lms.errors import Invalid
 from lms.leaderboards.core.challenge_file import OWN, Challenge
+from lms.leaderboards.core.losses import Losses
 from lms.leaderboards.core.metrics import Floats, evaluate, metric
 from lms.leaderboards.core.predictions import Column, Form, Kind, Table, read_predictions
+from lms.leaderboards.core.resampling import LEAST_RESAMPLES, values_on_resamples
 
 PARQUET = b"PAR1"
 
@@ -103,6 +106,17 @@ class Workshop(Protocol):
         """
 
 
+class Notebooks(Protocol):
+    """Where participants' notebooks run again on hidden data."""
+
+    def predictions(self, challenge: Challenge, content: bytes, data: Path, limit_bytes: int) -> bytes:
+        """Return the predictions file that a notebook writes.
+
+        Raises:
+            EntryFailed: it cannot be read, did not run to its end, or left no predictions.
+        """
+
+
 def form_of(challenge: Challenge, truth: Truth) -> Form:
     """Return what a predictions file must hold."""
     columns = tuple(
@@ -143,6 +157,33 @@ def score_table(
         evaluate(found, truth.columns[column], table[column], rows) for rows in (truth.public, truth.private)
     )
     return Scores(shown.score, kept.score, also, shown.losses, kept.losses)
+
+
+def losses_on_resamples(
+    challenge: Challenge, truth: Truth, table: Table, rows: Sequence[int]
+) -> Losses | None:
+    """Return what predictions lose on resamples of rows, for a known metric that is no mean over rows.
+
+    None for an author's own scorer, which is asked in a jail and too slow for a thousand resamples.
+
+    Complexity: one evaluation for each of `LEAST_RESAMPLES` resamples.
+    """
+    if challenge.metric == OWN:
+        return None
+    found = metric(challenge.metric)
+    column = challenge.form.columns[0].name
+    actual, said = truth.columns[column], table[column]
+    chosen = np.asarray(rows)
+    sign = -1.0 if found.direction == "max" else 1.0
+
+    def loss_on(drawn: Any) -> float:
+        try:
+            return sign * evaluate(found, actual, said, chosen[drawn]).score
+        except Invalid:
+            return float(np.nan)
+
+    values = values_on_resamples(loss_on, len(chosen), LEAST_RESAMPLES)
+    return Losses(np.asarray(values, dtype=np.float64), len(chosen), loss_on(np.arange(len(chosen))))
 
 
 def _pair(name: str, challenge: Challenge, truth: Truth, table: Table) -> tuple[float, float]:

@@ -34,8 +34,8 @@ def publish_challenge(
     actor: User | None,
     document: Mapping[str, Any],
     *,
-    opens_at: datetime,
     at: datetime,
+    opens_at: datetime | None = None,
     lab: Lab | None = None,
     visibility: Visibility = Visibility.EVERYONE,
 ) -> Challenge:
@@ -44,7 +44,7 @@ def publish_challenge(
     Args:
         actor: None for the operator's command line.
         document: `core.challenge_file.Challenge.to_dict()`.
-        opens_at: dates that are given in days count from then.
+        opens_at: dates that are given in days count from then; None: as it did before, or at once.
 
     Raises:
         Invalid: the document is no challenge, its sponsor is not here, or its dates are out of order.
@@ -58,6 +58,7 @@ def publish_challenge(
         raise Invalid(N_("There is no organisation %(slug)s here."), field="sponsor", slug=found.sponsor)
     policy.check_can_publish(actor, sponsor.id)
     challenge = session.scalar(select(Challenge).where(Challenge.slug == found.slug))
+    opens_at = opens_at or (challenge.opens_at if challenge is not None else at)
     if challenge is None:
         challenge = Challenge(slug=found.slug)
         session.add(challenge)

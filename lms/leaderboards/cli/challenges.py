@@ -1,0 +1,134 @@
+"""`lms challenge …`: check and publish challenge folders."""
+
+import secrets
+from pathlib import Path
+from typing import Protocol
+
+import click
+from sqlalchemy.orm import Session, sessionmaker
+
+from lms.blobs import BlobStore
+from lms.config import Settings
+from lms.courses.core.problems import Problem, errors
+from lms.db import now
+from lms.errors import Invalid
+from lms.leaderboards.adapters.workshop import JailedWorkshop
+from lms.leaderboards.core.challenge_file import CheckedChallenge, read_challenge
+from lms.leaderboards.core.scoring import ChallengeFailed, Workshop
+from lms.leaderboards.services.challenges import publish_challenge
+from lms.leaderboards.services.data import has_data, keep_data, make_data
+
+SEED_BITS = 62
+
+
+class Installation(Protocol):
+    """What `ctx.obj` offers."""
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings."""
+
+    @property
+    def sessions(self) -> sessionmaker[Session]:
+        """Return the factory of sessions."""
+
+    @property
+    def blobs(self) -> BlobStore:
+        """Return the store of files."""
+
+
+LANGUAGE = click.option(
+    "--language",
+    type=click.Choice(["ko", "en"]),
+    default="en",
+    show_default=True,
+    help="Language of messages.",
+)
+
+
+@click.group()
+def challenge() -> None:
+    """Check and publish challenges."""
+
+
+@challenge.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@LANGUAGE
+@click.pass_obj
+def check(installation: Installation, path: Path, language: str) -> None:
+    """Report everything that is wrong with the challenge folder PATH.
+
+    One line each: file:line:column: what is wrong, what to do. Exits 1 if there are errors.
+    """
+    _read(installation, path, language)
+    click.echo("문제가 없어요." if language == "ko" else "Nothing stands in the way of publishing.")
+
+
+@challenge.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@LANGUAGE
+@click.pass_obj
+def publish(installation: Installation, path: Path, language: str) -> None:
+    """Publish the challenge folder PATH, or its newer texts, dates and limits.
+
+    The first time its data are made in the sandbox, from a seed that is drawn then and never leaves this
+    installation; it opens at once.
+    """
+    checked = _read(installation, path, language)
+    workshop = JailedWorkshop(installation.settings.environments_root)
+    try:
+        made = publish_folder(installation.sessions, installation.blobs, workshop, checked)
+    except ChallengeFailed as failed:
+        raise click.ClickException(f"hidden/challenge.py: {failed}") from None
+    words = {
+        ("ko", True): "데이터를 만들고 공개했어요.",
+        ("ko", False): "공개했어요. 데이터는 그대로예요.",
+        ("en", True): "published, with its data made.",
+        ("en", False): "published; its data stay as they are.",
+    }
+    click.echo(f"{checked.folder.name}: {words[language, made]}")
+
+
+def publish_folder(
+    sessions: sessionmaker[Session], blobs: BlobStore, workshop: Workshop, checked: CheckedChallenge
+) -> bool:
+    """Publish a checked folder; say whether its data were made now. No transaction is held meanwhile.
+
+    Raises:
+        ChallengeFailed: the author's program failed; nothing was published.
+        DomainError: it cannot be published; nothing was.
+    """
+    found = checked.challenge
+    if found is None:
+        raise Invalid("The challenge folder has errors.")
+    with sessions() as session:  # a rehearsal: whatever would be refused is refused before data are made
+        known = publish_challenge(session, None, found.to_dict(), at=now())
+        wanted = not has_data(session, known)
+        session.rollback()
+    kept = (
+        make_data(found, checked.folder.files, secrets.randbits(SEED_BITS), blobs, workshop)
+        if wanted
+        else None
+    )
+    with sessions.begin() as session:
+        opened = publish_challenge(session, None, found.to_dict(), at=now())
+        if kept is not None and not has_data(session, opened):
+            keep_data(session, opened, kept, at=now())
+    return wanted
+
+
+def _read(installation: Installation, path: Path, language: str) -> CheckedChallenge:
+    environments = sorted(lock.stem for lock in installation.settings.environments.glob("*.txt"))
+    checked = read_challenge(path, environments)
+    _print(checked.problems, path, language)
+    if errors(checked.problems) or checked.challenge is None:
+        raise SystemExit(1)
+    return checked
+
+
+def _print(problems: list[Problem], path: Path, language: str) -> None:
+    for problem in problems:
+        click.echo(problem.render(language, prefix=f"{path}/"))
+
+
+commands = (challenge,)

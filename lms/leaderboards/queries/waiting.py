@@ -1,0 +1,112 @@
+"""What waits to be scored."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import String, and_, exists, func, or_, select, type_coerce
+from sqlalchemy.orm import Session
+
+from lms.leaderboards.core.challenge_file import Challenge as ChallengeFile
+from lms.leaderboards.core.challenge_file import load_challenge
+from lms.leaderboards.models import (
+    Board,
+    Challenge,
+    Entry,
+    EntryKind,
+    EntryState,
+    Rescore,
+    Share,
+    Standing,
+    Truth,
+)
+
+BLOB = type_coerce(Entry.blob, String)  # those without one are left out
+
+
+class WaitingEntry(NamedTuple):
+    """One entry that is to be scored against one version of its board's truth."""
+
+    entry_id: int
+    board_id: int
+    kind: EntryKind
+    blob: str
+    truth_version: int
+
+
+def waiting_entries(session: Session, most: int) -> Sequence[WaitingEntry]:
+    """Return the entries of challenges that wait, in the order of their receipt."""
+    rows = session.execute(
+        select(Entry.id, Entry.board_id, Entry.kind, BLOB, Board.truth_version)
+        .join(Entry.board)
+        .where(
+            Entry.state.in_((EntryState.RECEIVED, EntryState.SCORING)),
+            Entry.blob.is_not(None),
+            Board.challenge_id.is_not(None),
+        )
+        .order_by(Entry.received_at, Entry.id)
+        .limit(most)
+    )
+    return [WaitingEntry._make(row) for row in rows]
+
+
+def waiting_rescores(session: Session, most: int) -> Sequence[tuple[int, WaitingEntry]]:
+    """Return (truth, entry) of what is not yet scored against truths that are being prepared."""
+    rows = session.execute(
+        select(Truth.id, Entry.id, Entry.board_id, Entry.kind, BLOB, Truth.version)
+        .join(Entry, Entry.board_id == Truth.board_id)
+        .outerjoin(Rescore, and_(Rescore.entry_id == Entry.id, Rescore.truth_id == Truth.id))
+        .where(
+            Truth.published_at.is_(None),
+            Rescore.entry_id.is_(None),
+            Entry.blob.is_not(None),
+            or_(
+                Entry.state == EntryState.SCORED,
+                and_(Entry.state == EntryState.DISQUALIFIED, Entry.public_score.is_not(None)),
+            ),
+        )
+        .order_by(Truth.id, Entry.sequence)
+        .limit(most)
+    )
+    return [(row[0], WaitingEntry._make(row[1:])) for row in rows]
+
+
+def ground_blob(session: Session, board_id: int, version: int) -> str | None:
+    """Return the hash of one version of a board's ground."""
+    return session.scalar(select(Truth.blob).where(Truth.board_id == board_id, Truth.version == version))
+
+
+def challenge_of_board(session: Session, board_id: int) -> ChallengeFile:
+    """Return the challenge of a board as it was published."""
+    settings = session.scalars(
+        select(Challenge.settings).join(Board, Board.challenge_id == Challenge.id).where(Board.id == board_id)
+    ).one()
+    return load_challenge(settings)
+
+
+def file_blobs(session: Session, board_id: int) -> dict[str, str]:
+    """Return name -> hash of the files that everyone may download with a board's challenge."""
+    files = session.scalars(
+        select(Challenge.files).join(Board, Board.challenge_id == Challenge.id).where(Board.id == board_id)
+    ).one()
+    return {name: str(file["sha256"]) for name, file in files.items()}
+
+
+def boards_to_tie(session: Session, before: datetime) -> Sequence[int]:
+    """Return the boards with scores newer than their tie groups, if those are older than a moment."""
+    newer = exists().where(
+        Entry.board_id == Board.id,
+        Entry.state == EntryState.SCORED,
+        or_(Board.tied_at.is_(None), Entry.scored_at > Board.tied_at),
+    )
+    standing = exists().where(Standing.board_id == Board.id, Standing.share == Share.PUBLIC)
+    due = or_(Board.tied_at.is_(None), Board.tied_at < before)
+    return session.scalars(select(Board.id).where(due, newer, standing)).all()
+
+
+def number_waiting(session: Session, board: Board) -> int:
+    """Return how many entries of a board wait to be scored."""
+    count = select(func.count()).where(
+        Entry.board_id == board.id, Entry.state.in_((EntryState.RECEIVED, EntryState.SCORING))
+    )
+    return session.scalar(count) or 0

@@ -1,0 +1,110 @@
+"""The data of a challenge: made once in the workshop, then kept; only what is public is listed."""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lms.blobs import BlobStore
+from lms.leaderboards.core import challenge_file
+from lms.leaderboards.core.ground import Ground
+from lms.leaderboards.core.scoring import MadeChallenge, Scores, Workshop, read_entry, score_table
+from lms.leaderboards.models import Challenge, Truth
+from lms.leaderboards.queries.boards import board_of_challenge
+from lms.leaderboards.services.challenges import set_baselines
+
+SAMPLE = "sample_submission.csv"
+"""A predictions file with every id and a value that is worth little; always among the files."""
+
+
+@dataclass(frozen=True)
+class KeptData:
+    """What was made for a challenge, in the store and scored; nothing of it is in the database yet."""
+
+    ground: str  # SHA-256
+    files: Mapping[str, tuple[str, int]]  # name -> SHA-256, bytes
+    baselines: Mapping[str, Scores]
+
+
+def make_data(
+    found: challenge_file.Challenge,
+    files: Mapping[str, bytes],
+    seed: int,
+    blobs: BlobStore,
+    workshop: Workshop,
+) -> KeptData:
+    """Make a challenge's data from a seed and keep them in the store; no transaction is held meanwhile.
+
+    Args:
+        files: of the challenge's folder.
+
+    Raises:
+        ChallengeFailed: the author's program failed.
+        Invalid: a baseline cannot be scored.
+    """
+    made = workshop.make(found, files, seed)
+    script = files[challenge_file.SCRIPT]
+    shared = {SAMPLE: _sample(found, made), **_shared(files), **made.files}
+    hidden = {name: blobs.put(content) for name, content in made.hidden.items()}
+    ground = Ground(made.truth, script.decode(), seed, hidden)
+    baselines = {}
+    for key, content in made.baselines.items():
+        table = read_entry(found, made.truth, content, workshop)
+        baselines[key] = score_table(found, made.truth, table, script, workshop)
+    return KeptData(
+        ground=blobs.put(ground.to_json()),
+        files={name: (blobs.put(content), len(content)) for name, content in shared.items()},
+        baselines=baselines,
+    )
+
+
+def _shared(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files of the folder `data/`, which everyone gets as they are."""
+    return {
+        name.removeprefix("data/"): content for name, content in files.items() if name.startswith("data/")
+    }
+
+
+def _sample(found: challenge_file.Challenge, made: MadeChallenge) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([found.form.id, *(column.name for column in found.form.columns)])
+    values = [_little(column) for column in found.form.columns]
+    writer.writerows([name, *values] for name in made.truth.ids)
+    return text.getvalue().encode()
+
+
+def _little(column: challenge_file.Column) -> str:
+    if column.kind == "label":
+        return min(column.labels, default="?")
+    return "0.5" if column.kind == "probability" else "0"
+
+
+def has_data(session: Session, challenge: Challenge) -> bool:
+    """Say whether the challenge's data were made already: they stay, so that scores can be compared."""
+    board = board_of_challenge(session, challenge)
+    known = select(Truth.id).where(Truth.board_id == board.id, Truth.blob.is_not(None)).limit(1)
+    return session.scalar(known) is not None
+
+
+def keep_data(session: Session, challenge: Challenge, kept: KeptData, *, at: datetime) -> Truth:
+    """Write down what was made: the first version of the truth, the public files and the baselines."""
+    board = board_of_challenge(session, challenge)
+    truth = Truth(
+        board_id=board.id,
+        version=board.truth_version,
+        blob=kept.ground,
+        reason="",
+        made_at=at,
+        published_at=at,
+    )
+    session.add(truth)
+    challenge.files = {name: {"sha256": sha256, "bytes": size} for name, (sha256, size) in kept.files.items()}
+    scores = {key: (found.public, found.private) for key, found in kept.baselines.items()}
+    set_baselines(session, challenge, scores, at=at)
+    session.flush()
+    return truth

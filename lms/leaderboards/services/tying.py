@@ -1,0 +1,54 @@
+"""Working out tie groups: from the losses of the entries that stand, apart from ranking."""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+from sqlalchemy.orm import Session, sessionmaker
+
+from lms.leaderboards.core.losses import unpack
+from lms.leaderboards.core.ties import tie_groups
+from lms.leaderboards.models import Board
+from lms.leaderboards.queries.counting import shares_of
+from lms.leaderboards.queries.waiting import boards_to_tie
+from lms.leaderboards.services.ties import Tied, keep_tie_groups, losses_of_standings
+
+EVERY = timedelta(seconds=60)
+MOST_CELLS = 40_000_000
+"""The largest table of teams by rows that is compared; a larger board shows no tie groups."""
+
+
+def tie_boards(sessions: sessionmaker[Session], at: datetime) -> int:
+    """Bring the tie groups of all boards with new scores up to date; return how many boards were.
+
+    A board is looked at once in `EVERY` at most. Nothing is locked while its teams are compared.
+    """
+    with sessions() as session:
+        boards = boards_to_tie(session, at - EVERY)
+    for board_id in boards:
+        _tie(sessions, board_id, at)
+    return len(boards)
+
+
+def _tie(sessions: sessionmaker[Session], board_id: int, at: datetime) -> None:
+    with sessions() as session:
+        board = session.get_one(Board, board_id)
+        standing = {share: losses_of_standings(session, board, share) for share in shares_of(board)}
+    found = {share: _tied(rows) for share, rows in standing.items()}
+    with sessions.begin() as session:
+        board = session.get_one(Board, board_id)
+        for share, rows in found.items():
+            keep_tie_groups(session, board, share, rows, at=at)
+
+
+def _tied(rows: dict[int, tuple[int, bytes]]) -> list[Tied]:
+    """Compare the teams of a board, which come in its order."""
+    losses = [unpack(packed) for _, packed in rows.values()]
+    if not losses or len({len(one.values) for one in losses}) != 1 or losses[0].whole is not None:
+        return []
+    if len(losses) * len(losses[0].values) > MOST_CELLS:
+        return []
+    ties = tie_groups(np.stack([one.values for one in losses]))
+    return [
+        Tied(team_id, entry_id, tie.group, tie.best, tie.worst)
+        for (team_id, (entry_id, _)), tie in zip(rows.items(), ties, strict=True)
+    ]

@@ -1,0 +1,227 @@
+"""The process that scores entries of challenges, in the order of their receipt, and works out who is tied.
+
+Everything stands in the database and every step is repeatable: it may be killed at any moment, and two of
+them do no harm. No transaction is held while an entry is read, run or scored.
+"""
+
+import signal
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import structlog
+from sqlalchemy.orm import Session, sessionmaker
+
+from lms.blobs import BlobStore
+from lms.chores import repeat
+from lms.db import now
+from lms.errors import Conflict, DomainError, NotFound
+from lms.leaderboards.core.challenge_file import Challenge
+from lms.leaderboards.core.failures import EntryFailed, write_failure
+from lms.leaderboards.core.ground import Ground
+from lms.leaderboards.core.losses import Losses
+from lms.leaderboards.core.predictions import BadPredictions, Table
+from lms.leaderboards.core.scoring import (
+    ChallengeFailed,
+    Notebooks,
+    Scores,
+    Workshop,
+    form_of,
+    losses_on_resamples,
+    read_entry,
+    score_table,
+)
+from lms.leaderboards.models import EntryKind, Truth
+from lms.leaderboards.queries import waiting
+from lms.leaderboards.queries.waiting import WaitingEntry
+from lms.leaderboards.services import rescoring, scoring
+from lms.leaderboards.services.tying import tie_boards
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 0.2
+MOST_AT_ONCE = 50
+MOST_KNOWN = 8
+TIE_SECONDS = 5.0
+AGAIN_SECONDS = 30.0  # after a fault of the house, such as an environment that is not built
+
+
+@dataclass(frozen=True)
+class _Known:
+    """One version of a board: its challenge, and what entries are compared with."""
+
+    challenge: Challenge
+    ground: Ground
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What an entry got, or the line that says why it got nothing."""
+
+    scores: Scores | None
+    failure: str = ""
+    resampled: Losses | None = None
+
+
+@dataclass
+class Scorer:
+    """Everything that scoring needs; each entry has sessions of its own."""
+
+    sessions: sessionmaker[Session]
+    blobs: BlobStore
+    workshop: Workshop
+    notebooks: Notebooks
+    stop: threading.Event = field(default_factory=threading.Event)
+    _known: OrderedDict[tuple[int, int], _Known] = field(default_factory=OrderedDict, init=False)
+    _later: dict[int, float] = field(default_factory=dict, init=False)
+
+    def run(self) -> None:
+        """Score what comes until told to stop; tie groups are worked out beside it."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._told_to_stop)
+        beside = threading.Thread(target=repeat, args=(self.tie, TIE_SECONDS, self.stop), daemon=True)
+        beside.start()
+        repeat(self.score_waiting, LOOK_SECONDS, self.stop)
+        beside.join(timeout=2)
+
+    def _told_to_stop(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.stop.set()
+
+    def tie(self) -> bool:
+        """Work out the tie groups of boards with new scores; always False: no hurry."""
+        tie_boards(self.sessions, now())
+        return False
+
+    def score_waiting(self) -> bool:
+        """Score what waits, then what is scored anew in private; False: nothing could be done."""
+        with self.sessions() as session:
+            entries = waiting.waiting_entries(session, MOST_AT_ONCE)
+            anew = waiting.waiting_rescores(session, MOST_AT_ONCE) if not entries else ()
+        done = [self._alone(entry, self._score) for entry in entries]
+        done += [self._alone(entry, self._rescoring(truth_id)) for truth_id, entry in anew]
+        return any(done)
+
+    def _alone(self, entry: WaitingEntry, step: Callable[[WaitingEntry], None]) -> bool:
+        """Take one step with one entry, whose faults hold no other up; False: it is left for later."""
+        if self.stop.is_set() or self._later.get(entry.entry_id, 0) > time.monotonic():
+            return False
+        try:
+            step(entry)
+        except (Conflict, NotFound) as problem:  # it was judged, merged or scored by another meanwhile
+            log.info("scorer.passed_over", entry=entry.entry_id, reason=str(problem))
+        except Exception:  # a fault of the house: the entry waits, and keeps its place and slot
+            log.exception("scorer.entry_not_scored", entry=entry.entry_id)
+            self._later[entry.entry_id] = time.monotonic() + AGAIN_SECONDS
+            return False
+        self._later.pop(entry.entry_id, None)
+        return True
+
+    def _score(self, entry: WaitingEntry) -> None:
+        if entry.kind is EntryKind.NOTEBOOK:
+            with self.sessions.begin() as session:
+                scoring.begin_scoring(session, entry.entry_id)
+        result = self._result(entry)
+        with self.sessions.begin() as session:
+            if result.scores is None:
+                scoring.fail_entry(session, entry.entry_id, result.failure)
+            else:
+                scoring.score_entry(
+                    session,
+                    entry.entry_id,
+                    result.scores,
+                    at=now(),
+                    truth_version=entry.truth_version,
+                    resampled=result.resampled,
+                )
+
+    def _rescoring(self, truth_id: int) -> Callable[[WaitingEntry], None]:
+        def rescore(entry: WaitingEntry) -> None:
+            result = self._result(entry)
+            with self.sessions.begin() as session:
+                truth = session.get_one(Truth, truth_id)
+                rescoring.rescore_entry(session, truth, entry.entry_id, result.scores, result.failure)
+
+        return rescore
+
+    def _result(self, entry: WaitingEntry) -> _Result:
+        known = self._ground(entry.board_id, entry.truth_version)
+        try:
+            table = self._table(entry, known)
+            return self._scored(table, known)
+        except EntryFailed as failed:
+            return _Result(None, write_failure(failed))
+        except BadPredictions as bad:
+            return _Result(None, write_failure(_first(bad)))
+        except DomainError as problem:
+            return _Result(None, write_failure(_said(problem.message, problem.params)))
+        except ChallengeFailed as failed:
+            log.error("scorer.own_scorer_failed", board=entry.board_id, reason=str(failed))  # noqa: TRY400 - its words say it all
+            return _Result(None, write_failure(EntryFailed("scorer_failed")))
+
+    def _table(self, entry: WaitingEntry, known: _Known) -> Table:
+        content = self.blobs.get(entry.blob)
+        truth = known.ground.truth
+        if entry.kind is EntryKind.NOTEBOOK:
+            limit = form_of(known.challenge, truth).limit_bytes
+            with self._data(entry.board_id, known) as folder:
+                content = self.notebooks.predictions(known.challenge, content, folder, limit)
+        return read_entry(known.challenge, truth, content, self.workshop)
+
+    def _scored(self, table: Table, known: _Known) -> _Result:
+        challenge, truth = known.challenge, known.ground.truth
+        scores = score_table(challenge, truth, table, known.ground.script.encode(), self.workshop)
+        resampled = None
+        if challenge.ladder and scores.public_losses is None:
+            resampled = losses_on_resamples(challenge, truth, table, truth.public)
+        return _Result(scores, resampled=resampled)
+
+    def _ground(self, board_id: int, version: int) -> _Known:
+        """Return one version of a board; those used last are kept.
+
+        Raises:
+            KeyError: its data were not made, or are gone from the store.
+        """
+        key = (board_id, version)
+        if key not in self._known:
+            with self.sessions() as session:
+                blob = waiting.ground_blob(session, board_id, version)
+                challenge = waiting.challenge_of_board(session, board_id)
+            if blob is None:
+                raise KeyError(f"there is no ground of board {board_id} in version {version}")
+            self._known[key] = _Known(challenge, Ground.from_json(self.blobs.get(blob)))
+            while len(self._known) > MOST_KNOWN:
+                self._known.popitem(last=False)
+        self._known.move_to_end(key)
+        return self._known[key]
+
+    @contextmanager
+    def _data(self, board_id: int, known: _Known) -> Iterator[Path]:
+        """Lay out what a notebook finds in `data/` when it counts: hidden files stand over shared ones."""
+        with self.sessions() as session:
+            names = waiting.file_blobs(session, board_id) | dict(known.ground.hidden)
+        with tempfile.TemporaryDirectory(prefix="duri-hidden-") as scratch:
+            folder = Path(scratch) / "data"
+            folder.mkdir()
+            for name, blob in names.items():
+                (folder / Path(name).name).write_bytes(self.blobs.get(blob))
+            yield folder
+
+
+def _first(bad: BadPredictions) -> EntryFailed:
+    fault = bad.faults[0]
+    line = {} if fault.line is None else {"line": fault.line}
+    return _said(fault.message, {**fault.params, **line})
+
+
+def _said(message: str, params: "dict[str, object]") -> EntryFailed:
+    """Keep a sentence by its msgid, to be translated where it is shown."""
+    return EntryFailed(
+        message, **{name: value if isinstance(value, int) else str(value) for name, value in params.items()}
+    )

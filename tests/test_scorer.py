@@ -1,0 +1,253 @@
+"""The process that scores entries; authors' programs are played by a fake, as the jail has its own tests."""
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from lms.blobs import FolderBlobs
+from lms.db import now
+from lms.leaderboards.cli.challenges import publish_folder
+from lms.leaderboards.core.challenge_file import Challenge as ChallengeFile
+from lms.leaderboards.core.challenge_file import CheckedChallenge, read_challenge
+from lms.leaderboards.core.failures import EntryFailed, read_failure
+from lms.leaderboards.core.predictions import Form, Table
+from lms.leaderboards.core.scoring import ChallengeFailed, MadeChallenge, Truth
+from lms.leaderboards.models import (
+    Board,
+    Challenge,
+    Entry,
+    EntryKind,
+    EntryState,
+    PrivateScore,
+    Standing,
+    TieGroup,
+)
+from lms.leaderboards.models import Truth as KeptTruth
+from lms.leaderboards.services import teams
+from lms.leaderboards.services.challenges import accept_rules
+from lms.leaderboards.services.receiving import Work, take_entry
+from lms.leaderboards.services.rescoring import prepare_rescore
+from lms.scorer import Scorer
+from tests.factories.accounts import make_organisation, make_user
+from tests.factories.challenges import CHALLENGE, write_challenge
+
+IDS = tuple(f"p{number}" for number in range(100))
+PLACES = [random.Random(5).choice(["north", "south"]) for _ in IDS]
+TRUTH = Truth(IDS, {"place": PLACES}, tuple(range(40)))
+
+
+@dataclass
+class FakeWorkshop:
+    """What authors' programs answer."""
+
+    made: int = 0
+    fails: bool = False
+
+    def make(self, challenge: ChallengeFile, files: Mapping[str, bytes], seed: int) -> MadeChallenge:
+        assert challenge.slug == "sorted-parcels"
+        assert files
+        assert seed >= 0
+        if self.fails:
+            raise ChallengeFailed("ZeroDivisionError")
+        self.made += 1
+        return MadeChallenge(
+            {"test.csv": b"id\n" + "\n".join(IDS).encode()},
+            TRUTH,
+            {"north": written(["north"] * 100)},
+            {"test.csv": b"id\nhidden-row"},
+        )
+
+    def score(
+        self, challenge: ChallengeFile, script: bytes, truth: Truth, table: Table
+    ) -> tuple[float, float]:
+        raise AssertionError((challenge, script, truth, table))
+
+    def read_parquet(self, challenge: ChallengeFile, content: bytes, form: Form) -> bytes:
+        raise AssertionError((challenge, content, form))
+
+
+@dataclass
+class FakeNotebooks:
+    """What participants' notebooks leave behind."""
+
+    seen: list[dict[str, bytes]] = field(default_factory=list)
+
+    def predictions(self, challenge: ChallengeFile, content: bytes, data: Path, limit_bytes: int) -> bytes:
+        assert challenge.compute.seconds
+        assert limit_bytes
+        self.seen.append({path.name: path.read_bytes() for path in data.iterdir()})
+        if content == b"fails":
+            raise EntryFailed("cell_failed", cell=3, error="ValueError")
+        return content
+
+
+def written(places: list[str]) -> bytes:
+    rows = "".join(f"{name},{place}\n" for name, place in zip(IDS, places, strict=True))
+    return f"id,place\n{rows}".encode()
+
+
+def right(count: int) -> bytes:
+    """Predictions of which the first `count` rows are right, and all others wrong."""
+    other = {"north": "south", "south": "north"}
+    return written([place if at < count else other[place] for at, place in enumerate(PLACES)])
+
+
+@dataclass
+class Arena:
+    sessions: sessionmaker[Session]
+    blobs: FolderBlobs
+    workshop: FakeWorkshop
+    scorer: Scorer
+    notebooks: FakeNotebooks
+    folder: Path
+
+    def publish(self, **changes: str) -> bool:
+        text = CHALLENGE
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        (self.folder / "challenge.yml").write_text(text)
+        return publish_folder(self.sessions, self.blobs, self.workshop, self.checked())
+
+    def checked(self) -> CheckedChallenge:
+        return read_challenge(self.folder, ["ml-basics"])
+
+    def enter(self, content: bytes, kind: EntryKind = EntryKind.PREDICTIONS) -> int:
+        with self.sessions.begin() as session:
+            challenge = session.scalars(select(Challenge)).one()
+            user = make_user(session)
+            accept_rules(session, user, challenge, challenge.rules_version, at=now())
+            teams.join(session, user, challenge, f"Team {user.id}", at=now())
+            work = Work(kind, self.blobs.put(content))
+            return take_entry(session, user, challenge, work, received_at=now()).id
+
+    def entry(self, entry_id: int) -> Entry:
+        with self.sessions() as session:
+            return session.get_one(Entry, entry_id)
+
+
+@pytest.fixture
+def arena(sessions: sessionmaker[Session], tmp_path: Path) -> Arena:
+    with sessions.begin() as session:
+        make_organisation(session, slug="nuri-ai")
+    blobs, workshop, notebooks = FolderBlobs(tmp_path / "blobs"), FakeWorkshop(), FakeNotebooks()
+    scorer = Scorer(sessions, blobs, workshop, notebooks)
+    return Arena(sessions, blobs, workshop, scorer, notebooks, write_challenge(tmp_path))
+
+
+def test_a_published_challenge_has_data_baselines_and_a_sample(arena: Arena) -> None:
+    assert arena.publish() is True
+    assert arena.publish() is False  # and its data stay
+    assert arena.workshop.made == 1
+    with arena.sessions() as session:
+        challenge = session.scalars(select(Challenge)).one()
+        assert set(challenge.files) == {"test.csv", "sample_submission.csv"}
+        sample = arena.blobs.get(challenge.files["sample_submission.csv"]["sha256"])
+        assert sample.startswith(b"id,place\np0,north\n")
+        assert challenge.files["sample_submission.csv"]["bytes"] == len(sample)
+        [baseline] = session.scalars(select(Entry).where(Entry.baseline.is_not(None)))
+        assert baseline.public_score == PLACES[:40].count("north") / 40
+        [truth] = session.scalars(select(KeptTruth))
+        assert "hidden-row" not in json.dumps(challenge.files)
+        assert truth.blob not in {file["sha256"] for file in challenge.files.values()}
+
+
+def test_a_challenge_whose_data_cannot_be_made_is_not_published(arena: Arena) -> None:
+    arena.workshop.fails = True
+    with pytest.raises(ChallengeFailed):
+        arena.publish()
+    with arena.sessions() as session:
+        assert session.scalars(select(Challenge)).all() == []
+
+
+def test_entries_are_scored_in_the_order_of_their_receipt(arena: Arena) -> None:
+    arena.publish()
+    first, second = arena.enter(right(70)), arena.enter(right(70))
+    assert arena.scorer.score_waiting() is True
+    assert arena.scorer.score_waiting() is False
+    with arena.sessions() as session:
+        entries = [session.get_one(Entry, number) for number in (first, second)]
+        assert [entry.state for entry in entries] == [EntryState.SCORED] * 2
+        assert [entry.public_score for entry in entries] == [1.0, 1.0]
+        assert [session.get_one(PrivateScore, number).score for number in (first, second)] == [0.5, 0.5]
+        standing = select(Standing.entry_id).where(Standing.share == "public").order_by(Standing.key)
+        assert session.scalars(standing).all() == [first, second]
+        assert set(entries[0].metrics) == {"f1_macro"}
+
+
+def test_what_cannot_be_scored_says_why_and_holds_nobody_up(arena: Arena) -> None:
+    arena.publish()
+    bad, good = arena.enter(right(3).replace(b"p7,", b"q7,")), arena.enter(right(50))
+    arena.scorer.score_waiting()
+    failed = arena.entry(bad)
+    assert failed.state is EntryState.FAILED
+    message, params = read_failure(failed.failure)
+    assert message % params == 'The id "q7" is not among those asked for.'
+    assert params["line"] == 9
+    assert arena.entry(good).state is EntryState.SCORED
+
+
+def test_a_fault_of_the_house_leaves_the_entry_waiting(arena: Arena) -> None:
+    arena.publish()
+    lost, good = arena.enter(right(60)), arena.enter(right(50))
+    content = arena.blobs.get(arena.entry(lost).blob or "")
+    arena.blobs.forget(arena.entry(lost).blob or "")
+    assert arena.scorer.score_waiting() is True
+    assert arena.scorer.score_waiting() is False  # it is not tried again at once
+    assert (arena.entry(lost).state, arena.entry(good).state) == (EntryState.RECEIVED, EntryState.SCORED)
+    arena.blobs.put(content)
+    anew = Scorer(arena.sessions, arena.blobs, arena.workshop, arena.notebooks)
+    anew.score_waiting()
+    assert arena.entry(lost).state is EntryState.SCORED
+
+
+def test_a_notebook_is_run_again_where_hidden_files_stand_over_shared_ones(arena: Arena) -> None:
+    arena.publish()
+    good, bad = arena.enter(right(40), EntryKind.NOTEBOOK), arena.enter(b"fails", EntryKind.NOTEBOOK)
+    arena.scorer.score_waiting()
+    assert arena.notebooks.seen[0]["test.csv"] == b"id\nhidden-row"
+    assert set(arena.notebooks.seen[0]) == {"test.csv", "sample_submission.csv"}
+    assert arena.entry(good).public_score == 1.0
+    assert read_failure(arena.entry(bad).failure)[1] == {"cell": 3, "error": "ValueError"}
+
+
+def test_a_new_truth_is_scored_in_private_first(arena: Arena) -> None:
+    arena.publish()
+    entry = arena.enter(right(100))
+    arena.scorer.score_waiting()
+    with arena.sessions.begin() as session:
+        board = session.scalars(select(Board)).one()
+        ground = json.loads(arena.blobs.get(session.scalars(select(KeptTruth.blob)).one() or ""))
+        ground["truth"]["columns"]["place"] = ["north"] * 100
+        blob = arena.blobs.put(json.dumps(ground).encode())
+        prepare_rescore(session, None, board, "The labels were wrong.", blob=blob, at=now())
+    assert arena.scorer.score_waiting() is True
+    assert arena.scorer.score_waiting() is False
+    assert arena.entry(entry).public_score == 1.0  # the board stands still until it is published
+
+
+def test_teams_that_chance_alone_could_part_are_tied(arena: Arena) -> None:
+    arena.publish()
+    entries = [arena.enter(right(count)) for count in (40, 39, 5)]
+    arena.scorer.score_waiting()
+    arena.scorer.tie()
+    with arena.sessions() as session:
+        found = select(TieGroup.entry_id, TieGroup.number).where(TieGroup.share == "public")
+        groups = dict(session.execute(found).all())
+    assert groups == {entries[0]: 1, entries[1]: 1, entries[2]: 2}
+
+
+def test_a_ladder_tells_no_score_that_is_better_by_chance_alone(arena: Arena) -> None:
+    arena.publish(**{"metric: accuracy": "metric: f1_macro\nladder: true", "also: [f1_macro]": "also: []"})
+    entry = arena.enter(right(30))
+    arena.scorer.score_waiting()
+    kept = arena.entry(entry)
+    assert kept.state is EntryState.SCORED
+    assert kept.released_score is not None
+    assert kept.public_score is not None
+    assert kept.released_score == pytest.approx(kept.public_score, abs=1 / 40)
