@@ -33,6 +33,8 @@ from lms.grading.core.waking import Waker
 from lms.grading.queries import submissions
 from lms.grading.queries.queue import waiting_by_resource
 from lms.grading.services.registering import forget_silent_workers
+from lms.leaderboards.models import Board
+from lms.leaderboards.services import upkeep
 
 log = structlog.get_logger()
 _T = TypeVar("_T")
@@ -41,6 +43,7 @@ CHORE_SECONDS = 1.0
 OPENING_SECONDS = 3.0
 SWEEP_SECONDS = 5.0
 PAPER_SECONDS = 1.0
+NIGHT_SECONDS = 60.0  # between looks whether a board waits for its nightly one
 REMINDER_SECONDS = 600.0
 MOST_WAKES = 16  # of one sweep for one kind of machine: each worker that hears one works until nothing waits
 SILENCE = timedelta(minutes=10)  # after it a worker is off the list
@@ -68,6 +71,7 @@ class Chores:
                 (self.open_what_is_ready, OPENING_SECONDS),
                 (self.sweep, SWEEP_SECONDS),
                 (self.make_paper, PAPER_SECONDS),
+                (self.look_over_boards, NIGHT_SECONDS),
                 (self.remind, REMINDER_SECONDS),
             )
         ]
@@ -103,6 +107,17 @@ class Chores:
         for resource, number in waiting.items():
             for _ in range(min(number, MOST_WAKES)):
                 self.waker.wake(resource.value)
+        return False
+
+    def look_over_boards(self) -> bool:
+        """Work every board out anew once a night; what differs from what was kept is mended and told."""
+        with reading(self.sessions) as session:
+            due = upkeep.due_boards(session, now())
+        for number in due:
+            with self.sessions.begin() as session:
+                differed = upkeep.look_over(session, session.get_one(Board, number), now())
+            if differed:
+                log.error("board.differed", board=number, standings=len(differed))
         return False
 
     def make_paper(self) -> bool:

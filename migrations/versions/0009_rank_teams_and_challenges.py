@@ -344,6 +344,7 @@ def _widen_boards():
         boards.add_column(sa.Column("anonymous", sa.Boolean(), nullable=False, server_default=sa.false()))
         boards.add_column(sa.Column("truth_version", sa.Integer(), nullable=False, server_default="1"))
         boards.add_column(sa.Column("tied_at", MOMENT, nullable=True))
+        boards.add_column(sa.Column("looked_at", MOMENT, nullable=True))
         for name in ("lab_id", "cohort_id", "release_id"):
             boards.alter_column(name, existing_type=sa.Integer(), nullable=True)
         boards.create_unique_constraint(op.f("uq_boards_challenge_id"), ["challenge_id"])
@@ -368,6 +369,7 @@ def _narrow_boards():
             "anonymous",
             "truth_version",
             "tied_at",
+            "looked_at",
         ):
             boards.drop_column(name)
 

@@ -3,6 +3,7 @@
 import click
 
 from lms.leaderboards.cli.tables import ladder, rank
+from lms.leaderboards.cli.upkeep import diff, import_entries, recompute
 
 
 @click.group()
@@ -10,7 +11,7 @@ def boards() -> None:
     """Rank tables, and look after the boards of this installation."""
 
 
-for command in (rank, ladder):
+for command in (rank, ladder, diff, recompute, import_entries):
     boards.add_command(command)
 
 commands = (boards,)
