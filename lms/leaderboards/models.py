@@ -93,7 +93,9 @@ class Challenge(Base):
     selections: Mapped[int]
     """How many entries a team may select for the end; 0: every entry counts."""
     settings: Mapped[dict[str, Any]] = mapped_column(Document)
-    """The whole of it as published: metrics, files, baselines, grade rule."""
+    """The whole of it as published: metrics, form, limits, baselines."""
+    files: Mapped[dict[str, dict[str, Any]]] = mapped_column(Document, default=dict, server_default="{}")
+    """What everyone may download: name -> `sha256` and `bytes`."""
     published_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     published_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
