@@ -34,6 +34,7 @@ from lms.grading.queries.queue import ALL
 from lms.grading.services.waking import wake_after_commit
 from lms.leaderboards.adapters.notebooks import JailedNotebooks
 from lms.leaderboards.adapters.workshop import JailedWorkshop
+from lms.leaderboards.core.scoring import Workshop
 from lms.pool import Member, Pool
 from lms.runtime.probe import Isolation, IsolationLevel, probe
 from lms.scorer import Scorer
@@ -177,10 +178,15 @@ class Installation:
             press=self.press,
         )
 
+    @property
+    def workshop(self) -> Workshop:
+        """Where authors' programs of challenges run."""
+        return JailedWorkshop(self.settings.environments_root)
+
     def scorer(self) -> Scorer:
         """Make what scores the entries of challenges."""
-        root = self.settings.environments_root
-        return Scorer(self.sessions, self.blobs, JailedWorkshop(root), JailedNotebooks(root))
+        notebooks = JailedNotebooks(self.settings.environments_root)
+        return Scorer(self.sessions, self.blobs, self.workshop, notebooks)
 
     @property
     def press(self) -> Press:

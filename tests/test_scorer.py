@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.blobs import FolderBlobs
 from lms.db import now
-from lms.leaderboards.cli.challenges import publish_folder
 from lms.leaderboards.core.challenge_file import Challenge as ChallengeFile
 from lms.leaderboards.core.challenge_file import CheckedChallenge, read_challenge
 from lms.leaderboards.core.failures import EntryFailed, read_failure
@@ -31,6 +30,7 @@ from lms.leaderboards.models import (
 from lms.leaderboards.models import Truth as KeptTruth
 from lms.leaderboards.services import teams
 from lms.leaderboards.services.challenges import accept_rules
+from lms.leaderboards.services.publishing import publish_folder
 from lms.leaderboards.services.receiving import Work, take_entry
 from lms.leaderboards.services.rescoring import prepare_rescore
 from lms.scorer import Scorer

@@ -1,6 +1,5 @@
 """`lms challenge …`: check and publish challenge folders."""
 
-import secrets
 from pathlib import Path
 from typing import Protocol
 
@@ -10,15 +9,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from lms.blobs import BlobStore
 from lms.config import Settings
 from lms.courses.core.problems import Problem, errors
-from lms.db import now
-from lms.errors import Invalid
-from lms.leaderboards.adapters.workshop import JailedWorkshop
 from lms.leaderboards.core.challenge_file import CheckedChallenge, read_challenge
 from lms.leaderboards.core.scoring import ChallengeFailed, Workshop
-from lms.leaderboards.services.challenges import publish_challenge
-from lms.leaderboards.services.data import has_data, keep_data, make_data
-
-SEED_BITS = 62
+from lms.leaderboards.services.publishing import publish_folder
 
 
 class Installation(Protocol):
@@ -35,6 +28,10 @@ class Installation(Protocol):
     @property
     def blobs(self) -> BlobStore:
         """Return the store of files."""
+
+    @property
+    def workshop(self) -> Workshop:
+        """Return where authors' programs run."""
 
 
 LANGUAGE = click.option(
@@ -75,9 +72,8 @@ def publish(installation: Installation, path: Path, language: str) -> None:
     installation; it opens at once.
     """
     checked = _read(installation, path, language)
-    workshop = JailedWorkshop(installation.settings.environments_root)
     try:
-        made = publish_folder(installation.sessions, installation.blobs, workshop, checked)
+        made = publish_folder(installation.sessions, installation.blobs, installation.workshop, checked)
     except ChallengeFailed as failed:
         raise click.ClickException(f"hidden/challenge.py: {failed}") from None
     words = {
@@ -87,34 +83,6 @@ def publish(installation: Installation, path: Path, language: str) -> None:
         ("en", False): "published; its data stay as they are.",
     }
     click.echo(f"{checked.folder.name}: {words[language, made]}")
-
-
-def publish_folder(
-    sessions: sessionmaker[Session], blobs: BlobStore, workshop: Workshop, checked: CheckedChallenge
-) -> bool:
-    """Publish a checked folder; say whether its data were made now. No transaction is held meanwhile.
-
-    Raises:
-        ChallengeFailed: the author's program failed; nothing was published.
-        DomainError: it cannot be published; nothing was.
-    """
-    found = checked.challenge
-    if found is None:
-        raise Invalid("The challenge folder has errors.")
-    with sessions() as session:  # a rehearsal: whatever would be refused is refused before data are made
-        known = publish_challenge(session, None, found.to_dict(), at=now())
-        wanted = not has_data(session, known)
-        session.rollback()
-    kept = (
-        make_data(found, checked.folder.files, secrets.randbits(SEED_BITS), blobs, workshop)
-        if wanted
-        else None
-    )
-    with sessions.begin() as session:
-        opened = publish_challenge(session, None, found.to_dict(), at=now())
-        if kept is not None and not has_data(session, opened):
-            keep_data(session, opened, kept, at=now())
-    return wanted
 
 
 def _read(installation: Installation, path: Path, language: str) -> CheckedChallenge:
