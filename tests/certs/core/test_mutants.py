@@ -100,8 +100,8 @@ def mutant(chance: random.Random, good: Any) -> Any:
         if found:
             try:
                 chance.choice(SPOIL)(chance, found)
-            except IndexError:
-                continue  # nothing of that kind is left to spoil
+            except (IndexError, ValueError):
+                continue  # nothing of that kind, or not enough of it, is left to spoil
     return document
 
 
