@@ -11,12 +11,12 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response
 
 from lms.accounts.services.limits import count_try
+from lms.accounts.services.tokens import Purpose, person_of
 from lms.certs import policy
 from lms.certs.core.many import tell, tell_many, write_report
 from lms.certs.core.pdf import MAX_PDF_BYTES
 from lms.certs.core.strict_json import canonical
 from lms.certs.queries import credentials as queries
-from lms.certs.services.tokens import person_of
 from lms.db import now
 from lms.errors import N_, Invalid, TooLarge
 from lms.web.guard import public
@@ -84,7 +84,7 @@ def verify_many() -> Response:
     with own_session() as own:
         count_try(own, policy.MANY_PER_ADDRESS, request.remote_addr or "")
         own.commit()
-        user_id = user_id or person_of(own, token, settings().session_key()).id
+        user_id = user_id or person_of(own, token, Purpose.VERIFY_MANY, settings().session_key()).id
         count_try(own, policy.MANY_PER_PERSON, str(user_id))
         own.commit()
     files = [(file.filename or "…", _content(file)) for file in request.files.getlist("files")]

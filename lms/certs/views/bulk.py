@@ -12,13 +12,13 @@ from markupsafe import Markup
 from werkzeug.datastructures import FileStorage
 
 from lms.accounts.services.limits import count_try
+from lms.accounts.services.tokens import DAYS, Purpose, make_token
 from lms.certs import policy
 from lms.certs.core.carriers import unpack
 from lms.certs.core.many import Outcome, counts, tell_many, write_report
 from lms.certs.core.sentences import sentence
 from lms.certs.forms import ManyForm
 from lms.certs.queries import credentials as queries
-from lms.certs.services.tokens import DAYS, make_token
 from lms.db import now
 from lms.web.language import language
 from lms.web.session import own_session, reads_first, settings
@@ -57,7 +57,9 @@ def check() -> Response | tuple[str, int]:
 @reads_first
 def token() -> str:
     """Make a token for a program, and show it this once."""
-    return _page(ManyForm(formdata=None), token=make_token(current_user, settings().session_key()))
+    return _page(
+        ManyForm(formdata=None), token=make_token(current_user, Purpose.VERIFY_MANY, settings().session_key())
+    )
 
 
 def _page(form: ManyForm, *, answers: str = "", token: str = "") -> str:

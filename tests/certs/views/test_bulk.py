@@ -15,12 +15,12 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
+from lms.accounts.services import tokens
 from lms.accounts.services.limits import Limit
+from lms.accounts.services.tokens import Purpose, make_token, person_of
 from lms.certs import policy
 from lms.certs.models import Credential
 from lms.certs.queries.credentials import content_of
-from lms.certs.services import tokens
-from lms.certs.services.tokens import make_token, person_of
 from lms.errors import NotAllowed
 from tests.certs.views.conftest import KEY
 from tests.factories.accounts import make_user
@@ -126,7 +126,7 @@ def test_both_the_page_and_programs_are_limited(
     client: FlaskClient, employer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policy, "MANY_PER_PERSON", Limit(name="few", tries=2, seconds=60))
-    token = {"Authorization": f"Bearer {make_token(employer, KEY)}"}
+    token = {"Authorization": f"Bearer {make_token(employer, Purpose.VERIFY_MANY, KEY)}"}
     assert send(client, "/verify/many", {"a": b"x"}).status_code == 200
     assert send(client, "/api/verify/many", {"a": b"x"}, **token).status_code == 200
     assert send(client, "/api/verify/many", {"a": b"x"}, **token).status_code == 429
@@ -157,17 +157,25 @@ def test_a_program_without_a_good_token_is_refused(
     user, closed = make_user(session), make_user(session)
     closed.disabled_at = NOW
     session.commit()
-    fine = make_token(user, KEY)
-    wrong = ["", "x", make_token(user, "another key"), make_token(closed, KEY), fine[:-1], f"{fine}x"]
+    fine = make_token(user, Purpose.VERIFY_MANY, KEY)
+    wrong = [
+        "",
+        "x",
+        make_token(user, Purpose.VERIFY_MANY, "another key"),
+        make_token(closed, Purpose.VERIFY_MANY, KEY),
+        make_token(user, Purpose.BOARDS, KEY),
+        fine[:-1],
+        f"{fine}x",
+    ]
     program = app.test_client()
     for token in wrong:
         sent = send(program, "/api/verify/many", {"a": b"x"}, Authorization=f"Bearer {token}")
         assert sent.status_code == 403
-    assert person_of(session, fine, KEY) is user
+    assert person_of(session, fine, Purpose.VERIFY_MANY, KEY) is user
     user.session_token = "another password"
     with pytest.raises(NotAllowed):
-        person_of(session, fine, KEY)
+        person_of(session, fine, Purpose.VERIFY_MANY, KEY)
     user.session_token = "yet another"
     monkeypatch.setattr(tokens, "_SECONDS", -1)
     with pytest.raises(NotAllowed):
-        person_of(session, make_token(user, KEY), KEY)
+        person_of(session, make_token(user, Purpose.VERIFY_MANY, KEY), Purpose.VERIFY_MANY, KEY)

@@ -1,10 +1,11 @@
-"""Tokens with which a program checks many certificates in somebody's name.
+"""Tokens with which a program acts in somebody's name, each for one purpose only.
 
 A token is not kept: it is signed with the installation's key and names an account and its present password's
 session. It ends after its time, with a new password, and when the account is disabled.
 """
 
 import hashlib
+from enum import StrEnum
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 from sqlalchemy.orm import Session
@@ -14,33 +15,42 @@ from lms.errors import N_, NotAllowed
 
 DAYS = 90
 _SECONDS = DAYS * 24 * 3600
-_SALT = "certs.verify-many"
 
 
-def make_token(user: User, key: str) -> str:
+class Purpose(StrEnum):
+    """What a token is good for."""
+
+    VERIFY_MANY = "certs.verify-many"
+    BOARDS = "leaderboards.boards"
+
+
+def make_token(user: User, purpose: Purpose, key: str) -> str:
     """Return a token for a person; nothing but this answer holds it.
 
     Args:
         user: in whose name the program asks.
+        purpose: what it may do then.
         key: of this installation.
     """
-    return URLSafeTimedSerializer(key, salt=_SALT).dumps([user.id, _session(user)])
+    return URLSafeTimedSerializer(key, salt=purpose.value).dumps([user.id, _session(user)])
 
 
-def person_of(session: Session, token: str, key: str) -> User:
+def person_of(session: Session, token: str, purpose: Purpose, key: str) -> User:
     """Return whose token this is.
 
     Raises:
         NotAllowed: it is none, too old, of a closed account, or from before the present password.
     """
     try:
-        user_id, token_session = URLSafeTimedSerializer(key, salt=_SALT).loads(token, max_age=_SECONDS)
+        user_id, token_session = URLSafeTimedSerializer(key, salt=purpose.value).loads(
+            token, max_age=_SECONDS
+        )
     except (BadData, TypeError, ValueError):
         user_id, token_session = 0, ""
     user = session.get(User, user_id)
     if user is None or not user.is_active or token_session != _session(user):
         raise NotAllowed(
-            N_("The token is missing, wrong or too old. Make a new one on the page for many certificates.")
+            N_("The token is missing, wrong or too old. Make a new one on the page where this one came from.")
         )
     return user
 
