@@ -106,6 +106,7 @@ PAGES = [
     ("certs_sharing.show", "shared", VISITOR, "/s/{share}"),
     ("certs_connecting.authorize", "question", STUDENT, "{authorize}"),
     ("certs_connecting.authorize", "refused", STUDENT, "/oauth/authorize"),
+    ("certs_connecting.authorize", "not given", STUDENT, "{authorize}&code_challenge_method=plain"),
     ("certs_connecting.applications", "list", STUDENT, "/certificates/applications"),
     ("certs_connecting.applications", "empty", NEWCOMER, "/certificates/applications"),
     ("certs_connecting.terms", "for anyone", VISITOR, "/certificates/applications/terms"),

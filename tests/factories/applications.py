@@ -43,7 +43,7 @@ def registration(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (said | changes).items() if value is not None}
 
 
-def authorize(client_id: str, **changes: Any) -> str:
+def authorize(client_id: str, /, **changes: Any) -> str:
     """Where an application sends its holder."""
     asked = {
         "response_type": "code",

@@ -134,22 +134,21 @@ def end(session: Session, actor: User, connection_id: int, *, at: datetime) -> C
     if connection is None:
         raise NotFound
     policy.check_can_end_connection(actor, connection)
-    _end(session, connection, actor, "certificate.disconnected", at)
+    _end(session, connection_id, actor, "certificate.disconnected", at)
     return connection
 
 
 def end_by_application(session: Session, token: ConnectionToken, *, whole: bool, at: datetime) -> None:
     """Let an application give back what it was given: all of it, or the one token to read with."""
     if whole:
-        _end(session, token.connection, None, "certificate.connection_returned", at)
+        _end(session, token.connection_id, None, "certificate.connection_returned", at)
     elif token.ends_at > at:
         token.ends_at = at
 
 
 def end_misused(session: Session, connection_id: int, *, at: datetime) -> None:
     """End a connection of which a code or token was shown twice: somebody else may have it."""
-    connection = session.get_one(Connection, connection_id)
-    _end(session, connection, None, "certificate.connection_misused", at)
+    _end(session, connection_id, None, "certificate.connection_misused", at)
 
 
 def note_use(session: Session, connection_id: int, *, at: datetime) -> None:
@@ -158,8 +157,10 @@ def note_use(session: Session, connection_id: int, *, at: datetime) -> None:
     session.execute(update(Connection).where(Connection.id == connection_id, lately).values(last_used_at=at))
 
 
-def _end(session: Session, connection: Connection, actor: User | None, action: str, at: datetime) -> None:
-    if connection.withdrawn_at is not None:
-        return
-    connection.withdrawn_at = at
-    record(session, actor, action, f"connection:{connection.id}", application=connection.application_id)
+def _end(session: Session, connection_id: int, actor: User | None, action: str, at: datetime) -> None:
+    """End it once. The first statement writes: who only reads first may not write any more on SQLite."""
+    lasting = (Connection.id == connection_id, Connection.withdrawn_at.is_(None))
+    ending = update(Connection).where(*lasting).values(withdrawn_at=at).returning(Connection.application_id)
+    application_id = session.scalar(ending.execution_options(synchronize_session="fetch"))
+    if application_id is not None:
+        record(session, actor, action, f"connection:{connection_id}", application=application_id)

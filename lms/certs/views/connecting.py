@@ -92,20 +92,29 @@ def terms() -> str:
 
 
 def _refused(error: OAuth2Error) -> Response:
-    """Tell the application where that is safe, else the person: an unknown address is never answered.
+    """Say what is wrong, with a link back to the application where its address is known.
+
+    Nobody is led on without a click: anybody may register an address, and could send people there from here.
 
     Raises:
-        DomainError: it is not safe.
+        DomainError: there is no such address; an unknown one is never answered.
     """
-    if error.redirect_uri:
-        return server.refuse(error)
-    raise DomainError(
-        N_(
-            "The application asked in a way that is not allowed here, so nothing was shared. Go back to it "
-            "and try again; if it happens again, tell its makers: %(reason)s"
-        ),
-        reason=error.description or error.error,
+    reason = error.description or error.error
+    if not error.redirect_uri:
+        raise DomainError(
+            N_(
+                "The application asked in a way that is not allowed here, so nothing was shared. Go back to "
+                "it and try again; if it happens again, tell its makers: %(reason)s"
+            ),
+            reason=reason,
+        )
+    page = render_template(
+        "certs/consent_refused.html",
+        reason=reason,
+        origin=origin_of(error.redirect_uri),
+        address=server.refuse(error).location,
     )
+    return current_app.make_response((page, error.status_code))
 
 
 def _told(scope: str) -> list[str]:

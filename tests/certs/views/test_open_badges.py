@@ -29,6 +29,18 @@ SignIn = Callable[[User], None]
 
 
 @pytest.fixture
+def holder(session: Session) -> User:
+    made = make_user(session)
+    session.commit()
+    return made
+
+
+@pytest.fixture
+def credential(sessions: sessionmaker[Session], session: Session, pair: Pair, holder: User) -> Credential:
+    return session.get_one(Credential, make_credential(sessions, pair, user_id=holder.id).id)
+
+
+@pytest.fixture
 def wallet(app: Flask, client: FlaskClient, sign_in: SignIn, holder: User) -> Wallet:
     sign_in(holder)
     return Wallet(app, client).register()
