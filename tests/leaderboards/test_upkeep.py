@@ -63,7 +63,7 @@ def test_a_difference_is_told_by_status_and_mended_by_recompute(
     assert "\x1b" not in done.output
     assert "differed and were mended" in run("recompute").output
     assert run("diff").exit_code == 0
-    assert run("diff", "--language", "ko", str(contest.board.id)).output.startswith("순위표")
+    assert run("diff", "--language", "ko", str(contest.board.id)).output.startswith("리더보드")
 
 
 def test_a_board_that_is_not_there_is_no_traceback(run: Callable[..., Result]) -> None:

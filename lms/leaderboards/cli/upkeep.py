@@ -19,29 +19,29 @@ DIFFERS, REFUSED = 1, 2
 WORDS = {
     "same": (
         "Board {}: the kept standings are what the entries say.",
-        "순위표 {}: 저장된 순위가 출품 기록과 같습니다.",
+        "리더보드 {}: 저장된 순위가 제출 기록과 같습니다.",
     ),
-    "differs": ("Board {}: {} standings differ.", "순위표 {}: 순위 {}개가 다릅니다."),
+    "differs": ("Board {}: {} standings differ.", "리더보드 {}: 순위 {}개가 다릅니다."),
     "mended": (
         "Board {}: {} standings differed and were mended.",
-        "순위표 {}: 순위 {}개가 달라 바로잡았습니다.",
+        "리더보드 {}: 순위 {}개가 달라 바로잡았습니다.",
     ),
     "row": (
         "  {share}, team {team} ({name}): kept {kept}, entries say {counts}",
         "  {share}, 팀 {team}({name}): 저장 {kept}, 기록 {counts}",
     ),
-    "standing": ("entry {} with {!r}, best of {}", "출품 {}, 점수 {!r}, {}개 중 최고"),
+    "standing": ("entry {} with {!r}, best of {}", "제출 {}, 점수 {!r}, {}개 중 최고"),
     "nothing": ("nothing", "없음"),
     "unknown": (
         "There is no board {}. Give its number, or the name of its challenge.",
-        "순위표 {}가 없습니다. 번호나 챌린지 이름을 쓰세요.",
+        "리더보드 {}가 없습니다. 번호나 챌린지 이름을 쓰세요.",
     ),
-    "none": ("There is no board here yet.", "아직 순위표가 없습니다."),
+    "none": ("There is no board here yet.", "아직 리더보드가 없습니다."),
     "reading": ("Reading {}", "{} 읽는 중"),
     "importing": ("Importing", "가져오는 중"),
     "imported": (
         "{} rows are on board {}, with {} standings.",
-        "{}행을 순위표 {}에 넣었습니다. 순위는 {}개입니다.",
+        "{}행을 리더보드 {}에 넣었습니다. 순위는 {}개입니다.",
     ),
 }
 LANGUAGE = click.option(

@@ -56,12 +56,14 @@ def shares_of(board: Board) -> tuple[Share, ...]:
     return (Share.PUBLIC, Share.FROZEN, Share.PRIVATE)
 
 
-def counting_entries(session: Session, board: Board, team_id: int | None = None) -> list[Counting]:
+def counting_entries(
+    session: Session, board: Board, team_id: int | None = None, shares: tuple[Share, ...] | None = None
+) -> list[Counting]:
     """Return what counts for each share and team of a board, or for one team, from the entries alone.
 
     Complexity: O(n) in the entries of the board, or of the team.
     """
-    statement = _all_shares(_rule(board), shares_of(board), team_id is not None)
+    statement = _all_shares(_rule(board), shares or shares_of(board), team_id is not None)
     return [_counting_of(board, row) for row in session.execute(statement, _bound(board, team_id))]
 
 

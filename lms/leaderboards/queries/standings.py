@@ -1,12 +1,12 @@
 """What boards show: pages, places and names; a handful of statements, however many entries there are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row as Record
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from lms.accounts.models import User
@@ -30,6 +30,7 @@ from lms.leaderboards.queries.boards import team_of
 PAGE = 50
 NEIGHBOURS = 5
 MOST_FOUND = 20
+SHARE = Standing.__table__.c.share.type
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,18 @@ class PlaceOnBoard(NamedTuple):
     field: int
 
 
+@dataclass(frozen=True)
+class Page:
+    """A part of a board as everyone sees it; it may be kept for a moment and shown to many."""
+
+    share: Share
+    rows: Sequence[Row]
+    ranked: int
+    assurance: str
+    offset: int
+    limit: int
+
+
 class _Entry(NamedTuple):
     """A row with the key that it is sorted by."""
 
@@ -99,38 +112,63 @@ def standings(
     offset: int = 0,
     limit: int = PAGE,
 ) -> Standings:
-    """Return a page of the board at a moment; private scores are not even read before its end.
+    """Return a page of the board at a moment, as the viewer sees it; see `page` and `own_row`."""
+    share = share_at(board, at)
+    mine = own_row(session, board, share, viewer) if viewer is not None else None
+    return seen_by(board, page(session, board, share, offset=offset, limit=limit), mine)
+
+
+def seen_by(board: Board, shown: Page, mine: Row | None) -> Standings:
+    """Return a page with the viewer's own row marked."""
+    rows = shown.rows
+    if mine is not None:
+        rows = [mine if row.team_id == mine.team_id else row for row in rows]
+    return Standings(
+        board=board,
+        share=shown.share,
+        rows=rows,
+        ranked=shown.ranked,
+        mine=mine,
+        assurance=shown.assurance,
+        offset=shown.offset,
+        limit=shown.limit,
+    )
+
+
+def page(session: Session, board: Board, share: Share, *, offset: int = 0, limit: int = PAGE) -> Page:
+    """Return a part of a share of the board, the same for everyone.
+
+    Private scores are read only where the share is the private one: the caller asks `policy.share_at`.
 
     Complexity: O(log n + offset + limit) in the number of teams, beside counting them.
     """
-    share = share_at(board, at)
-    mine = team_of(session, board, viewer) if viewer is not None else None
-    found = session.execute(_rows(board, share).order_by(Standing.key).offset(offset).limit(limit + 1)).all()
-    ranked = session.scalar(_count(board, share)) or 0
-    page = _named(session, board, share, found[:limit], mine)
-    shown = [_Entry(record.key, replace(row, rank=offset + n)) for n, (record, row) in enumerate(page, 1)]
+    bound = {"board": board.id, "share": share, "offset": offset, "limit": limit + 1}
+    found = session.execute(PAGE_OF_ROWS, bound).all()
+    ranked = session.scalar(COUNT, bound) or 0
+    rows = _named(session, board, share, found[:limit], range(offset + 1, offset + limit + 1))
+    shown = [_Entry(record.key, row) for record, row in zip(found, rows, strict=False)]
     until = found[limit].key if len(found) > limit else None
     between = _between(_baselines(session, board, share), shown, until, first=offset == 0)
     rows = [each.row for each in sorted([*shown, *between], key=lambda each: each.key)]
-    return Standings(
-        board=board,
-        share=share,
-        rows=rows,
-        ranked=ranked,
-        mine=next((row for row in rows if row.mine), None) or _own(session, board, share, mine),
-        assurance=_assurance(session, board, share, rows),
-        offset=offset,
-        limit=limit,
-    )
+    return Page(share, rows, ranked, _assurance(session, board, share, rows), offset, limit)
+
+
+def own_row(session: Session, board: Board, share: Share, viewer: User) -> Row | None:
+    """Return the row of the viewer's team with its rank, under its own name also on an anonymous board."""
+    records = session.execute(OWN_ROW, {"board": board.id, "share": share, "user": viewer.id}).all()
+    ranks = [record.ahead + 1 for record in records]
+    return next(iter(_named(session, board, share, records, ranks, own=True)), None)
 
 
 def around(
     session: Session, board: Board, viewer: User, at: datetime, *, neighbours: int = NEIGHBOURS
 ) -> Standings:
     """Return the part of a board where the viewer stands; its beginning for who stands nowhere."""
-    place = own_place(session, board, share_at(board, at), team_of(session, board, viewer))
-    offset = max(0, (place or 1) - 1 - neighbours)
-    return standings(session, board, viewer, at, offset=offset, limit=2 * neighbours + 1)
+    share = share_at(board, at)
+    mine = own_row(session, board, share, viewer)
+    place = 1 if mine is None or mine.rank is None else mine.rank
+    offset = max(0, place - 1 - neighbours)
+    return seen_by(board, page(session, board, share, offset=offset, limit=2 * neighbours + 1), mine)
 
 
 def own_place(session: Session, board: Board, share: Share, team: Team | None) -> int | None:
@@ -140,15 +178,8 @@ def own_place(session: Session, board: Board, share: Share, team: Team | None) -
     """
     if team is None:
         return None
-    mine = (
-        select(Standing.key)
-        .where(Standing.board_id == board.id, Standing.share == share, Standing.team_id == team.id)
-        .scalar_subquery()
-    )
-    other = aliased(Standing)
-    ahead = select(func.count()).where(other.board_id == board.id, other.share == share, other.key < mine)
-    known, count = session.execute(select(mine, ahead.scalar_subquery())).one()
-    return None if known is None else count + 1
+    known = session.scalar(OWN_PLACE, {"board": board.id, "share": share, "team": team.id})
+    return None if known is None else known + 1
 
 
 def found_by_name(session: Session, board: Board, viewer: User | None, at: datetime, text: str) -> list[Row]:
@@ -167,21 +198,11 @@ def found_by_name(session: Session, board: Board, viewer: User | None, at: datet
         .where(TeamMember.board_id == board.id, TeamMember.shown, User.name.ilike(like, escape="\\"))
     )
     named = Team.name.ilike(like, escape="\\") if board.challenge_id is not None else Team.id.in_([])
-    other = aliased(Standing)
-    ahead = select(func.count()).where(
-        other.board_id == board.id, other.share == share, other.key < Standing.key
-    )
-    records = session.execute(
-        _rows(board, share)
-        .add_columns(ahead.scalar_subquery().label("ahead"))
-        .where(or_(named, Team.id.in_(people)))
-        .order_by(Standing.key)
-        .limit(MOST_FOUND)
-    ).all()
+    statement = RANKED_ROWS.where(or_(named, Team.id.in_(people))).order_by(Standing.key).limit(MOST_FOUND)
+    records = session.execute(statement, {"board": board.id, "share": share}).all()
     mine = team_of(session, board, viewer) if viewer is not None else None
-    return [
-        replace(row, rank=record.ahead + 1) for record, row in _named(session, board, share, records, mine)
-    ]
+    rows = _named(session, board, share, records, [record.ahead + 1 for record in records])
+    return [replace(row, mine=mine is not None and row.team_id == mine.id) for row in rows]
 
 
 def place_of(session: Session, enrolment: Enrolment, board: Board, at: datetime) -> PlaceOnBoard | None:
@@ -191,14 +212,15 @@ def place_of(session: Session, enrolment: Enrolment, board: Board, at: datetime)
     rank = own_place(session, board, share, team)
     if team is None or rank is None:
         return None
+    bound = {"board": board.id, "share": share}
     score = session.scalars(
         select(Standing.score).where(
             Standing.board_id == board.id, Standing.share == share, Standing.team_id == team.id
         )
     ).one()
     first, last = (key(score, end, board.direction.value) for end in (0, LARGEST_SEQUENCE))
-    tied = session.scalar(_count(board, share).where(Standing.key.between(first, last)))
-    return PlaceOnBoard(rank, tied or 1, session.scalar(_count(board, share)) or 1)
+    tied = session.scalar(COUNT.where(Standing.key.between(first, last)), bound)
+    return PlaceOnBoard(rank, tied or 1, session.scalar(COUNT, bound) or 1)
 
 
 def is_anonymous(board: Board, share: Share) -> bool:
@@ -206,12 +228,8 @@ def is_anonymous(board: Board, share: Share) -> bool:
     return board.anonymous and share is not Share.PRIVATE
 
 
-def _count(board: Board, share: Share) -> Any:
-    return select(func.count()).where(Standing.board_id == board.id, Standing.share == share)
-
-
-def _rows(board: Board, share: Share) -> Any:
-    """Return what a row is made of. Scores come from the standings, so of this share only."""
+def _rows() -> Any:
+    """Return what a row is made of. Scores come from the standings, so of the asked share only."""
     return (
         select(
             Standing.key,
@@ -236,25 +254,56 @@ def _rows(board: Board, share: Share) -> Any:
             & (TieGroup.share == Standing.share)
             & (TieGroup.team_id == Standing.team_id),
         )
-        .where(Standing.board_id == board.id, Standing.share == share)
+        .where(*_on_share(Standing))
     )
 
 
+def _on_share(standing: Any) -> tuple[Any, Any]:
+    return standing.board_id == bindparam("board"), standing.share == bindparam("share", type_=SHARE)
+
+
+def _ahead_of(mine: Any) -> Any:
+    other = aliased(Standing)
+    return select(func.count()).where(*_on_share(other), other.key < mine).scalar_subquery()
+
+
+COUNT: Any = select(func.count()).where(*_on_share(Standing))
+PAGE_OF_ROWS = _rows().order_by(Standing.key).offset(bindparam("offset")).limit(bindparam("limit"))
+RANKED_ROWS = _rows().add_columns(_ahead_of(Standing.key).label("ahead"))
+OWN_ROW = RANKED_ROWS.join(TeamMember, TeamMember.team_id == Standing.team_id).where(
+    TeamMember.board_id == bindparam("board"), TeamMember.user_id == bindparam("user")
+)
+OWN_PLACE: Any = select(_ahead_of(Standing.key)).where(
+    *_on_share(Standing), Standing.team_id == bindparam("team")
+)
+PEOPLE: Any = (
+    select(TeamMember.team_id, User.name)
+    .join(User, User.id == TeamMember.user_id)
+    .where(TeamMember.team_id.in_(bindparam("teams", expanding=True)), TeamMember.shown)
+    .order_by(TeamMember.id)
+)
+
+
 def _named(
-    session: Session, board: Board, share: Share, records: Sequence[Record[Any]], mine: Team | None
-) -> list[tuple[Record[Any], Row]]:
-    """Return rows without rank, with the names that may be shown."""
-    hidden = is_anonymous(board, share)
-    people = _people(session, [record.team_id for record in records])
+    session: Session,
+    board: Board,
+    share: Share,
+    records: Sequence[Record[Any]],
+    ranks: Iterable[int],
+    *,
+    own: bool = False,
+) -> list[Row]:
+    """Return rows with the names that may be shown; `own`: to their own team."""
+    hidden = is_anonymous(board, share) and not own
+    people = {} if hidden else _people(session, [record.team_id for record in records])
     told = not (board.ladder and share is not Share.PRIVATE)  # tie groups come from what the Ladder hides
     made = []
-    for record in records:
-        own = mine is not None and record.team_id == mine.id
-        members = people.get(record.team_id, ()) if own or not hidden else ()
+    for record, rank in zip(records, ranks, strict=False):
+        members = people.get(record.team_id, ())
         name = record.name if board.challenge_id is not None else ", ".join(members) or record.alias
         row = Row(
-            rank=None,
-            name=record.alias if hidden and not own else name,
+            rank=rank,
+            name=record.alias if hidden else name,
             title={},
             source="",
             score=record.score,
@@ -270,29 +319,15 @@ def _named(
             best_rank=record.best_rank if told else None,
             worst_rank=record.worst_rank if told else None,
         )
-        made.append((record, row))
+        made.append(row)
     return made
 
 
 def _people(session: Session, team_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-    rows = session.execute(
-        select(TeamMember.team_id, User.name)
-        .join(User, User.id == TeamMember.user_id)
-        .where(TeamMember.team_id.in_(team_ids), TeamMember.shown)
-        .order_by(TeamMember.id)
-    )
     people: dict[int, tuple[str, ...]] = {}
-    for team_id, name in rows:
+    for team_id, name in session.execute(PEOPLE, {"teams": team_ids}):
         people[team_id] = (*people.get(team_id, ()), name)
     return people
-
-
-def _own(session: Session, board: Board, share: Share, mine: Team | None) -> Row | None:
-    rank = own_place(session, board, share, mine)
-    if mine is None or rank is None:
-        return None
-    records = session.execute(_rows(board, share).where(Standing.team_id == mine.id)).all()
-    return next((replace(row, rank=rank) for _, row in _named(session, board, share, records, mine)), None)
 
 
 def _baselines(session: Session, board: Board, share: Share) -> list[_Entry]:

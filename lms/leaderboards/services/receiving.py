@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
@@ -122,30 +123,32 @@ def keep_entry(session: Session, board: Board, team: Team, *, received_at: datet
     Raises:
         Conflict: too many entries came in the same microsecond.
     """
+    place = microseconds(received_at)
     for _ in range(TRIES):
-        sequence = free_sequence(session, board.id, received_at)
-        entry = Entry(
-            board_id=board.id,
-            team_id=team.id,
-            origin_id=team.id,
-            sequence=sequence,
-            received_at=received_at,
-            truth_version=board.truth_version,
-            **{"state": EntryState.RECEIVED} | fields,
-        )
-        try:
-            with session.begin_nested():
-                session.add(entry)
-                session.flush()
-        except IntegrityError:
-            if free_sequence(session, board.id, received_at) == sequence:
-                raise  # something else than the place was taken
-            continue
-        if team.last_received_at is None or team.last_received_at < received_at:
-            team.last_received_at = received_at
-        session.flush()
-        return entry
+        values = {
+            "board_id": board.id,
+            "team_id": team.id,
+            "origin_id": team.id,
+            "sequence": place,
+            "received_at": received_at,
+            "truth_version": board.truth_version,
+            "state": EntryState.RECEIVED,
+        }
+        entry: Entry | None = session.scalar(_entering(session.get_bind().dialect.name), values | fields)
+        if entry is not None:
+            if team.last_received_at is None or team.last_received_at < received_at:
+                team.last_received_at = received_at
+            session.flush()
+            return entry
+        place = free_sequence(session, board.id, received_at)
     raise Conflict(N_("Several entries arrived at the same moment. Please send this one again."))
+
+
+@lru_cache(maxsize=2)
+def _entering(dialect: str) -> Any:
+    """Return the statement that writes an entry down unless its place is taken."""
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(Entry)
+    return insert.on_conflict_do_nothing(index_elements=["board_id", "sequence"]).returning(Entry)
 
 
 def free_sequence(session: Session, board_id: int, received_at: datetime) -> int:

@@ -3,7 +3,7 @@
 import math
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from lms.errors import NotFound
@@ -20,7 +20,7 @@ NOT_FINITE = "not_finite"
 
 def begin_scoring(session: Session, entry_id: int) -> Entry | None:
     """Mark an entry as being scored; None where it is not waiting any more."""
-    entry, _ = _locked(session, entry_id)
+    entry, _, _ = _locked(session, entry_id)
     if entry.state is not EntryState.RECEIVED:
         return None
     entry.state = EntryState.SCORING
@@ -51,8 +51,7 @@ def score_entry(
         Conflict: the entry cannot be scored in its state.
         ValueError: the board has a Ladder and there are no losses.
     """
-    entry, team = _locked(session, entry_id)
-    board = entry.board
+    entry, team, board = _locked(session, entry_id)
     if not (math.isfinite(scores.public) and math.isfinite(scores.private)):
         return _fail(session, entry, team, NOT_FINITE)
     if truth_version is not None and truth_version != board.truth_version:
@@ -63,27 +62,29 @@ def score_entry(
         if entry.state is EntryState.FAILED:
             take_again(session, team, entry)
     is_new = entry.state in {EntryState.RECEIVED, EntryState.SCORING} and entry.public_score is None
-    _write(session, entry, scores, at=at)
-    _write_losses(session, board, entry, scores, resampled)
     entry.assurance = assurance or entry.assurance
     if not is_off:
         entry.state = EntryState.SCORED
+    _write_losses(session, board, entry, scores, resampled)
+    _write(session, board, entry, scores, at=at)
     session.flush()
-    _follow(session, board, entry, scores, is_new=is_new)
+    if is_new and not is_off and not board.ladder and not team.disqualified:
+        count_in(session, board, entry, float(scores.private))
+    else:
+        take_off(session, entry)
     return entry
 
 
-def _write(session: Session, entry: Entry, scores: Scores, *, at: datetime) -> None:
+def _write(session: Session, board: Board, entry: Entry, scores: Scores, *, at: datetime) -> None:
+    known = session.get(PrivateScore, entry.id, populate_existing=True) if _was_scored(entry) else None
+    private = known or PrivateScore(entry_id=entry.id)
+    session.add(private)
     entry.public_score = float(scores.public)
     entry.released_score = entry.public_score
     entry.metrics = {name: pair[0] for name, pair in scores.also.items() if math.isfinite(pair[0])}
     entry.failure = ""
     entry.scored_at = at
-    entry.truth_version = entry.board.truth_version
-    private = session.get(PrivateScore, entry.id, populate_existing=True)
-    if private is None:
-        private = PrivateScore(entry_id=entry.id)
-        session.add(private)
+    entry.truth_version = board.truth_version
     private.score = float(scores.private)
     private.metrics = {name: pair[1] for name, pair in scores.also.items() if math.isfinite(pair[1])}
 
@@ -95,22 +96,14 @@ def _write_losses(
     private = None if scores.private_losses is None else losses_of(scores.private_losses)
     if board.ladder and public is None and entry.team_id is not None:
         raise ValueError("a board with a Ladder needs the losses of each row")
+    keep = session.merge if _was_scored(entry) else session.add
     for share, losses in ((Share.PUBLIC, public), (Share.PRIVATE, private)):
         if losses is not None:
-            session.merge(EntryLosses(entry_id=entry.id, share=share, packed=pack(losses)))
+            keep(EntryLosses(entry_id=entry.id, share=share, packed=pack(losses)))
 
 
-def _follow(session: Session, board: Board, entry: Entry, scores: Scores, *, is_new: bool) -> None:
-    """Bring the standings of the entry's team in line."""
-    if entry.team_id is None:
-        return
-    team = session.get_one(Team, entry.team_id)
-    if board.ladder:
-        climbing.replay_team(session, board, entry.team_id)
-    elif is_new and not board.selections and not team.disqualified:
-        count_in(session, board, entry, float(scores.private))
-        return
-    refresh_team(session, board, entry.team_id)
+def _was_scored(entry: Entry) -> bool:
+    return entry.public_score is not None or entry.failure != ""
 
 
 def fail_entry(session: Session, entry_id: int, code: str) -> Entry:
@@ -119,7 +112,7 @@ def fail_entry(session: Session, entry_id: int, code: str) -> Entry:
     Raises:
         Conflict: the entry cannot fail in its state.
     """
-    entry, team = _locked(session, entry_id)
+    entry, team, _ = _locked(session, entry_id)
     return _fail(session, entry, team, code)
 
 
@@ -151,7 +144,7 @@ def retry_entry(session: Session, entry_id: int) -> Entry:
     Raises:
         Conflict: it has not failed.
     """
-    entry, team = _locked(session, entry_id)
+    entry, team, _ = _locked(session, entry_id)
     if entry.state is not EntryState.FAILED:
         policy.check_step(entry.state, EntryState.FAILED)
         return entry
@@ -159,6 +152,8 @@ def retry_entry(session: Session, entry_id: int) -> Entry:
     entry.state = EntryState.RECEIVED
     entry.failure = ""
     entry.public_score = entry.released_score = None
+    for table in (PrivateScore, EntryLosses):
+        session.execute(delete(table).where(table.entry_id == entry.id))
     session.flush()
     return entry
 
@@ -172,8 +167,8 @@ def take_off(session: Session, entry: Entry) -> None:
     refresh_team(session, entry.board, entry.team_id)
 
 
-def _locked(session: Session, entry_id: int) -> tuple[Entry, Team]:
-    """Return an entry and its team with the team's row locked; a merge meanwhile is followed."""
+def _locked(session: Session, entry_id: int) -> tuple[Entry, Team, Board]:
+    """Return an entry, its team and its board, with the team's row locked; a merge meanwhile is followed."""
     team_id = session.scalars(select(Entry.team_id).where(Entry.id == entry_id)).one()
     while True:
         if team_id is None:
@@ -182,7 +177,6 @@ def _locked(session: Session, entry_id: int) -> tuple[Entry, Team]:
         entry = session.scalars(
             select(Entry).where(Entry.id == entry_id).execution_options(populate_existing=True)
         ).one()
-        if entry.team_id == team_id:
-            session.get(Board, entry.board_id, populate_existing=True)  # its truth may be a newer one
-            return entry, team
+        if entry.team_id == team_id:  # the truth of its board may be a newer one
+            return entry, team, session.get_one(Board, entry.board_id, populate_existing=True)
         team_id = entry.team_id

@@ -1,10 +1,11 @@
 """Keeping standings: in the transaction that scores, for one team; or the whole board anew."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import case, delete, func, select, update
+from sqlalchemy import bindparam, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -13,6 +14,11 @@ from lms.leaderboards.models import Board, Entry, Share, Standing, Team
 from lms.leaderboards.queries.counting import Counting, Difference, counting_entries, differences
 
 BATCH = 1000  # rows of one INSERT
+FRESH = {"populate_existing": True, "synchronize_session": False}
+LOCK = update(Team).where(Team.id == bindparam("locked")).values(taken=Team.taken).returning(Team)
+TABLE: Any = Standing.__table__
+SAME = ("board_id", "share", "team_id")
+CHANGING = ("key", "entry_id", "score")
 
 
 def lock_team(session: Session, team_id: int) -> Team:
@@ -22,57 +28,57 @@ def lock_team(session: Session, team_id: int) -> Team:
     writer on SQLite.
     """
     session.flush()
-    session.execute(
-        update(Team)
-        .where(Team.id == team_id)
-        .values(taken=Team.taken)
-        .execution_options(synchronize_session=False)
-    )
-    return session.scalars(
-        select(Team).where(Team.id == team_id).execution_options(populate_existing=True)
-    ).one()
+    return session.scalars(LOCK, {"locked": team_id}, execution_options=FRESH).one()
 
 
-def count_in(session: Session, board: Board, entry: Entry, private_score: float | None) -> None:
+def count_in(session: Session, board: Board, entry: Entry, private_score: float) -> None:
     """Count a new score of an entry in its team's standings; one statement for each share.
 
     Of entries that were not counted before only, with the team locked.
 
-    Complexity: O(1) in the number of entries.
+    Complexity: O(1) in the number of entries; where teams select entries, O(n) in those of the team.
     """
-    shares: list[tuple[Share, float | None]] = [(Share.PUBLIC, entry.released_score)]
+    released = entry.released_score
+    shares: list[tuple[Share, float | None]] = [(Share.PUBLIC, released)]
     if board.freezes_at is not None and entry.received_at <= board.freezes_at:
-        shares.append((Share.FROZEN, entry.released_score))
-    shares.append((Share.PRIVATE, private_score))
+        shares.append((Share.FROZEN, released))
+    if not board.selections:
+        shares.append((Share.PRIVATE, private_score))
+    statement = _counting_in(session.get_bind().dialect.name)
     for share, score in shares:
         if score is not None:
-            session.execute(_count_in(session, board, entry, share, score))
+            packed = key(score, entry.sequence, board.direction.value)
+            row = Counting(share, entry.team_id or 0, entry.id, score, packed, 1)
+            session.execute(statement, _row(board, row))
+    if board.selections:
+        _keep(session, board, counting_entries(session, board, entry.team_id, (Share.PRIVATE,)))
 
 
-def _count_in(session: Session, board: Board, entry: Entry, share: Share, score: float) -> Any:
-    row = {
-        "board_id": board.id,
-        "share": share,
-        "team_id": entry.team_id,
-        "key": key(score, entry.sequence, board.direction.value),
-        "entry_id": entry.id,
-        "score": score,
-        "entries": 1,
-    }
-    insert = _insert(session).values(row)
-    better = insert.excluded.key < Standing.key
-    changed = {
-        name: case((better, insert.excluded[name]), else_=getattr(Standing, name))
-        for name in ("key", "entry_id", "score")
-    }
+@lru_cache(maxsize=2)
+def _counting_in(dialect: str) -> Any:
+    """Return the statement that counts one more entry, and keeps the better one."""
+    insert = _insert(dialect)
+    better = insert.excluded.key < TABLE.c.key
+    changed = {name: case((better, insert.excluded[name]), else_=TABLE.c[name]) for name in CHANGING}
     return insert.on_conflict_do_update(
-        index_elements=["board_id", "share", "team_id"], set_=changed | {"entries": Standing.entries + 1}
+        index_elements=SAME, set_=changed | {"entries": TABLE.c.entries + insert.excluded.entries}
     )
 
 
-def _insert(session: Session) -> Any:
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    return dialect.insert(Standing)
+@lru_cache(maxsize=2)
+def _keeping(dialect: str) -> Any:
+    """Return the statement that writes a standing as it is said."""
+    insert = _insert(dialect)
+    changed = {name: insert.excluded[name] for name in (*CHANGING, "entries")}
+    return insert.on_conflict_do_update(index_elements=SAME, set_=changed)
+
+
+def _insert(dialect: str) -> Any:
+    return (postgresql if dialect == "postgresql" else sqlite).insert(TABLE)
+
+
+def _row(board: Board, counting: Counting) -> dict[str, Any]:
+    return {"board_id": board.id, **vars(counting)}
 
 
 def refresh_team(session: Session, board: Board, team_id: int) -> None:
@@ -92,29 +98,10 @@ def refresh_team(session: Session, board: Board, team_id: int) -> None:
 
 
 def _keep(session: Session, board: Board, counting: Iterable[Counting]) -> None:
-    rows = iter(counting)
+    statement = _keeping(session.get_bind().dialect.name)
+    rows = (_row(board, each) for each in counting)
     while batch := list(islice(rows, BATCH)):
-        insert = _insert(session).values(
-            [
-                {
-                    "board_id": board.id,
-                    "share": each.share,
-                    "team_id": each.team_id,
-                    "key": each.key,
-                    "entry_id": each.entry_id,
-                    "score": each.score,
-                    "entries": each.entries,
-                }
-                for each in batch
-            ]
-        )
-        names = ("key", "entry_id", "score", "entries")
-        session.execute(
-            insert.on_conflict_do_update(
-                index_elements=["board_id", "share", "team_id"],
-                set_={name: insert.excluded[name] for name in names},
-            )
-        )
+        session.execute(statement, batch)
 
 
 def rebuild(session: Session, board: Board) -> int:
