@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lms.leaderboards.core.rank import Direction, Scored
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """One entry with both its scores; None or no finite number: there is no such score."""
 

@@ -54,7 +54,7 @@ class TableProblem(Exception):
         return [*said, _say("more", {"count": more}, language)] if more else said
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One entry of a table; a score that is no finite number never ranks."""
 

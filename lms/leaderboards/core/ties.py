@@ -13,7 +13,7 @@ zero could show no probability below 2 / (B + 1), and Holm over 10,000 teams ask
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -194,8 +194,8 @@ class _Evidence(Protocol):
     def p_values(self, leader: int) -> Floats:
         """Return how likely the difference between each team and one of them is by chance."""
 
-    def ends(self, same_as: Rows) -> "dict[int, Tie]":
-        """Return the teams of the board for which resamples tell nothing, and what bounds them instead."""
+    def ends(self, same_as: Rows) -> dict[int, tuple[float, float]]:
+        """Return the intervals of teams of the board for whose loss resamples tell nothing."""
 
 
 class _Averaged:
@@ -218,7 +218,7 @@ class _Averaged:
         found: Floats = np.clip(_p_values(self._observed, self._spread, leader), least, 1.0)
         return found
 
-    def ends(self, same_as: Rows) -> dict[int, Tie]:
+    def ends(self, same_as: Rows) -> dict[int, tuple[float, float]]:
         """Return none: a mean of such losses has no end."""
         del same_as
         return {}
@@ -237,20 +237,15 @@ class _Counted:
         shared = np.rint(self._losses @ self._losses[leader]).astype(np.int64)
         return mcnemar(self._mistakes[leader] - shared, self._mistakes - shared)
 
-    def ends(self, same_as: Rows) -> dict[int, Tie]:
-        """Bound teams that got everything right, or everything wrong, by Wilson's interval.
+    def ends(self, same_as: Rows) -> dict[int, tuple[float, float]]:
+        """Return Wilson's interval of teams that got everything right, or everything wrong.
 
-        Every resample of such a team is the same, which would claim that its rank is certain.
+        Every resample of such a team is the same, which would claim that its loss is certain.
         """
         items = self._losses.shape[1]
         mistakes = self._mistakes[same_as]
-        shares = np.sort(mistakes / items)
-        bounds = {}
-        for team in np.flatnonzero((mistakes == 0) | (mistakes == items)):
-            low, high = wilson(int(mistakes[team]), items)
-            best, worst = (int(np.searchsorted(shares, share)) for share in (low, high))
-            bounds[int(team)] = Tie(0, best + 1, worst, low, high)
-        return bounds
+        at_ends = np.flatnonzero((mistakes == 0) | (mistakes == items))
+        return {int(team): wilson(int(mistakes[team]), items) for team in at_ends}
 
 
 class _Spread:
@@ -291,20 +286,13 @@ def _groups(p_values: Callable[[int], Floats], teams: int, alpha: float) -> list
     return groups
 
 
-def _ties(groups: Sequence[int], values: Floats, ends: dict[int, Tie]) -> list[Tie]:
-    """Join groups with the range of ranks and of values; what is known of the ends only widens them."""
+def _ties(groups: Sequence[int], values: Floats, ends: Mapping[int, tuple[float, float]]) -> list[Tie]:
     best, worst = _rank_ranges(values)
     low, high = middle(values)
-    ties = [
-        Tie(group, *rest)
-        for group, *rest in zip(
-            groups, best.tolist(), worst.tolist(), low.tolist(), high.tolist(), strict=True
-        )
-    ]
-    for team, end in ends.items():
-        tie = ties[team]
-        ties[team] = Tie(tie.group, min(tie.best, end.best), max(tie.worst, end.worst), end.low, end.high)
-    return ties
+    for team, (least, most) in ends.items():
+        low[team], high[team] = least, most
+    columns = (groups, best.tolist(), worst.tolist(), low.tolist(), high.tolist())
+    return [Tie(*tie) for tie in zip(*columns, strict=True)]
 
 
 def _rank_ranges(values: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

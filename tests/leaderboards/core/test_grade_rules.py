@@ -91,6 +91,11 @@ def test_a_threshold_is_reached_by_equalling_the_baseline() -> None:
     assert points(THRESHOLD, board(0.95, 0.9, 0.8, 0.6, 0.59, majority=0.6)) == [20, 20, 16, 12, 5, 0]
 
 
+def test_to_reach_a_step_never_costs_points() -> None:
+    rule = {**THRESHOLD, "steps": [{"score": 0.5, "points": 4}]}
+    assert points(rule, board(0.6, 0.4)) == [5, 5, 0]
+
+
 def test_a_margin_is_added_as_people_add() -> None:
     """In floating point 0.1 + 0.2 is more than 0.3."""
     rule = {**THRESHOLD, "steps": [{"baseline": "base", "margin": 0.2, "points": 10}]}

@@ -88,12 +88,19 @@ def test_an_equal_private_score_ranks_by_the_receipt_of_the_entry_that_counts() 
     assert found == [("b", 1), ("a", 2)]
 
 
+def test_of_two_entries_at_one_time_with_one_score_the_better_private_one_counts() -> None:
+    worse, better = "a,0.9,2026-01-01,0.1,,\n", "a,0.9,2026-01-01,0.9,,\n"
+    for rows in (worse + better, better + worse):
+        assert ranks(f"{rows}b,0.8,2026-01-01,0.5,,\n") == [("a", 1), ("b", 2)]
+        assert ranks(f"{rows}b,0.8,2026-01-01,0.5,,\n", "min") == [("a", 1), ("b", 2)]
+
+
 def test_baselines_stand_at_their_score_and_take_no_rank_and_no_medal() -> None:
-    teams = "".join(f"t{number},0.{9 - number},2026-01-02,,0,\n" for number in range(5))
+    teams = "".join(f"t{number},0.{9 - number},2026-01-02,,0,\n" for number in range(4))
     found = ranked(f"{teams}base,0.9,2026-01-01,,1,\nbase,0.2,2026-01-01,,1,\n")
-    assert list(found) == ["t0", "base", "t1", "t2", "t3", "t4"]
+    assert list(found) == ["t0", "base", "t1", "t2", "t3"]
     assert found["base"] == RankedRow("base", None, None, None, None, None, None)
-    assert [row.medal for row in found.values()] == ["silver", None, "bronze", None, None, None]
+    assert [row.medal for row in found.values()] == ["bronze", None, None, None, None]
 
 
 def test_what_is_no_finite_number_stands_last_without_a_rank() -> None:

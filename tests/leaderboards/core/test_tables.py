@@ -1,4 +1,6 @@
 import math
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -16,6 +18,16 @@ def faults(text: str | bytes) -> list[tuple[int, str]]:
         read_table(text if isinstance(text, bytes) else text.encode())
     assert all(refused.value.sentences("ko")), "every fault is said in Korean too"
     return [(one.line, one.code) for one in refused.value.problems]
+
+
+@pytest.fixture
+def in_korea() -> Iterator[None]:
+    """Set this machine's own zone to another one than UTC."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Asia/Seoul")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 def test_a_table_is_read_as_it_is_written() -> None:
@@ -40,6 +52,7 @@ def test_a_table_is_read_as_it_is_written() -> None:
         ("2026-03-02 10:00:00.25", datetime(2026, 3, 2, 10, 0, 0, 250000, tzinfo=UTC)),
     ],
 )
+@pytest.mark.usefixtures("in_korea")
 def test_a_time_without_a_zone_is_utc(written: str, meant: datetime) -> None:
     assert read_table(f"{HEAD}a,1,{written}\n".encode()).rows[0].received_at == meant
 

@@ -146,6 +146,16 @@ def test_who_got_everything_right_may_still_not_be_the_best() -> None:
     assert ties[3].low == pytest.approx(1 - 0.2775, abs=1e-4)
 
 
+def test_nearly_equal_losses_are_told_apart_by_what_they_differ_in() -> None:
+    """Variances of 10^6 subtracted from each other would leave nothing of a difference of 10^-6."""
+    generator = np.random.default_rng(4)
+    one = generator.random(400) * 1000
+    always = one + 1e-6 * (1 + generator.random(400))
+    by_chance = one + 1e-6 * generator.normal(size=400)
+    assert groups(tie_groups([one, always], resamples=FEW)) == [1, 2]
+    assert groups(tie_groups([one, by_chance], resamples=FEW)) == [1, 1]
+
+
 def test_a_metric_that_is_no_mean_is_computed_anew_on_every_resample() -> None:
     generator = np.random.default_rng(3)
     truth = generator.normal(size=150)
@@ -213,6 +223,7 @@ def test_holm_by_its_own_example() -> None:
 def test_wilson_is_no_point_at_the_ends() -> None:
     assert wilson(0, 10) == pytest.approx((0.0, 0.27753), abs=1e-5)
     assert wilson(10, 10) == pytest.approx((0.72247, 1.0), abs=1e-5)
+    assert (wilson(0, 7)[0], wilson(7, 7)[1]) == (0.0, 1.0)
     assert wilson(5, 10) == pytest.approx((0.23659, 0.76341), abs=1e-5)
 
 
