@@ -41,7 +41,7 @@ import lms.grading.views.records
 import lms.grading.views.steering
 import lms.grading.views.submissions
 import lms.leaderboards.panels
-import lms.leaderboards.views
+import lms.leaderboards.views.boards
 import lms.web.views
 from lms.blobs import BlobStore, FolderBlobs
 from lms.config import Settings
@@ -64,7 +64,7 @@ BLUEPRINTS = (
     lms.grading.views.labs.blueprint,
     lms.grading.api.blueprint,
     lms.courses.views.routes.blueprint,
-    lms.leaderboards.views.blueprint,
+    lms.leaderboards.views.boards.blueprint,
     lms.certs.views.pages.blueprint,
     lms.certs.views.badges.blueprint,
     lms.certs.views.bulk.blueprint,

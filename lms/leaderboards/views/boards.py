@@ -1,4 +1,4 @@
-"""Pages of leaderboards."""
+"""The list of boards, and a board."""
 
 from flask import Blueprint, render_template, request
 from flask_login import current_user
@@ -12,7 +12,7 @@ from lms.web.session import session
 
 ROWS = 1000  # of one page
 
-blueprint = Blueprint("leaderboards", __name__, template_folder="templates")
+blueprint = Blueprint("leaderboards", __name__, template_folder="../templates")
 
 
 @blueprint.get("/boards")
