@@ -96,8 +96,8 @@ def test_the_holder_agrees_the_application_reads_and_the_holder_ends_it(
     second = program.post(grant_type="refresh_token", refresh_token=first["refresh_token"])
     assert (program.read(first), program.read(second)) == (401, 200)
     page.goto(f"{live_server}/certificates/applications")
-    page.get_by_text("End", exact=True).first.click()
-    page.get_by_role("button", name="End").click()
+    page.get_by_text("End connection", exact=True).first.click()
+    page.get_by_role("button", name="End connection").click()
     expect(page.get_by_text("The connection is ended.")).to_be_visible()
     assert program.read(second) == 401
     code = agree(page, program)
