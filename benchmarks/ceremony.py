@@ -6,6 +6,7 @@ the log, and the heads that both co-sign. Beside the time on the clock stands th
 """
 
 import argparse
+import gc
 import os
 import platform
 import statistics
@@ -70,6 +71,8 @@ def _alone(sessions: sessionmaker[Session], requests: list[int], signing: Signin
 def _together(
     sessions: sessionmaker[Session], requests: list[int], signing: Signing, supervisor: Supervisor
 ) -> None:
+    gc.collect()
+    gc.freeze()  # as the worker does when it starts
     before, begun = _processor(supervisor), time.perf_counter()
     issued = len(issue_many(sessions, requests, signing, now()))
     keep_heads_signed(sessions, signing, now())

@@ -4,6 +4,7 @@ Everything stands in the database and every step is repeatable: one process that
 do no harm, and one that dies is missed by nobody for long.
 """
 
+import gc
 import signal
 import threading
 from collections.abc import Callable
@@ -63,6 +64,8 @@ class Chores:
 
     def run(self) -> None:
         """Do all chores, again and again, until told to stop."""
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays, and need not be looked through again and again
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told_to_stop)
         beside = [

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy.orm import Session, sessionmaker
 
 from lms.certs.core.document import (
     Achievement,
@@ -34,6 +35,7 @@ from lms.certs.core.status import StatusList, build_status_list, encode_bits
 from lms.certs.core.strict_json import Document
 from lms.certs.core.trust import Role, Trust, TrustedParty
 from lms.certs.core.verify import Verdict, verify
+from lms.db import Base, make_engine, make_sessions
 from tests.factories import pdf as pdfs
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -217,3 +219,15 @@ def standards() -> Path:
     if not folder.is_dir():
         pytest.skip("not run: the standards' data are not at hand")
     return folder
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sessionmaker[Session]]:
+    """Sessions on a database of their own, which several threads can use."""
+    if request.param == "postgresql":
+        yield make_sessions(request.getfixturevalue("postgres_engine"))
+        return
+    engine = make_engine(f"sqlite:///{tmp_path / 'two.db'}")
+    Base.metadata.create_all(engine)
+    yield make_sessions(engine)
+    engine.dispose()

@@ -1,9 +1,7 @@
 """The ceremony and everything around it, with two signers that can be down, refuse or lie."""
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -23,7 +21,6 @@ from lms.certs.services.ceremony import FIRST_PAUSE
 from lms.certs.services.requests import choose_language, request_issuance, retry, revoke
 from lms.certs.services.signing import Signing
 from lms.certs.services.status import VALIDITY, keep_status_lists_fresh
-from lms.db import Base, make_engine, make_sessions
 from lms.errors import Conflict, Invalid, NotAllowed
 from tests.factories.accounts import make_member, make_user
 from tests.factories.certs import NOW, PUBLIC_URL, Pair, facts, make_credential, make_enrolment, make_request
@@ -188,18 +185,6 @@ def test_a_ceremony_killed_between_two_signatures_carries_on_with_the_same_docum
     assert credential.document["id"] == half.document["id"]
     assert credential.document["proof"][0] == half.proofs["university"]
     assert pair.university.asked.count(Kind.CREDENTIAL) == 1
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sessionmaker[Session]]:
-    """Sessions on a database of their own, which several threads can use."""
-    if request.param == "postgresql":
-        yield make_sessions(request.getfixturevalue("postgres_engine"))
-        return
-    engine = make_engine(f"sqlite:///{tmp_path / 'two.db'}")
-    Base.metadata.create_all(engine)
-    yield make_sessions(engine)
-    engine.dispose()
 
 
 def test_two_workers_at_once_issue_one_certificate(shared: sessionmaker[Session], pair: Pair) -> None:

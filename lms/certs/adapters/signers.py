@@ -96,7 +96,9 @@ class HttpSigner:
             self._hang_up()
 
     def _ask(self, request: Document) -> tuple[int, Document]:
-        return self._told(*self._post("/sign", json.dumps(request).encode("utf-8")))
+        text = json.dumps(request, ensure_ascii=False)
+        # Half a surrogate pair is for the signer to refuse.
+        return self._told(*self._post("/sign", text.encode("utf-8", errors="surrogatepass")))
 
     def _told(self, status: int, content: bytes) -> tuple[int, Document]:
         try:

@@ -1,5 +1,6 @@
 """Ed25519 keys: their public form, the sealed file that keeps them, and the DID document that shows them."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from lms.certs.core.times import write_time
 if TYPE_CHECKING:
     from lms.certs.core.envelope import Lock
 
+_BASE58 = re.compile(r"z[1-9A-HJ-NP-Za-km-z]{0,127}")
 _PUBLIC_PREFIX = b"\xed\x01"
 _SECRET_PREFIX = b"\x80\x26"
 _P256_PREFIX = b"\x80\x24"
@@ -111,14 +113,8 @@ def decode_secret(multibase: str) -> Ed25519PrivateKey:
 
 def decode_base58(multibase: str) -> bytes | None:
     """Read `z` + base58btc; None where it is not the canonical spelling of any bytes."""
-    most = 128
-    if not multibase.startswith("z") or len(multibase) > most or not multibase.isascii():
-        return None
-    try:
-        raw = base58.b58decode(multibase[1:])
-    except ValueError:
-        return None
-    return raw if base58.b58encode(raw).decode("ascii") == multibase[1:] else None
+    # Every text of these letters is the one spelling of its bytes.
+    return base58.b58decode(multibase[1:]) if _BASE58.fullmatch(multibase) else None
 
 
 def seal_key(key: Ed25519PrivateKey, passphrase: "str | Lock") -> bytes:

@@ -21,6 +21,8 @@ _XSD_BOOLEAN = f"{_XSD}boolean"
 _RDF_TEXT = "http://www.w3.org/1999/02/22-rdf-syntax-ns#langString"
 _OWN_FORM = {f"{_XSD}string", f"{_XSD}double", _RDF_TEXT, "@json"}
 _ALIASES = {"@id", "@type"}
+_WORDS = {"id", "type", "@context"}
+_BLANK = "_:"
 _PARTS = {"@id", "@type", "@container", "@context"}
 _CONTAINERS = {None, "@set", "@graph"}
 _MOST_CONTEXTS = 8
@@ -55,6 +57,8 @@ class _Context:
 
     def __init__(self, terms: Terms, room: list[int] | None = None) -> None:
         self.terms = terms
+        self.properties: dict[str, tuple[_Term, str]] = {}
+        """Those of the terms that were asked for."""
         self._derived: dict[Hashable, _Context] = {}
         self._room = [_MOST_DERIVED] if room is None else room
 
@@ -65,6 +69,14 @@ class _Context:
             return _Term(name)
         if found is None or not found.iri or found.iri in _ALIASES:
             raise _Unknown
+        return found
+
+    def property(self, name: str) -> tuple[_Term, str]:
+        """Return what a property means, and how RDF writes it."""
+        term = self.term(name)
+        found = (term, f"<{term.iri}>")
+        if name in self.terms:  # there are only so many of these
+            self.properties[name] = found
         return found
 
     def vocabulary(self, name: str) -> str:
@@ -140,36 +152,29 @@ class _Walk:
         types = _types(element)
         inner = context.with_types(tuple(sorted(set(types)))) if types else context
         subject = inner.identifier(element["id"]) if "id" in element else self._blank()
+        add = self.quads.add
         for name in types:
-            self.quads.add((subject, _RDF_TYPE, f"<{context.vocabulary(name)}>", graph))
+            add((subject, _RDF_TYPE, f"<{context.vocabulary(name)}>", graph))
+        known = inner.properties
         for key, value in element.items():
-            if key in {"id", "type", "@context"}:
+            if key in _WORDS:
                 continue
-            term = inner.term(key)
+            term, predicate = known.get(key) or inner.property(key)
             for item in value if isinstance(value, list) else (value,):
-                found = self._value(item, term, (context, inner), graph)
-                self.quads.add((subject, f"<{term.iri}>", found, graph))
+                if isinstance(item, dict):
+                    found = self._inner_node(item, context.inside(term), graph, inside=term.graph)
+                else:
+                    found = _value(item, term, inner)
+                add((subject, predicate, found, graph))
         return subject
 
-    def _value(self, item: object, term: _Term, contexts: tuple[_Context, _Context], graph: str) -> str:
-        outer, inner = contexts
-        if isinstance(item, dict):
-            if not term.graph:
-                return self.node(item, outer.inside(term), graph)
-            name = self._blank()
-            self.node(item, outer.inside(term), name)
-            return name
-        if term.graph:
-            raise _Unknown
-        if isinstance(item, bool):
-            return _boolean(term, value=item)
-        if not isinstance(item, str):
-            raise _Unknown
-        if term.kind == "@id":
-            return inner.identifier(item)
-        if term.kind == "@vocab":
-            return f"<{inner.inside(term).vocabulary(item)}>"
-        return _literal(item, term.kind)
+    def _inner_node(self, element: Document, context: _Context, graph: str, *, inside: bool) -> str:
+        """Add a node that is a value: in the same graph, or `inside` one of its own."""
+        if not inside:
+            return self.node(element, context, graph)
+        name = self._blank()
+        self.node(element, context, name)
+        return name
 
     def _check_context(self, element: Document, context: _Context) -> None:
         """Let a context be said again where the same one is in force: that changes nothing."""
@@ -261,6 +266,20 @@ def _is_iri(text: object, local: Mapping[str, Any], terms: Terms) -> bool:
     return rest.startswith("//") or (prefix not in local and prefix not in terms)
 
 
+def _value(item: object, term: _Term, context: _Context) -> str:
+    if term.container == "@graph":
+        raise _Unknown
+    if isinstance(item, bool):
+        return _boolean(term, value=item)
+    if not isinstance(item, str):
+        raise _Unknown
+    if term.kind == "@id":
+        return context.identifier(item)
+    if term.kind == "@vocab":
+        return f"<{context.inside(term).vocabulary(item)}>"
+    return _literal(item, term.kind)
+
+
 def _boolean(term: _Term, *, value: bool) -> str:
     if term.kind in {"@id", "@vocab"}:
         raise _Unknown
@@ -275,24 +294,35 @@ def _literal(text: str, kind: str | None) -> str:
 
 def _canonical(quads: Iterable[Quad]) -> bytes:
     """Name the blank nodes by what is said of them; two of which the same is said need the long way."""
+    lines: list[str] = []
+    unnamed: list[Quad] = []
     mentions: dict[str, list[Quad]] = {}
     for quad in quads:
-        for part in (quad[0], quad[2], quad[3]):
-            if part.startswith("_:"):
-                mentions.setdefault(part, []).append(quad)
+        blanks = [part for part in (quad[0], quad[2], quad[3]) if part[:2] == _BLANK]
+        if not blanks:
+            lines.append(_line(*quad))
+            continue
+        unnamed.append(quad)
+        for part in blanks:
+            mentions.setdefault(part, []).append(quad)
     hashes = {_first_degree(blank, mine): blank for blank, mine in mentions.items()}
     if len(hashes) != len(mentions):
         raise _Unknown
     names = {hashes[found]: f"_:c14n{place}" for place, found in enumerate(sorted(hashes))}
-    return "".join(sorted(_line(*(names.get(part, part) for part in quad)) for quad in quads)).encode("utf-8")
+    name = names.get
+    lines += [_line(name(s, s), p, name(o, o), name(g, g)) for s, p, o, g in unnamed]
+    return "".join(sorted(lines)).encode("utf-8")
 
 
 def _first_degree(blank: str, quads: Iterable[Quad]) -> str:
-    def hidden(part: str) -> str:
-        return ("_:a" if part == blank else "_:z") if part.startswith("_:") else part
-
-    lines = sorted(_line(hidden(s), p, hidden(o), hidden(g)) for s, p, o, g in quads)
-    return hashlib.sha256("".join(lines).encode("utf-8")).hexdigest()
+    lines = []
+    for subject, predicate, thing, graph in quads:
+        parts = [
+            part if part[:2] != _BLANK else "_:a" if part == blank else "_:z"
+            for part in (subject, thing, graph)
+        ]
+        lines.append(_line(parts[0], predicate, parts[1], parts[2]))
+    return hashlib.sha256("".join(sorted(lines)).encode("utf-8")).hexdigest()
 
 
 def _line(subject: str, predicate: str, thing: str, graph: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
 from lms.certs.core.joint import Signature
-from lms.certs.core.strict_json import Document, canonical
+from lms.certs.core.strict_json import Document, canonical, sha256_of
 from lms.certs.core.trust import Role
 
 T = TypeVar("T")
@@ -18,6 +18,7 @@ class Seen:
 
     def __init__(self) -> None:
         self._found: dict[Hashable, Any] = {}
+        self._hashes: dict[int, tuple[Document, str]] = {}
 
     def once(self, about: Hashable, look: Callable[[], T]) -> T:
         """Return what `look` returns; it is called once for all that is `about` the same."""
@@ -26,9 +27,12 @@ class Seen:
         found: T = self._found[about]
         return found
 
-    def keep_signature(self, sha256: str, proof: Document, signature: Signature) -> None:
-        """Remember that a proof over the document of this hash is good."""
+    def keep_signature(self, document: Document, proof: Document, signature: Signature) -> None:
+        """Remember that a proof over a document is good; the same document comes again with another proof."""
         if signature.good:
+            if id(document) not in self._hashes:
+                self._hashes[id(document)] = (document, sha256_of(document))
+            _, sha256 = self._hashes[id(document)]
             self._found[_signed(sha256, (signature.did, signature.role), [proof])] = signature
 
     def signature(self, sha256: str, did: str, role: Role, proofs: object) -> Signature | None:

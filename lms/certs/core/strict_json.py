@@ -16,6 +16,7 @@ MAX_INTEGER = 2**53 - 1
 Document = dict[str, Any]
 
 _CONTAINERS = (dict, list)
+_PLAIN_WRITER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 _WRITER = json.JSONEncoder(ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":"))
 
 
@@ -49,6 +50,18 @@ def read_object(content: bytes, max_bytes: int = MAX_BYTES) -> Document:
     if "\\u" in text:  # half of a surrogate pair can come in no other way
         _check_texts(value)
     return value
+
+
+def write(value: Document) -> bytes:
+    """Write a JSON object as it stands.
+
+    Raises:
+        Unreadable: it holds half of a surrogate pair, or is nested too deep to write.
+    """
+    try:
+        return _PLAIN_WRITER.encode(value).encode("utf-8")
+    except (UnicodeEncodeError, RecursionError):
+        raise Unreadable("json.no_canonical_form") from None
 
 
 def canonical(value: Any) -> bytes:

@@ -33,6 +33,7 @@ from lms.certs.services.ceremony import (
     prepare,
     put_off,
 )
+from lms.certs.services.claims import Describing
 from lms.certs.services.endorsing import keep_endorsement
 from lms.certs.services.signing import Signing, Unanswered, ask_many
 from lms.certs.services.status import due_lists, renew_status_list
@@ -77,6 +78,7 @@ class _Batch:
         self.sessions = sessions
         self.signing = signing
         self.at = at
+        self._describing = Describing(signing)
         self._shared = threading.Lock()
 
     def carry(self, request_ids: Sequence[int]) -> list[Credential]:
@@ -132,7 +134,7 @@ class _Batch:
         if not lists:
             return {}
         with self.sessions.begin() as session:
-            problems = freeze(session, lists, self.signing, self.at)
+            problems = freeze(session, lists, self._describing, self.at)
         ready = self._without(list(lists), problems)
         with self.sessions() as session:
             return under_way.frozen(session, ready)

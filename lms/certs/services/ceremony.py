@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.base import ExecutableOption
 
@@ -21,7 +21,7 @@ from lms.certs.core.document import SUSPENSION_STATUS, Claim
 from lms.certs.core.problems import CertificateProblem, DocumentProblem
 from lms.certs.core.proofs import attach
 from lms.certs.core.seen import Seen
-from lms.certs.core.strict_json import Document, canonical
+from lms.certs.core.strict_json import Document, write
 from lms.certs.core.trust import Role
 from lms.certs.core.verify import Status, verify
 from lms.certs.models import Credential, IssuanceRequest, Purpose, RequestState
@@ -33,6 +33,13 @@ from lms.certs.services.log import log_issued
 from lms.certs.services.signing import Signing, Unanswered, both_languages
 from lms.certs.services.status import open_status_list
 
+_TEXT = load_only(
+    IssuanceRequest.enrolment_id,
+    IssuanceRequest.edition,
+    IssuanceRequest.state,
+    IssuanceRequest.document,
+    IssuanceRequest.proofs,
+)
 WAITING = {
     Role.UNIVERSITY: RequestState.WAITING_FOR_UNIVERSITY,
     Role.COMPANY: RequestState.WAITING_FOR_COMPANY,
@@ -124,7 +131,7 @@ def is_complete(text: Text) -> bool:
 
 def keep_proofs(session: Session, texts: Mapping[int, Text], at: datetime) -> None:
     """Keep the proofs collected so far, unless a document is another one by now."""
-    for request in take(session, sorted(texts), at):
+    for request in take(session, sorted(texts), at, _TEXT):
         document, proofs = texts[request.id]
         if request.document == document and request.state in queries.UNDER_WAY:
             request.proofs = {**proofs, **request.proofs}
@@ -147,7 +154,7 @@ def examine(
     problems: dict[int, Problem] = {}
     for number, (document, proofs) in complete.items():
         signed = attach(document, *(proofs[role] for role in Role))
-        verdict = verify(canonical(signed), trust, resources, at, seen=seen)
+        verdict = verify(write(signed), trust, resources, at, seen=seen)
         if verdict.status is Status.VALID and verdict.facts is not None:
             good[number] = Whole(document, proofs, signed, verdict.facts.claim, verdict.facts.sha256)
         else:
@@ -159,7 +166,7 @@ def keep(
     session: Session, wholes: Mapping[int, Whole], signing: Signing, at: datetime
 ) -> Sequence[Credential]:
     """Keep what was found good, unless it is another document by now."""
-    requests = take(session, sorted(wholes), at, under_way.with_people())
+    requests = take(session, sorted(wholes), at, _TEXT, under_way.with_people())
     fresh = {
         request.id: request
         for request in requests

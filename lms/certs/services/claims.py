@@ -54,7 +54,8 @@ class Describing:
         """Return what a course version certifies, in one language."""
         about = (version.id, language)
         if about not in self._achievements:
-            self._achievements[about] = describe_achievement(version, language, self.signing.public_url)
+            outline = self.outline(version)
+            self._achievements[about] = _achievement(version, outline, language, self.signing.public_url)
         return self._achievements[about]
 
     def party(self, organisation: Organisation, role: Role, language: str) -> Party:
@@ -117,7 +118,10 @@ def achievement_id(version: CourseVersion, public_url: str) -> str:
 
 def describe_achievement(version: CourseVersion, language: str, public_url: str) -> Achievement:
     """State what a course version certifies, in one language."""
-    outline = read_outline(version.outline)
+    return _achievement(version, read_outline(version.outline), language, public_url)
+
+
+def _achievement(version: CourseVersion, outline: Outline, language: str, public_url: str) -> Achievement:
     return Achievement(
         id=achievement_id(version, public_url),
         name=in_language(outline.certificate.title, language),

@@ -19,7 +19,7 @@ from lms.certs.core.protocols import (
 )
 from lms.certs.core.seen import Seen
 from lms.certs.core.sentences import sentence
-from lms.certs.core.strict_json import Document, sha256_of
+from lms.certs.core.strict_json import Document
 from lms.certs.core.trust import Role, Trust
 
 _ENGLISH, _KOREAN = 180, 119
@@ -167,7 +167,7 @@ def _believed(
         signature = examine_signature(signed, signing.did(role), role, signing.trust, at)
         findings = signature.findings
         if seen is not None:
-            seen.keep_signature(sha256_of(document), answer, signature)
+            seen.keep_signature(document, answer, signature)
     for finding in findings:
         # A key that was rotated at the signer a moment ago: the trust file will follow.
         waits = finding.code == "proof.unknown_key"

@@ -11,19 +11,19 @@ from lms.blobs import BlobStore, beside
 from lms.certs.core.document import Claim, Evidence, StatusEntry, build_credential
 from lms.certs.core.problems import CertificateProblem, DocumentProblem
 from lms.certs.core.status import LEAST_BITS
-from lms.certs.core.strict_json import Document
+from lms.certs.core.strict_json import Document, write
 from lms.certs.models import EvidenceFile, IssuanceRequest
 from lms.certs.queries import credentials as queries
 from lms.certs.queries import under_way
 from lms.certs.services.ceremony import Problem, take
 from lms.certs.services.claims import Describing, write_claim
 from lms.certs.services.evidence import Evidences, keep_files
-from lms.certs.services.signing import Signing, Unanswered
+from lms.certs.services.signing import Unanswered
 from lms.certs.services.status import take_status_lists
 
 
 def freeze(
-    session: Session, lists: Mapping[int, list[int]], signing: Signing, at: datetime
+    session: Session, lists: Mapping[int, list[int]], describing: Describing, at: datetime
 ) -> dict[int, Problem]:
     """Write the documents: both signers get exactly these, however often they are asked.
 
@@ -39,8 +39,9 @@ def freeze(
     if not requests:
         return {}
     problems: dict[int, Problem] = {}
-    with beside(signing.blobs) if signing.blobs else nullcontext() as blobs, session.no_autoflush:
-        writing = _Writing(session, requests, lists, signing, blobs, at=at)
+    store = describing.signing.blobs
+    with beside(store) if store else nullcontext() as blobs, session.no_autoflush:
+        writing = _Writing(session, requests, lists, describing, blobs, at=at)
         for request in requests:
             try:
                 writing.write(request)
@@ -58,15 +59,14 @@ class _Writing:
         session: Session,
         requests: Sequence[IssuanceRequest],
         lists: Mapping[int, list[int]],
-        signing: Signing,
+        describing: Describing,
         blobs: BlobStore | None,
         *,
         at: datetime,
     ) -> None:
-        self._session, self._signing, self._at = session, signing, at
+        self._session, self._describing, self._at = session, describing, at
         self._named = lists
         self._lists = take_status_lists(session, {number for each in requests for number in lists[each.id]})
-        self._describing = Describing(signing)
         self._evidences = Evidences(session, requests, blobs, at) if blobs else None
         self._endorsements: dict[tuple[int, str], Document | None] = {}
         self._files: dict[int, list[EvidenceFile]] = {}
@@ -81,9 +81,12 @@ class _Writing:
         lists = [self._lists[number] for number in self._named[request.id]]
         if any(each.next_index >= LEAST_BITS for each in lists):
             return
-        entries = [StatusEntry(self._signing.status_url(each.id), each.next_index) for each in lists]
+        address = self._describing.signing.status_url
+        entries = [StatusEntry(address(each.id), each.next_index) for each in lists]
         claim, files = self._claim(request, entries)
-        request.document = build_credential(replace(claim, endorsement=self._endorsement(request)))
+        document = build_credential(replace(claim, endorsement=self._endorsement(request)))
+        write(document)  # what cannot be written would keep all others of a request from being signed
+        request.document = document
         request.tries = 0  # waiting for a signer is another matter
         for each in lists:
             each.next_index += 1

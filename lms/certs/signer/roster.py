@@ -63,26 +63,26 @@ class Roster:
             Refusal: nobody on the roster has this address for this achievement, or has it under another
                 name or with fewer points.
 
-        Complexity: one hash per entry of the achievement.
+        Complexity: one hash per entry of the achievement at most; who was found before is looked at last.
         """
         salt = claim.email_salt.encode("utf-8")
-        wanted = claim.email_hash.removeprefix("sha256$")
-        found = [
-            entry
-            for email, entry in self._listed(claim.achievement.id)
-            if hashlib.sha256(email + salt).hexdigest() == wanted
-        ]
-        if not found:
-            raise Refusal("signer.not_on_roster", achievement=claim.achievement.id[:200])
-        for entry in found:
-            if entry.allows(claim):
-                return entry
-        raise Refusal("signer.other_than_roster", achievement=claim.achievement.id[:200])
+        wanted = _digest(claim.email_hash)
+        is_listed = False
+        for listed in self._listed(claim.achievement.id):
+            for place, (email, entry) in enumerate(listed):
+                if hashlib.sha256(email + salt).digest() != wanted:
+                    continue
+                if entry.allows(claim):
+                    listed.append(listed.pop(place))
+                    return entry
+                is_listed = True
+        code = "signer.other_than_roster" if is_listed else "signer.not_on_roster"
+        raise Refusal(code, achievement=claim.achievement.id[:200])
 
-    def _listed(self, achievement: str) -> Iterator[tuple[bytes, Entry]]:
+    def _listed(self, achievement: str) -> Iterator[list[tuple[bytes, Entry]]]:
         for about, listed in self._by_achievement.items():
             if about == achievement or (about.endswith("/") and achievement.startswith(about)):
-                yield from listed
+                yield listed
 
 
 class RosterFile:
@@ -208,6 +208,16 @@ def _write(folder: Path, entries: Iterable[Entry]) -> None:
 def _check_size(content: bytes, entries: int) -> None:
     if len(content) > MOST_BYTES or entries > MOST_ENTRIES:
         raise DocumentProblem("roster.too_large", limit=MOST_ENTRIES)
+
+
+def _digest(email_hash: str) -> bytes | None:
+    """Read the hash of an address in its one spelling; None for any other, which nobody has."""
+    text = email_hash.removeprefix("sha256$")
+    try:
+        digest = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return digest if digest.hex() == text else None
 
 
 def _normal(email: str) -> str:

@@ -6,6 +6,7 @@ of whoever is not known no more than a form is read.
 
 import asyncio
 import base64
+import gc
 import json
 import signal
 import socket
@@ -261,6 +262,8 @@ Rehearsal = Callable[[int], Awaitable[None]]
 
 def serve(signer: Signer, rehearsal: Rehearsal | None = None) -> None:
     """Run a signer until it is told to end."""
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: it need not be looked through again and again
     asyncio.run(_serve(signer, rehearsal))
 
 

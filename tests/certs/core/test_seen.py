@@ -23,7 +23,7 @@ def test_a_second_look_asks_nobody() -> None:
 def kept(case: Case) -> Seen:
     seen = Seen()
     signature = examine_signature(case.credential, UNIVERSITY.did, Role.UNIVERSITY, case.pair.trust, AT)
-    seen.keep_signature(sha256_of(case.credential), case.credential["proof"][0], signature)
+    seen.keep_signature(case.credential, case.credential["proof"][0], signature)
     return seen
 
 
@@ -44,7 +44,7 @@ def test_a_bad_proof_is_not_remembered(case: Case) -> None:
     broken = {**case.credential["proof"][0], "proofValue": case.credential["proof"][1]["proofValue"]}
     signed = {**case.credential, "proof": [broken]}
     signature = examine_signature(signed, UNIVERSITY.did, Role.UNIVERSITY, case.pair.trust, AT)
-    seen.keep_signature(sha256_of(signed), broken, signature)
+    seen.keep_signature(signed, broken, signature)
     assert not signature.good
     assert seen.signature(sha256_of(signed), UNIVERSITY.did, Role.UNIVERSITY, [broken]) is None
 
