@@ -141,6 +141,7 @@ def test_private_scores_are_there_if_any_is_given() -> None:
     head = "team,score,received_at,private_score\n"
     assert not read_table(f"{head}a,1,{TIME},\nb,1,{TIME},\n".encode()).has_private
     assert read_table(f"{head}a,1,{TIME},\nb,1,{TIME},0.5\n".encode()).has_private
+    assert read_table(f"{head}a,1,{TIME},0.5\nb,1,{TIME},\n".encode()).has_private
 
 
 def test_what_a_fault_repeats_is_short_and_steers_no_terminal() -> None:

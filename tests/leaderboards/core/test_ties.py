@@ -147,11 +147,11 @@ def test_who_got_everything_right_may_still_not_be_the_best() -> None:
 
 
 def test_nearly_equal_losses_are_told_apart_by_what_they_differ_in() -> None:
-    """Variances of 10^6 subtracted from each other would leave nothing of a difference of 10^-6."""
+    """Variances of 10^5 subtracted from each other would leave nothing of differences of 10^-9."""
     generator = np.random.default_rng(4)
     one = generator.random(400) * 1000
-    always = one + 1e-6 * (1 + generator.random(400))
-    by_chance = one + 1e-6 * generator.normal(size=400)
+    always = one + 1e-9 * (1 + generator.random(400))
+    by_chance = one + 1e-9 * generator.normal(size=400)
     assert groups(tie_groups([one, always], resamples=FEW)) == [1, 2]
     assert groups(tie_groups([one, by_chance], resamples=FEW)) == [1, 1]
 
