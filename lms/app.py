@@ -40,6 +40,7 @@ import lms.grading.views.metrics
 import lms.grading.views.records
 import lms.grading.views.steering
 import lms.grading.views.submissions
+import lms.leaderboards.api
 import lms.leaderboards.panels
 import lms.leaderboards.views.boards
 import lms.web.views
@@ -65,6 +66,7 @@ BLUEPRINTS = (
     lms.grading.api.blueprint,
     lms.courses.views.routes.blueprint,
     lms.leaderboards.views.boards.blueprint,
+    lms.leaderboards.api.blueprint,
     lms.certs.views.pages.blueprint,
     lms.certs.views.badges.blueprint,
     lms.certs.views.bulk.blueprint,

@@ -28,13 +28,20 @@ from lms.grading.queries.labs import labs_of
 from lms.grading.services.releases import claim_release, queue_releases, record_build
 from lms.grading.services.running import claim_run, record_grade
 from lms.grading.services.submitting import submit
+from lms.leaderboards.core.scoring import Scores
+from lms.leaderboards.models import Challenge, EntryKind
 from lms.leaderboards.services.boards import open_board
+from lms.leaderboards.services.challenges import accept_rules, publish_challenge
+from lms.leaderboards.services.receiving import Work, take_entry
+from lms.leaderboards.services.scoring import score_entry
+from lms.leaderboards.services.teams import join
 from lms.workflows import open_what_is_ready
 from tests.factories.accounts import make_member, make_organisation, make_user
 from tests.factories.applications import RETURN, SCOPE, VERIFIER, challenge, registration
 from tests.factories.certs import Pair, facts
 from tests.factories.courses import lab_file, make_cohort, make_enrolment, make_version
 from tests.factories.grading import build_report, grading_report, notebook
+from tests.factories.leaderboards import challenge_document
 from tests.factories.records import recording
 
 BOARD = {
@@ -116,6 +123,7 @@ def make_campus(
     application = register(session, registration(), client_id="wallet", secret="secret", at=now())
     wish = Wish(SCOPE, RETURN, challenge(VERIFIER))
     connection = connect(session, campus.student, application, wish, code="code", at=now())
+    contest = _contest(session, campus)
     membership = next(each for each in campus.instructor.memberships if each.ended_at is None)
     campus.names = {
         "course": course.slug,
@@ -130,6 +138,7 @@ def make_campus(
         "ordinal": 1,
         "grade_id": "essay",
         "board_id": board.id,
+        "challenge_slug": contest.slug,
         "request_id": pending,
         "uuid": credential.uuid,
         "sha256": credential.sha256,
@@ -199,6 +208,18 @@ def _graded(session: Session, blobs: BlobStore, enrolment: Enrolment) -> Submiss
     report = grading_report()
     assert record_grade(session, run.id, run.token, report, blobs=blobs, at=now(), recording=recorded)
     return work
+
+
+def _contest(session: Session, campus: Campus) -> Challenge:
+    """A challenge of the company, in which the student is on a team with a scored entry."""
+    document = challenge_document(campus.course.company.slug)
+    contest = publish_challenge(session, None, document, at=now())
+    accept_rules(session, campus.student, contest, contest.rules_version, at=now())
+    join(session, campus.student, contest, "하늘 팀", at=now())
+    work = Work(EntryKind.PREDICTIONS, "b" * 64)
+    entry = take_entry(session, campus.student, contest, work, received_at=now())
+    score_entry(session, entry.id, Scores(0.75, 0.5), at=now())
+    return contest
 
 
 def _secrets(session: Session, campus: Campus) -> dict[str, str]:

@@ -48,6 +48,11 @@ PUBLIC = {
     "grading.metrics",  # only with the token, or for the operator
     "grading.record_keys",
     "htmx.static",
+    "leaderboards_api.board",
+    "leaderboards_api.challenge",
+    "leaderboards_api.challenges",
+    "leaderboards_api.enter",  # only with a token
+    "leaderboards_api.entries",  # likewise
     "site.outbox",
     "web.favicon",
     "web.healthz",
@@ -113,6 +118,7 @@ WITHOUT_TOKEN = {
     "certs_oauth.revoke",
     "certs_oauth.token",
     "certs_open_badges.closed",
+    "leaderboards_api.enter",
 }
 """Posts of programs, which act in nobody's name, or say in whose without a cookie."""
 BARE = {"certs_oauth.register", "certs_oauth.token"}

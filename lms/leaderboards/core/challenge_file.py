@@ -94,7 +94,7 @@ class ChallengeFile(Part):
     title: Text
     summary: LongText
     sponsor: Slug
-    kind: Literal["predictions", "notebook", "model"]
+    kind: Literal["predictions", "notebook"]
     environment: Slug
     metric: str
     also: Annotated[tuple[str, ...], Field(max_length=10)] = ()

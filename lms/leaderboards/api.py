@@ -1,0 +1,258 @@
+"""Boards and challenges for programs: what stands on them, and a way to enter from a training script."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, current_app, g, request
+from flask.blueprints import BlueprintSetupState
+from flask_babel import gettext
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from lms.accounts.models import User
+from lms.accounts.services.tokens import Purpose, person_of
+from lms.db import now
+from lms.errors import N_, NotFound, TooLarge
+from lms.leaderboards import policy
+from lms.leaderboards.core.failures import read_failure
+from lms.leaderboards.core.predictions import BadPredictions
+from lms.leaderboards.models import Board, Challenge, Entry
+from lms.leaderboards.queries import boards as queries
+from lms.leaderboards.queries.entries import OwnEntry, Quota, entries_of, quota_of
+from lms.leaderboards.queries.standings import PAGE, Row, standings
+from lms.leaderboards.services.entering import NOTEBOOK_BYTES, check_file, hand_in
+from lms.web.guard import public
+from lms.web.session import blobs, reads_first, session, settings, write
+
+blueprint = Blueprint("leaderboards_api", __name__, url_prefix="/api")
+
+LARGEST_PAGE = 1000
+
+
+@blueprint.record_once
+def _without_form(state: BlueprintSetupState) -> None:
+    """A program shows its token instead of a form's; a browser's session alone changes nothing here."""
+    state.app.extensions["csrf"].exempt(blueprint)
+
+
+@blueprint.get("/challenges")
+@public
+def challenges() -> Response:
+    """List the challenges that the asker may see."""
+    moment = now()
+    found = queries.challenges(session(), _reader(), moment)
+    return _json({"challenges": [_challenge(one, moment) for one in found]})
+
+
+@blueprint.get("/challenges/<challenge_slug>")
+@public
+def challenge(challenge_slug: str) -> Response:
+    """Answer with one challenge, and what the asker's team has left of its quota."""
+    found, board = _seen(challenge_slug)
+    told = _challenge(found, now())
+    user = _reader()
+    team = queries.team_of(session(), board, user) if user is not None else None
+    if team is not None:
+        told["team"] = {"id": team.id, "name": team.name}
+        told["quota"] = _quota(quota_of(session(), found, team, now()))
+    return _json(told)
+
+
+@blueprint.get("/challenges/<challenge_slug>/board")
+@public
+def board(challenge_slug: str) -> Response:
+    """Answer with a page of the board as it stands: `offset` and `limit` choose which."""
+    _, found = _seen(challenge_slug)
+    offset, limit = _number("offset", 0, 10_000_000), _number("limit", PAGE, LARGEST_PAGE)
+    table = standings(session(), found, _reader(), now(), offset=offset, limit=max(1, limit))
+    return _json(
+        {
+            "share": table.share.value,
+            "ranked": table.ranked,
+            "offset": offset,
+            "rows": [_row(row, found) for row in table.rows],
+            "mine": _row(table.mine, found) if table.mine is not None else None,
+        }
+    )
+
+
+@blueprint.get("/challenges/<challenge_slug>/entries")
+@public
+def entries(challenge_slug: str) -> Response:
+    """Answer with the entries of the asker's team, the newest first."""
+    _, found = _seen(challenge_slug)
+    team = queries.team_of(session(), found, _person())
+    if team is None:
+        raise NotFound(N_("You are in no team of this challenge. Join it first."))
+    own = entries_of(session(), found, team, now(), offset=_number("offset", 0, 10_000_000))
+    return _json({"entries": [_entry(one, found) for one in own]})
+
+
+@blueprint.post("/challenges/<challenge_slug>/entries")
+@public
+@reads_first
+def enter(challenge_slug: str) -> Response:
+    """Take an entry: the body, or the form's field `file`. The answer is its receipt."""
+    if not _token():
+        return _without_token()
+    received_at = g.received_at  # when the request came, before its body was read
+    user = _person()
+    content, filename = _sent()
+    found, _ = _seen(challenge_slug, user)
+    try:
+        kind = check_file(found, content, blobs())
+    except BadPredictions as bad:
+        return _json({"detail": _sentence(bad.message, bad.params), "faults": _faults(bad)}, 422)
+    sha256 = blobs().put(content)
+    writing = write()
+    challenge_now = queries.challenge(writing, challenge_slug)
+    user_now = writing.get_one(User, user.id)
+    entry = hand_in(
+        writing, user_now, challenge_now, kind, sha256,
+        filename=filename, size_bytes=len(content), received_at=received_at,
+    )  # fmt: skip
+    left = quota_of(writing, challenge_now, entry.team, received_at) if entry.team is not None else None
+    return _json(_receipt(entry) | ({"quota": _quota(left)} if left is not None else {}), 202)
+
+
+def _reader() -> User | None:
+    """Return who asks: by token, or signed in; None for anybody."""
+    if _token():
+        return _person()
+    return current_user if current_user.is_authenticated else None
+
+
+def _person() -> User:
+    """Return whose token this is; a browser's session is not enough where something may change.
+
+    Raises:
+        NotAllowed: there is no good token.
+    """
+    if request.method != "POST" and not _token() and current_user.is_authenticated:
+        return session().get_one(User, current_user.id)
+    return person_of(session(), _token(), Purpose.BOARDS, settings().session_key())
+
+
+def _token() -> str:
+    return request.headers.get("Authorization", "").removeprefix("Bearer ")
+
+
+def _without_token() -> Response:
+    said = gettext("Send your token with the request: Authorization: Bearer ….")
+    answer = _json({"detail": said}, 401)
+    answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def _seen(slug: str, user: User | None = None) -> tuple[Challenge, Board]:
+    found = queries.challenge(session(), slug)
+    board_found = queries.board_of_challenge(session(), found)
+    asker = user or _reader()
+    enrolment = queries.enrolment_in(session(), board_found, asker) if asker is not None else None
+    policy.check_can_see(asker, board_found, enrolment)
+    return found, board_found
+
+
+def _sent() -> tuple[bytes, str]:
+    if (request.content_length or 0) > NOTEBOOK_BYTES:
+        raise TooLarge(
+            N_("This is more than %(limit)d MiB. Send only what is asked for."), limit=NOTEBOOK_BYTES >> 20
+        )
+    sent = request.files.get("file")
+    if sent is None:
+        return request.get_data(), request.args.get("filename", "")
+    with sent.stream as stream:
+        return stream.read(), sent.filename or ""
+
+
+def _number(name: str, default: int, most: int) -> int:
+    return min(max(request.args.get(name, default, type=int), 0), most)
+
+
+def _challenge(found: Challenge, at: datetime) -> dict[str, Any]:
+    return {
+        "slug": found.slug,
+        "title": found.title,
+        "sponsor": found.sponsor.slug,
+        "kind": found.kind.value,
+        "phase": policy.phase_of(found, at).value,
+        "opens_at": found.opens_at,
+        "entry_deadline": found.entry_deadline,
+        "merge_deadline": found.merge_deadline,
+        "freezes_at": found.freezes_at,
+        "ends_at": found.ends_at,
+        "daily_limit": found.daily_limit,
+        "total_limit": found.total_limit,
+        "rules_version": found.rules_version,
+        "files": {name: file["bytes"] for name, file in found.files.items()},
+    }
+
+
+def _row(row: Row, board: Board) -> dict[str, Any]:
+    return {
+        "rank": row.rank,
+        "team": row.name or row.title,
+        "team_id": row.team_id,
+        "score": round(row.score, board.decimals),
+        "entries": row.entries,
+        "received_at": row.received_at,
+        "tie_group": row.tie_group,
+        "rank_interval": [row.best_rank, row.worst_rank] if row.best_rank is not None else None,
+        "movement": row.movement,
+        "baseline": row.rank is None,
+    }
+
+
+def _entry(one: OwnEntry, board: Board) -> dict[str, Any]:
+    message, params = read_failure(one.failure) if one.failure else ("", {})
+    return {
+        "id": one.id,
+        "state": one.state.value,
+        "received_at": one.received_at,
+        "filename": one.filename,
+        "score": None if one.score is None else round(one.score, board.decimals),
+        "private_score": None if one.private_score is None else round(one.private_score, board.decimals),
+        "metrics": {name: round(value, board.decimals) for name, value in one.metrics.items()},
+        "selected": one.selected,
+        "counts": one.counts,
+        "failure": _sentence(message, params) if message else "",
+        "disqualified": one.reason,
+    }
+
+
+def _receipt(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "state": entry.state.value,
+        "received_at": entry.received_at,
+        "sha256": entry.blob,
+        "bytes": entry.size_bytes,
+    }
+
+
+def _quota(quota: Quota) -> dict[str, Any]:
+    return {
+        "day": quota.day.isoformat(),
+        "used": quota.used,
+        "left": quota.left,
+        "limit": quota.limit,
+        "taken": quota.taken,
+        "total_limit": quota.total_limit,
+        "next_at": quota.next_at,
+    }
+
+
+def _faults(bad: BadPredictions) -> list[dict[str, Any]]:
+    return [{"line": fault.line, "detail": _sentence(fault.message, fault.params)} for fault in bad.faults]
+
+
+def _sentence(message: str, params: Mapping[str, object]) -> str:
+    said = str(gettext(message))
+    return said % dict(params) if params else said
+
+
+def _json(answer: Mapping[str, Any], status: int = 200) -> Response:
+    told = json.dumps(answer, ensure_ascii=False, default=datetime.isoformat)
+    return current_app.response_class(told, status=status, mimetype="application/json")

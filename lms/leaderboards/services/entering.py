@@ -1,0 +1,106 @@
+"""Handing in a file for a challenge: read and checked first, stored, then given its receipt."""
+
+import csv
+import io
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import PurePath
+
+from sqlalchemy.orm import Session
+
+from lms.accounts.models import User
+from lms.blobs import BlobStore
+from lms.errors import N_, Conflict, Invalid, TooLarge
+from lms.grading.core.notices import Unreadable
+from lms.grading.core.reading import read_notebook
+from lms.leaderboards.core.challenge_file import load_challenge
+from lms.leaderboards.core.predictions import Column, Form, Kind, read_predictions
+from lms.leaderboards.core.scoring import PARQUET
+from lms.leaderboards.models import Challenge, Entry, EntryKind
+from lms.leaderboards.services.data import SAMPLE
+from lms.leaderboards.services.receiving import Work, take_entry
+
+NOTEBOOK_BYTES = 20 << 20
+MOST_KNOWN = 16
+
+
+def check_file(challenge: Challenge, content: bytes, blobs: BlobStore) -> EntryKind:
+    """Look whether a file can be scored; nothing is changed, and nothing was counted if it cannot.
+
+    A Parquet file is only weighed here: what reads it is large, and works in the sandbox.
+
+    Raises:
+        TooLarge: it is larger than its rows need.
+        Invalid: it cannot be scored; a file of predictions says each line (`BadPredictions`).
+        Conflict: the challenge's data are still being made.
+    """
+    if challenge.kind is EntryKind.NOTEBOOK:
+        _check_notebook(content)
+        return EntryKind.NOTEBOOK
+    form = form_of_challenge(challenge, blobs)
+    if content.startswith(PARQUET):
+        if len(content) > form.limit_bytes:
+            raise TooLarge(
+                N_("The file is larger than %(limit)d KiB, which is ample for %(rows)d rows. "
+                   "Send only the columns asked for."),
+                limit=form.limit_bytes >> 10,
+                rows=len(form.ids),
+            )  # fmt: skip
+    else:
+        read_predictions(content, form)
+    return EntryKind.PREDICTIONS
+
+
+def hand_in(
+    session: Session,
+    user: User,
+    challenge: Challenge,
+    kind: EntryKind,
+    blob: str,
+    *,
+    filename: str,
+    size_bytes: int,
+    received_at: datetime,
+) -> Entry:
+    """Give the receipt for a file that was checked and stored; see `receiving.take_entry`."""
+    name = PurePath(filename.replace("\\", "/")).name
+    shown = "".join(one for one in name if one.isprintable())[:200]
+    return take_entry(session, user, challenge, Work(kind, blob, shown, size_bytes), received_at=received_at)
+
+
+def form_of_challenge(challenge: Challenge, blobs: BlobStore) -> Form:
+    """Return what a predictions file of a challenge must hold; the last ones asked for are kept.
+
+    Raises:
+        Conflict: the challenge's data are still being made.
+    """
+    sample = challenge.files.get(SAMPLE)
+    if sample is None:
+        raise Conflict(N_("The data of this challenge are still being made. Try again in a minute."))
+    found = load_challenge(challenge.settings)
+    columns = tuple(Column(one.name, Kind(one.kind), frozenset(one.labels)) for one in found.form.columns)
+    return Form(found.form.id, columns, _ids(str(sample["sha256"]), blobs))
+
+
+def _check_notebook(content: bytes) -> None:
+    try:
+        read_notebook(content, NOTEBOOK_BYTES)
+    except Unreadable:
+        raise Invalid(
+            N_("This is not a notebook that can be read. Save it in Jupyter and send it again."), field="file"
+        ) from None
+
+
+_known: dict[str, Mapping[str, int]] = {}
+"""SHA-256 of a sample -> its ids with their rows; what a hash names never changes."""
+
+
+def _ids(sha256: str, blobs: BlobStore) -> Mapping[str, int]:
+    if sha256 not in _known:
+        rows = csv.reader(io.StringIO(blobs.get(sha256).decode(), newline=""))
+        next(rows)
+        found = {row[0]: at for at, row in enumerate(rows)}
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        _known[sha256] = found
+    return _known[sha256]

@@ -1,0 +1,173 @@
+"""Programs at the API: who may ask what, and entries with their receipts."""
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from lms.accounts.models import User
+from lms.accounts.services.tokens import Purpose, make_token
+from lms.blobs import FolderBlobs
+from lms.db import now
+from lms.leaderboards.models import Entry, Visibility
+from tests.factories.leaderboards import Contest, make_contest
+
+SAMPLE = b"id,place\na,north\nb,north\nc,north\n"
+GOOD = b"id,place\nc,south\na,north\nb,south\n"
+
+
+@dataclass
+class Program:
+    """Somebody's training script."""
+
+    app: Flask
+    contest: Contest
+    client: FlaskClient
+
+    def token(self, user: User, purpose: Purpose = Purpose.BOARDS) -> dict[str, str]:
+        key = self.app.extensions["settings"].session_key()
+        return {"Authorization": f"Bearer {make_token(user, purpose, key)}"}
+
+    def post(self, user: User, content: bytes = GOOD, **kwargs: object) -> TestResponse:
+        path = f"/api/challenges/{self.contest.challenge.slug}/entries"
+        return self.client.post(path, data=content, headers=self.token(user), **kwargs)  # type: ignore[arg-type]
+
+    def get(self, path: str = "", user: User | None = None) -> TestResponse:
+        headers = self.token(user) if user is not None else {}
+        return self.client.get(f"/api/challenges/{self.contest.challenge.slug}{path}", headers=headers)
+
+    def member(self) -> User:
+        team = self.contest.team(at=now())
+        self.contest.session.commit()
+        return self.contest.leader(team)
+
+    @property
+    def entries(self) -> int:
+        return self.contest.session.scalar(select(func.count(Entry.id))) or 0
+
+
+@pytest.fixture
+def program(app: Flask, session: Session, blobs: FolderBlobs, client: FlaskClient) -> Program:
+    contest = make_contest(session, opens_at=now() - timedelta(days=3), per_day=2)
+    contest.challenge.files = {"sample_submission.csv": {"sha256": blobs.put(SAMPLE), "bytes": len(SAMPLE)}}
+    session.flush()
+    return Program(app, contest, client)
+
+
+def test_an_entry_gets_a_receipt_with_its_hash_and_what_is_left(program: Program) -> None:
+    user = program.member()
+    answer = program.post(user)
+    told = answer.get_json()
+    assert answer.status_code == 202
+    assert told["state"] == "received"
+    assert told["bytes"] == len(GOOD)
+    assert (told["quota"]["used"], told["quota"]["left"]) == (1, 1)
+    entry = program.contest.session.get_one(Entry, told["id"])
+    assert entry.blob == told["sha256"]
+    [shown] = program.get("/entries", user).get_json()["entries"]
+    assert (shown["state"], shown["score"], shown["private_score"]) == ("received", None, None)
+
+
+def test_a_form_may_carry_the_file_and_its_name_is_shown_harmless(program: Program) -> None:
+    user = program.member()
+    path = f"/api/challenges/{program.contest.challenge.slug}/entries"
+    form = {"file": (io.BytesIO(GOOD), "../../\u202efirst.csv")}
+    assert program.client.post(path, data=form, headers=program.token(user)).status_code == 202
+    assert program.contest.session.scalars(select(Entry.filename)).one() == "first.csv"
+
+
+def test_a_file_with_faults_is_told_each_line_and_costs_nothing(program: Program) -> None:
+    user = program.member()
+    answer = program.post(user, b"id,place\na,north\nb,\nd,south\n")
+    told = answer.get_json()
+    assert answer.status_code == 422
+    assert [fault["line"] for fault in told["faults"]] == [3, 4, None]
+    assert program.entries == 0
+    korean = program.client.post(
+        f"/api/challenges/{program.contest.challenge.slug}/entries?lang=ko",
+        data=b"id\na",
+        headers=program.token(user) | {"Accept-Language": "ko"},
+    )
+    assert "열이 없어요" in korean.get_json()["faults"][0]["detail"]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04\x95", b"[" * 100_000, b"id,place\n" * 50])
+def test_hostile_bytes_are_refused_before_anything_is_counted(program: Program, content: bytes) -> None:
+    assert program.post(program.member(), content).status_code == 422
+    assert program.entries == 0
+
+
+def test_what_is_larger_than_its_rows_need_is_refused(program: Program) -> None:
+    assert program.post(program.member(), b"id,place\n" + b" " * (2 << 20)).status_code == 413
+    assert program.post(program.member(), b"PAR1" + b" " * (2 << 20)).status_code == 413
+
+
+def test_the_third_entry_of_a_day_is_refused_and_says_when_the_next_may_come(program: Program) -> None:
+    user = program.member()
+    assert [program.post(user).status_code for _ in range(3)] == [202, 202, 429]
+    refused = program.post(user)
+    assert int(refused.headers["Retry-After"]) > 0
+    assert program.get("", user).get_json()["quota"]["next_at"]
+    assert program.entries == 2
+
+
+def test_without_a_good_token_nothing_is_entered(program: Program, sign_in: Callable[[User], None]) -> None:
+    user = program.member()
+    path = f"/api/challenges/{program.contest.challenge.slug}/entries"
+    for headers in ({"Authorization": "Bearer x"}, program.token(user, Purpose.VERIFY_MANY)):
+        assert program.client.post(path, data=GOOD, headers=headers).status_code == 403
+    unsigned = program.client.post(path, data=GOOD)
+    assert (unsigned.status_code, unsigned.headers["WWW-Authenticate"]) == (401, "Bearer")
+    sign_in(user)  # another site could make a browser send this
+    assert program.client.post(path, data=GOOD).status_code == 401
+    assert program.client.get(path).status_code == 200
+    assert program.entries == 0
+
+
+def test_who_is_in_no_team_cannot_enter(program: Program) -> None:
+    stranger = program.contest.person()
+    program.contest.session.commit()
+    assert program.post(stranger).status_code == 404
+    assert program.get("/entries", stranger).status_code == 404
+
+
+def test_a_challenge_of_a_course_is_not_there_for_strangers(program: Program) -> None:
+    member = program.member()
+    program.contest.challenge.visibility = Visibility.COURSE
+    program.contest.session.commit()
+    for path in ("", "/board", "/entries"):
+        assert program.get(path, member).status_code == 404
+    for path in ("", "/board"):
+        assert program.get(path).status_code == 404
+    assert program.post(member).status_code == 404
+    assert program.client.get("/api/challenges").get_json() == {"challenges": []}
+
+
+def test_the_board_shows_rounded_public_scores_and_the_askers_own_row(program: Program) -> None:
+    contest = program.contest
+    first, second = (contest.team(name, at=now()) for name in ("하나", "둘"))
+    contest.enter(first, 0.123456789, 0.9, at=now())
+    contest.enter(second, 0.5, 0.1, at=now())
+    contest.session.commit()
+    told = program.get("/board?limit=1", contest.leader(first)).get_json()
+    assert (told["share"], told["ranked"], len(told["rows"])) == ("public", 2, 1)
+    assert told["rows"][0]["team"] == "둘"
+    assert (told["mine"]["rank"], told["mine"]["score"]) == (2, 0.1235)
+    everything = json.dumps(
+        [program.get(path, contest.leader(first)).get_json() for path in ("/board", "/entries")]
+    )
+    assert "0.9" not in everything
+    assert program.get("/board").get_json()["mine"] is None
+
+
+def test_numbers_of_pages_are_bounded(program: Program) -> None:
+    for query in ("?offset=-5", "?limit=0", "?limit=99999999", "?offset=x", "?offset=999999999999999999999"):
+        assert program.get(f"/board{query}").status_code == 200
