@@ -19,6 +19,7 @@ from lms.grading import policy as grading
 from lms.grading.core.notices import TABLE as NOTICES
 from lms.grading.core.record import GradeRecord
 from lms.grading.core.record_reading import SENTENCES as RECORD_SENTENCES
+from lms.leaderboards import policy as leaderboards
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -225,6 +226,10 @@ def states_page() -> str:
         "From *refused* only a person brings a request back (*Ask again now*); what is issued stays, and a "
         "withdrawal is a date beside it. Every other step is the worker's.",
         _drawn(certificates.TRANSITIONS),
+        "## An entry of a challenge",
+        "Nothing leaves the records. A failure gives its slot of the quota back; a score may come again, after a "
+        "new version of the truth. A disqualification is lifted to the state before it.",
+        _drawn(leaderboards.ENTRY_STEPS),
     )
 
 

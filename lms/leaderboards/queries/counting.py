@@ -152,7 +152,8 @@ def _of_share(rule: _Rule, share: Share, *, of_one_team: bool, beside: bool) -> 
     ]
     if beside:
         columns = [literal(0).label("kept"), *columns, null().cast(LargeBinary)]
-    return select(*columns).where(best.c.place == 1)
+    ranks = Team.disqualified.is_(False)
+    return select(*columns).join(Team, Team.id == best.c.team_id).where(best.c.place == 1, ranks)
 
 
 def _ranked_within_teams(rule: _Rule, share: Share, *, of_one_team: bool) -> Select[Any]:
@@ -164,26 +165,24 @@ def _ranked_within_teams(rule: _Rule, share: Share, *, of_one_team: bool) -> Sel
     elif share is Share.FROZEN:
         rows = rows.where(Entry.received_at <= bindparam("frozen_at", type_=UtcDateTime))
     entries = rows.subquery()
-    window: dict[str, Any] = {"partition_by": entries.c.team_id}
-    order = (rule.better(entries.c.score), entries.c.sequence)
+    window: dict[str, Any] = {
+        "partition_by": entries.c.team_id,
+        "order_by": (rule.better(entries.c.score), entries.c.sequence),
+    }
     return select(
         entries,
-        func.row_number().over(order_by=order, **window).label("place"),
-        func.count().over(**window).label("entries"),
+        func.row_number().over(**window).label("place"),
+        func.count().over(**window, rows=(None, None)).label("entries"),  # of all rows, in one sorting
     )
 
 
 def _scored(score: Any, *, of_one_team: bool) -> Select[Any]:
     """Return the entries that may count, with what decides whether they do."""
-    rows = (
-        select(Entry.id, Entry.team_id, score.label("score"), Entry.sequence)
-        .join(Team, Team.id == Entry.team_id)
-        .where(
-            Entry.board_id == bindparam("board"),
-            Entry.state == EntryState.SCORED,
-            Team.disqualified.is_(False),
-            score.between(-LARGEST, LARGEST),
-        )
+    rows = (select(Entry.id, Entry.team_id, score.label("score"), Entry.sequence)).where(
+        Entry.board_id == bindparam("board"),
+        Entry.state == EntryState.SCORED,
+        Entry.team_id.is_not(None),
+        score.between(-LARGEST, LARGEST),
     )
     return rows.where(Entry.team_id == bindparam("team")) if of_one_team else rows
 

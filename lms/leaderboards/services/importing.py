@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, literal_column, select, update
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
@@ -23,6 +23,8 @@ from lms.leaderboards.services.teams import name_key
 BATCH = 10_000
 LONGEST_KEY = 50
 NO_SCORE = "no_score"
+ENTRIES: Any = Entry.__table__
+PRIVATE: Any = PrivateScore.__table__
 
 
 def import_table(
@@ -52,8 +54,11 @@ def import_table(
     teams = _teams(session, board, table.rows, at)
     places = _Places(session, board)
     rows = iter(table.rows)
+    entering = _entering(board, at)
     while batch := list(islice(rows, BATCH)):
-        _import_batch(session, board, batch, [_entry(board, row, teams, places, at) for row in batch])
+        entries = [_entry(row, teams, places) for row in batch]
+        session.execute(entering, entries)
+        _keep_private(session, board, batch, entries)
         tell(len(batch))
     _count(session, table.rows, teams)
     standing = rebuild(session, board)
@@ -120,45 +125,70 @@ def _known(session: Session, board: Board) -> dict[str, int]:
     return dict(iter(rows))
 
 
-def _entry(board: Board, row: Row, teams: dict[str, int], places: _Places, at: datetime) -> dict[str, Any]:
+def _entering(board: Board, at: datetime) -> Any:
+    """Return the statement that enters a row; what all rows share is in it once."""
+    return insert(ENTRIES).values(
+        board_id=board.id,
+        team_id=bindparam("team"),
+        origin_id=bindparam("team"),
+        sequence=bindparam("sequence"),
+        received_at=bindparam("received_at"),
+        kind=EntryKind.PREDICTIONS,
+        baseline=bindparam("baseline"),
+        title=literal_column("'{}'"),
+        source="",
+        filename="",
+        size_bytes=0,
+        state=bindparam("state"),
+        failure=bindparam("failure"),
+        public_score=bindparam("score"),
+        released_score=bindparam("score"),
+        metrics=literal_column("'{}'"),
+        scored_at=at,
+        selected=bindparam("selected"),
+        assurance="isolated",
+        truth_version=board.truth_version,
+    )
+
+
+def _entry(row: Row, teams: dict[str, int], places: _Places) -> dict[str, Any]:
     is_score = math.isfinite(row.score)
-    team = None if row.baseline else teams[row.team]
     return {
-        "board_id": board.id,
-        "team_id": team,
-        "origin_id": team,
+        "team": None if row.baseline else teams[row.team],
         "sequence": places.next(row.received_at),
         "received_at": row.received_at,
-        "kind": EntryKind.PREDICTIONS,
         "baseline": places.key(row.team) if row.baseline else None,
-        "title": {"en": row.team} if row.baseline else {},
         "state": EntryState.SCORED if is_score else EntryState.FAILED,
         "failure": "" if is_score else NO_SCORE,
-        "public_score": row.score if is_score else None,
-        "released_score": row.score if is_score else None,
-        "scored_at": at,
+        "score": row.score if is_score else None,
         "selected": row.selected,
-        "truth_version": board.truth_version,
     }
 
 
-def _import_batch(session: Session, board: Board, rows: Sequence[Row], entries: list[dict[str, Any]]) -> None:
-    session.execute(insert(Entry), entries)
+def _keep_private(session: Session, board: Board, rows: Sequence[Row], entries: list[dict[str, Any]]) -> None:
+    """Write the private scores of rows that were entered, and the names of baselines."""
     first, last = min(each["sequence"] for each in entries), max(each["sequence"] for each in entries)
     found: Any = session.execute(
-        select(Entry.sequence, Entry.id).where(
-            Entry.board_id == board.id, Entry.sequence.between(first, last)
+        select(ENTRIES.c.sequence, ENTRIES.c.id).where(
+            ENTRIES.c.board_id == board.id, ENTRIES.c.sequence.between(first, last)
         )
     )
     numbers: dict[int, int] = dict(iter(found))
     private = [
-        {"entry_id": numbers[entry["sequence"]], "score": score, "metrics": {}}
+        {"entry": numbers[entry["sequence"]], "score": row.private_score}
         for row, entry in zip(rows, entries, strict=True)
-        for score in (row.private_score,)
-        if math.isfinite(score) and entry["public_score"] is not None
+        if math.isfinite(row.private_score) and entry["score"] is not None
     ]
     if private:
-        session.execute(insert(PrivateScore), private)
+        statement = insert(PRIVATE).values(
+            entry_id=bindparam("entry"), score=bindparam("score"), metrics=literal_column("'{}'")
+        )
+        session.execute(statement, private)
+    for row, entry in zip(rows, entries, strict=True):
+        if row.baseline:
+            session.execute(
+                update(Entry).where(Entry.id == numbers[entry["sequence"]]).values(title={"en": row.team})
+            )
 
 
 def _count(session: Session, rows: Sequence[Row], teams: dict[str, int]) -> None:
