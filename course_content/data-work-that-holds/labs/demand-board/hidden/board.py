@@ -8,15 +8,18 @@ The rows are a simulation and exist nowhere before publication. Two layers make 
    growth, a slow random walk of each station's popularity, day-to-day noise and Poisson counts.
 
 The training years (2024, 2025) come from a public seed and are given to students; the hidden year (2026) comes
-from the seed drawn at publication. Hidden days are every second week of a station's year, so that no column
-`trips_last_week` of one hidden row is the answer of another.
+from the seed drawn at publication. Hidden days are every second week, so that no column `trips_last_week` of one
+hidden row is the answer of another; and each hidden week is cut from a 2026 of its own, so that the same column
+two weeks later does not tell how the week after the asked one went.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -63,7 +66,8 @@ class Weather(NamedTuple):
     persistence: float
     noise: float
     wet_after: np.ndarray  # month x (after a dry day, after a wet day)
-    days: pd.DataFrame
+    rain: dict[int, np.ndarray]  # month -> amounts of wet days
+    wind: dict[int, np.ndarray]  # month -> winds
 
 
 def seasonal(day_of_year: np.ndarray) -> np.ndarray:
@@ -72,6 +76,7 @@ def seasonal(day_of_year: np.ndarray) -> np.ndarray:
     return np.column_stack([np.ones_like(angle), np.cos(angle), np.sin(angle), np.cos(2 * angle), np.sin(2 * angle)])
 
 
+@functools.cache
 def fit_weather() -> Weather:
     """Fit the generator on the real table."""
     days = local_data.seattle_weather().sort_values("date").reset_index(drop=True)
@@ -88,24 +93,23 @@ def fit_weather() -> Weather:
         for before in (0, 1):
             chosen = (month[1:] == number + 1) & (wet[:-1] == bool(before))
             wet_after[number, before] = (wet[1:][chosen].sum() + 1) / (chosen.sum() + 2)
-    return Weather(high, spread, persistence, noise, wet_after, days)
+    rain = {m: g.loc[g["precipitation"] > 0, "precipitation"].to_numpy() for m, g in days.groupby(month)}
+    wind = {m: g["wind"].to_numpy() for m, g in days.groupby(month)}
+    return Weather(high, spread, persistence, noise, wet_after, rain, wind)
 
 
 def simulate_weather(dates: pd.DatetimeIndex, rng: np.random.Generator) -> pd.DataFrame:
     """Draw one possible weather for these consecutive days."""
     fitted = fit_weather()
     curve = seasonal(dates.day_of_year.to_numpy())
-    rain_by_month = {m: g.loc[g["precipitation"] > 0, "precipitation"].to_numpy()
-                     for m, g in fitted.days.groupby(fitted.days["date"].dt.month)}
-    wind_by_month = {m: g["wind"].to_numpy() for m, g in fitted.days.groupby(fitted.days["date"].dt.month)}
     residual, wet, rows = 0.0, 0, []
     for position, date in enumerate(dates):
         wet = int(rng.random() < fitted.wet_after[date.month - 1, wet])
         residual = fitted.persistence * residual + rng.normal(0, fitted.noise)
         high = curve[position] @ fitted.high + residual - 1.0 * wet
         low = high - max(1.0, curve[position] @ fitted.spread * (0.75 if wet else 1.05) + rng.normal(0, 1.2))
-        rain = float(rng.choice(rain_by_month[date.month])) * rng.lognormal(0, 0.15) if wet else 0.0
-        wind = float(rng.choice(wind_by_month[date.month])) * rng.lognormal(0, 0.10)
+        rain = float(rng.choice(fitted.rain[date.month])) * rng.lognormal(0, 0.15) if wet else 0.0
+        wind = float(rng.choice(fitted.wind[date.month])) * rng.lognormal(0, 0.10)
         rows.append((round(high, 1), round(low, 1), round(rain, 1), round(wind, 1)))
     return pd.DataFrame(rows, columns=["temp_max_c", "temp_min_c", "rain_mm", "wind_ms"], index=dates)
 
@@ -121,7 +125,7 @@ def expected_trips(kind: str, dates: pd.DatetimeIndex, weather: pd.DataFrame, ho
     return np.where(holiday, on_holiday, week) * np.exp(mild + wet + wind - 0.45 * break_)
 
 
-def simulate(first: str, last: str, seed: int) -> pd.DataFrame:
+def simulate(first: str, last: str, seed: int | list[int]) -> pd.DataFrame:
     """Simulate all stations for the days from first to last; the first week only feeds `trips_last_week`."""
     rng = np.random.default_rng(seed)
     dates = pd.date_range(first, last, freq="D")
@@ -150,10 +154,13 @@ def training_frame() -> pd.DataFrame:
 
 
 def make_hidden(seed: int) -> tuple[pd.DataFrame, np.ndarray]:
-    """Draw the hidden year: every second week of 2026, stations and days in mixed order."""
-    table = simulate("2025-12-25", "2026-12-31", seed)
-    days = (pd.to_datetime(table["date"]) - pd.Timestamp("2026-01-01")).dt.days
-    table = table[(days // 7) % 2 == 0]
+    """Draw the hidden weeks: every second of 2026, each from a year of its own; stations and days in mixed order."""
+    weeks = []
+    for start in pd.date_range("2026-01-01", "2026-12-31", freq="14D"):
+        end = min(start + pd.Timedelta(days=6), pd.Timestamp("2026-12-31"))
+        year = simulate("2025-12-25", end.strftime("%Y-%m-%d"), [seed, 2, start.day_of_year])
+        weeks.append(year[year["date"] >= start.strftime("%Y-%m-%d")])
+    table = pd.concat(weeks, ignore_index=True)
     order = np.random.default_rng([seed, 1]).permutation(len(table))
     table = table.iloc[order].reset_index(drop=True)
     return table[FEATURES], table["trips"].to_numpy(dtype=float)
@@ -164,8 +171,21 @@ def ridge_columns(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(weekday=pd.to_datetime(frame["date"]).dt.day_of_week.astype(str))
 
 
+def boosted_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the numbers of the boosted baseline."""
+    date = pd.to_datetime(frame["date"])
+    return pd.DataFrame({
+        "station": frame["station"].map({name: number for number, name in enumerate(STATIONS)}),
+        "weekday": date.dt.day_of_week,
+        "month": date.dt.month,
+        "years": (date - pd.Timestamp("2024-01-01")).dt.days / 365.25,
+        "before": np.log1p(frame["trips_last_week"]),
+        **{name: frame[name] for name in ("holiday", "temp_max_c", "rain_mm", "wind_ms")},
+    })
+
+
 def baselines(features: pd.DataFrame, seed: int) -> dict[str, np.ndarray]:
-    """Predict with three simple rules that know the public years and these features only."""
+    """Predict with four simple ways that know the public years and these features only."""
     del seed  # nothing here is random
     train = training_frame()
     numbers = ["temp_max_c", "temp_min_c", "rain_mm", "wind_ms", "holiday", "trips_last_week"]
@@ -177,8 +197,13 @@ def baselines(features: pd.DataFrame, seed: int) -> dict[str, np.ndarray]:
         Ridge(alpha=1.0),
     )
     model.fit(ridge_columns(train), train["trips"])
+    boosted = HistGradientBoostingRegressor(
+        max_iter=150, learning_rate=0.08, max_leaf_nodes=15, categorical_features=["station"], random_state=0
+    )
+    boosted.fit(boosted_columns(train), np.log1p(train["trips"]))
     return {
         "mean": np.full(len(features), train["trips"].mean()),
         "last_week": features["trips_last_week"].to_numpy(dtype=float),
         "ridge": np.clip(model.predict(ridge_columns(features)), 0, None),
+        "boosted": np.expm1(boosted.predict(boosted_columns(features))),
     }
