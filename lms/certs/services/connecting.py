@@ -67,7 +67,12 @@ def ends_at(scope: str, at: datetime) -> datetime:
 def approve(
     session: Session, actor: User, application: Application, wish: Wish, *, code: str, at: datetime
 ) -> Connection:
-    """Let an application in, as its holder just agreed; the code is good for one exchange."""
+    """Let an application in, as its holder just agreed; the code is good for one exchange.
+
+    What this holder agreed to before, and no application ever fetched, is forgotten.
+    """
+    idle = (Connection.code_used_at.is_(None), Connection.code_ends_at < at)
+    session.execute(delete(Connection).where(Connection.user_id == actor.id, *idle))
     made = Connection(
         application_id=application.id,
         user_id=actor.id,

@@ -230,6 +230,20 @@ def test_applications_that_nobody_connected_are_forgotten(
     assert sorted(left) == sorted([wallet.id, "new"])
 
 
+def test_what_was_agreed_to_and_never_fetched_is_forgotten(wallet: Wallet, session: Session) -> None:
+    wallet.tokens()
+    wallet.code()
+    fetched, idle = session.scalars(select(Connection).order_by(Connection.id)).all()
+    fetched.code_ends_at = idle.code_ends_at = now() - timedelta(seconds=1)
+    kept = fetched.id
+    session.commit()
+    wallet.code()
+    session.expire_all()
+    left = session.scalars(select(Connection.id).order_by(Connection.id)).all()
+    assert len(left) == 2
+    assert left[0] == kept
+
+
 UNKNOWN_ADDRESSES: list[Any] = [
     {"redirect_uri": "https://evil.example/"},
     {"redirect_uri": f"{RETURN}/"},
