@@ -139,17 +139,14 @@ class Board(Base):
     title: Mapped[dict[str, str]] = mapped_column(Document)
     metric: Mapped[str] = mapped_column(String(60))
     direction: Mapped[Direction] = mapped_column(enum_column(Direction))
-    decimals: Mapped[int] = mapped_column(default=4)
-    """Shown decimals; ranking uses the unrounded value."""
+    decimals: Mapped[int] = mapped_column(default=4)  # shown; ranking uses the unrounded value
     freezes_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """From then to the end the board shows what came before."""
     ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """The public score until then, the private one after."""
     selections: Mapped[int] = mapped_column(default=0)  # of a team that count at the end; 0: every one
-    ladder: Mapped[bool] = mapped_column(default=False)
-    """Whether the public board releases the Ladder's score instead of the score."""
-    anonymous: Mapped[bool] = mapped_column(default=False)
-    """Whether others see an alias instead of a name."""
+    ladder: Mapped[bool] = mapped_column(default=False)  # the public board releases the Ladder's score
+    anonymous: Mapped[bool] = mapped_column(default=False)  # others see an alias instead of a name
     truth_version: Mapped[int] = mapped_column(default=1)  # of the ground truth that scores are against
     tied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when tie groups were worked out
     looked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when it was last worked out anew
@@ -171,8 +168,7 @@ class Team(Base):
     name: Mapped[str] = mapped_column(String(120))
     name_key: Mapped[str | None] = mapped_column(String(120))
     """The name as compared with others; empty on a lab's board, where people share names."""
-    alias: Mapped[str] = mapped_column(String(12))
-    """Shown instead of the name on an anonymous board; says nothing about the team."""
+    alias: Mapped[str] = mapped_column(String(12))  # on an anonymous board; says nothing about the team
     leader_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     taken: Mapped[int] = mapped_column(default=0)
     """How many slots its entries hold or used, of the total limit; changed under the row's lock only."""
@@ -256,8 +252,9 @@ class Entry(Base):
     origin_id: Mapped[int | None] = mapped_column(ForeignKey("teams.id"))
     """Whose it was when it came, before teams merged."""
     submitted_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    sequence: Mapped[int] = mapped_column(sa.BigInteger)
-    """Order of receipt: microseconds since 1970, or the next free number of the board."""
+    sequence: Mapped[int] = mapped_column(
+        sa.BigInteger
+    )  # order of receipt: its microsecond, or the next free
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     """When the request arrived; counts for deadlines and ties."""
     day: Mapped[date | None]  # of the quota, whose slot it holds
@@ -276,8 +273,7 @@ class Entry(Base):
     """Unrounded; on a board with the Ladder for organisers only."""
     released_score: Mapped[float | None]
     """What participants see, and what the public board ranks: the public score, or the Ladder's."""
-    metrics: Mapped[dict[str, float]] = mapped_column(Document, default=dict)
-    """Further metrics on the public part; as `public_score`."""
+    metrics: Mapped[dict[str, float]] = mapped_column(Document, default=dict)  # others, on the public part
     scored_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     selected: Mapped[bool] = mapped_column(default=False)
     assurance: Mapped[str] = mapped_column(String(40), default="shared-kernel")
@@ -376,6 +372,8 @@ class Rescore(Base):
     entry_id: Mapped[int] = mapped_column(ForeignKey("entries.id"), primary_key=True)
     public_score: Mapped[float | None]
     private_score: Mapped[float | None]
+    public_metrics: Mapped[dict[str, float]] = mapped_column(Document, default=dict)
+    private_metrics: Mapped[dict[str, float]] = mapped_column(Document, default=dict)
     public_losses: Mapped[bytes | None]
     private_losses: Mapped[bytes | None]
     failure: Mapped[str] = mapped_column(String(300), default="")

@@ -297,6 +297,8 @@ def _create_evidence():
         sa.Column("entry_id", sa.Integer(), nullable=False),
         sa.Column("public_score", sa.Double(), nullable=True),
         sa.Column("private_score", sa.Double(), nullable=True),
+        sa.Column("public_metrics", sa.JSON(), nullable=False),
+        sa.Column("private_metrics", sa.JSON(), nullable=False),
         sa.Column("public_losses", sa.LargeBinary(), nullable=True),
         sa.Column("private_losses", sa.LargeBinary(), nullable=True),
         sa.Column("failure", sa.String(length=300), nullable=False),

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from lms.errors import DomainError
@@ -32,6 +32,13 @@ from tests.factories.leaderboards import NOW, Contest, make_contest
 
 SCORES = (0.0, -0.0, 0.25, 0.5, 0.5, 0.75, 0.7500000001, 1.0, float("nan"), float("inf"))
 STEPS = 14
+ROOMY = {
+    "per_day": 1000,
+    "total": 10_000,
+    "failures_per_day": 1000,
+    "team_size": 20,
+    "ends": {"after_days": 60},
+}
 
 
 class History:
@@ -185,9 +192,7 @@ def check(contest: Contest, seed: int) -> None:
 
 @pytest.fixture
 def crowded(memory: Session) -> Contest:
-    return make_contest(
-        memory, per_day=1000, total=10_000, failures_per_day=1000, team_size=20, ends={"after_days": 60}
-    )
+    return make_contest(memory, **ROOMY)
 
 
 @pytest.mark.parametrize("block", range(2))
@@ -196,6 +201,14 @@ def test_the_kept_standings_are_what_the_entries_say_after_random_histories(
 ) -> None:
     for seed in range(block * 30, block * 30 + 30):
         check(crowded, seed)
+
+
+@pytest.mark.postgres
+def test_they_are_on_postgresql_too(postgres_engine: Engine) -> None:
+    with Session(postgres_engine, expire_on_commit=False) as session:
+        contest = make_contest(session, **ROOMY)
+        for seed in range(10):
+            check(contest, seed)
 
 
 @pytest.mark.long

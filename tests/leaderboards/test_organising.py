@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from lms.accounts.models import AuditEvent
 from lms.errors import Conflict, Invalid, NotAllowed
 from lms.leaderboards.core.scoring import Scores
-from lms.leaderboards.models import Entry, EntryState, Rescore, Share, Team, Truth
+from lms.leaderboards.models import Entry, EntryState, PrivateScore, Rescore, Share, Team, Truth
 from lms.leaderboards.queries.counting import differences
 from lms.leaderboards.queries.entries import entries_of
 from lms.leaderboards.services import judging, rescoring
@@ -98,7 +98,7 @@ def test_a_new_truth_shows_its_difference_first_and_then_counts_at_once(contest:
     assert rescoring.not_rescored(session, truth) == [baseline, bad.id]
     with pytest.raises(Conflict, match="2 entries"):
         rescoring.publish_rescore(session, contest.organiser, truth, at=NOW)
-    rescoring.rescore_entry(session, truth, bad.id, Scores(0.5, 0.5))
+    rescoring.rescore_entry(session, truth, bad.id, Scores(0.5, 0.5, also={"f1_macro": (0.25, 0.75)}))
     rescoring.rescore_entry(session, truth, baseline, Scores(0.45, 0.45))
     changes = rescoring.board_difference(session, contest.organiser, truth)
     public = [each for each in changes if each.share is Share.PUBLIC]
@@ -111,6 +111,8 @@ def test_a_new_truth_shows_its_difference_first_and_then_counts_at_once(contest:
     rescoring.publish_rescore(session, contest.organiser, truth, at=NOW)
     assert (score_of(contest, first), score_of(contest, second), board.truth_version) == (0.3, 0.5, 2)
     assert session.get_one(Entry, baseline).released_score == 0.45
+    assert session.get_one(Entry, bad.id).metrics == {"f1_macro": 0.25}
+    assert session.get_one(PrivateScore, bad.id).metrics == {"f1_macro": 0.75}
     old = session.scalars(select(Truth).where(Truth.version == 1)).one()
     assert session.get_one(Rescore, (old.id, good.id)).private_score == 0.8
     assert differences(session, board) == []

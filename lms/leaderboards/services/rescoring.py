@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, delete, func, insert, literal, or_, select, update
+from sqlalchemy import and_, case, delete, func, insert, literal, literal_column, or_, select, update
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
@@ -108,6 +108,9 @@ def rescore_entry(
     known.failure = code if scores is None else ""
     known.public_score = None if scores is None else scores.public
     known.private_score = None if scores is None else scores.private
+    also = {} if scores is None else scores.also
+    known.public_metrics = {name: pair[0] for name, pair in also.items() if math.isfinite(pair[0])}
+    known.private_metrics = {name: pair[1] for name, pair in also.items() if math.isfinite(pair[1])}
     known.public_losses = _packed(scores and scores.public_losses)
     known.private_losses = _packed(scores and scores.private_losses)
     session.flush()
@@ -259,7 +262,8 @@ def _keep_old(session: Session, board: Board) -> None:
         for share in (Share.PUBLIC, Share.PRIVATE)
     }
     names = [
-        "truth_id", "entry_id", "public_score", "private_score", "public_losses", "private_losses", "failure"
+        "truth_id", "entry_id", "public_score", "private_score", "public_metrics", "private_metrics",
+        "public_losses", "private_losses", "failure",
     ]  # fmt: skip
     rows = (
         select(
@@ -267,6 +271,8 @@ def _keep_old(session: Session, board: Board) -> None:
             Entry.id,
             Entry.public_score,
             PrivateScore.score,
+            Entry.metrics,
+            func.coalesce(PrivateScore.metrics, literal_column("'{}'")),
             packed[Share.PUBLIC],
             packed[Share.PRIVATE],
             Entry.failure,
@@ -278,12 +284,31 @@ def _keep_old(session: Session, board: Board) -> None:
 
 
 def _write_new(session: Session, board: Board, truth: Truth) -> None:
-    new = Rescore.truth_id == truth.id
-    mine = and_(Rescore.entry_id == Entry.id, new)
+    """Let what was collected count, in a few statements however many entries there are."""
     is_lost = and_(Rescore.failure != "", Entry.state == EntryState.SCORED)
+    scores = update(Entry).where(
+        Rescore.entry_id == Entry.id, Rescore.truth_id == truth.id, _concerned(board.id)
+    )
+    _write_losses(session, truth)
+    _write_private(session, truth)
     session.execute(
-        delete(EntryLosses).where(EntryLosses.entry_id.in_(select(Rescore.entry_id).where(new))),
+        scores.values(
+            public_score=Rescore.public_score,
+            released_score=Rescore.public_score,
+            metrics=Rescore.public_metrics,
+            failure=Rescore.failure,
+            truth_version=truth.version,
+            state=case((is_lost, EntryState.FAILED.value), else_=Entry.state),
+        ),
         execution_options=WITHOUT_SYNC,
+    )
+
+
+def _write_losses(session: Session, truth: Truth) -> None:
+    new = Rescore.truth_id == truth.id
+    rescored = select(Rescore.entry_id).where(new)
+    session.execute(
+        delete(EntryLosses).where(EntryLosses.entry_id.in_(rescored)), execution_options=WITHOUT_SYNC
     )
     for share, packed in (
         (Share.PUBLIC, Rescore.public_losses),
@@ -294,21 +319,21 @@ def _write_new(session: Session, board: Board, truth: Truth) -> None:
             insert(EntryLosses).from_select(["entry_id", "share", "packed"], rows),
             execution_options=WITHOUT_SYNC,
         )
+
+
+def _write_private(session: Session, truth: Truth) -> None:
+    new = and_(Rescore.truth_id == truth.id, Rescore.private_score.is_not(None))
+    is_known = select(PrivateScore.entry_id).where(PrivateScore.entry_id == Rescore.entry_id).exists()
+    fresh: Any = select(Rescore.entry_id, Rescore.private_score, Rescore.private_metrics).where(
+        new, ~is_known
+    )
     session.execute(
         update(PrivateScore)
-        .where(PrivateScore.entry_id == Rescore.entry_id, new, Rescore.private_score.is_not(None))
-        .values(score=Rescore.private_score),
+        .where(PrivateScore.entry_id == Rescore.entry_id, new)
+        .values(score=Rescore.private_score, metrics=Rescore.private_metrics),
         execution_options=WITHOUT_SYNC,
     )
     session.execute(
-        update(Entry)
-        .where(mine, _concerned(board.id))
-        .values(
-            public_score=Rescore.public_score,
-            released_score=Rescore.public_score,
-            failure=Rescore.failure,
-            truth_version=truth.version,
-            state=case((is_lost, EntryState.FAILED.value), else_=Entry.state),
-        ),
+        insert(PrivateScore).from_select(["entry_id", "score", "metrics"], fresh),
         execution_options=WITHOUT_SYNC,
     )

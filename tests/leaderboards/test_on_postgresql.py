@@ -1,0 +1,51 @@
+"""What organisers do to whole boards, on PostgreSQL."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from lms.leaderboards.core.scoring import Scores
+from lms.leaderboards.core.tables import read_table
+from lms.leaderboards.models import Entry, Team
+from lms.leaderboards.queries.counting import differences
+from lms.leaderboards.queries.entries import entries_of, history
+from lms.leaderboards.queries.standings import around, found_by_name, standings
+from lms.leaderboards.services import rescoring, upkeep
+from lms.leaderboards.services.importing import import_table
+from tests.factories.leaderboards import NOW, make_contest
+from tests.leaderboards.test_upkeep import TABLE
+
+pytestmark = pytest.mark.postgres
+
+
+def test_a_board_is_imported_scored_anew_looked_over_and_read(postgres_engine: Engine) -> None:
+    with Session(postgres_engine, expire_on_commit=False) as session:
+        contest = make_contest(session, freeze={"after_days": 10})
+        board, team = contest.board, contest.team("mine")
+        assert import_table(session, None, board, read_table(TABLE.encode()), at=NOW) == 8
+        contest.enter(team, 0.95, 0.1)
+        assert differences(session, board) == []
+        viewer = contest.leader(team)
+        table = standings(session, board, viewer, NOW)
+        assert [(row.rank, row.name) for row in table.rows] == [
+            (1, "mine"), (2, "first"), (None, ""), (3, "둘째"), (4, "<b>"),
+        ]  # fmt: skip
+        assert [row.rank for row in around(session, board, viewer, NOW, neighbours=1).rows] == [1, 2, None, 3]
+        assert [row.rank for row in found_by_name(session, board, viewer, NOW, "FIRST")] == [2]
+        assert [each.score for each in entries_of(session, board, team, NOW)] == [0.95]
+        assert len(history(session, board, NOW)) == 4
+        truth = rescoring.prepare_rescore(session, None, board, "new rows", blob=None, at=NOW)
+        for number in rescoring.not_rescored(session, truth):
+            entry = session.get_one(Entry, number)
+            score = 1 - (entry.public_score or 0)
+            scores = None if entry.team_id == team.id else Scores(score, score, public_losses=[score])  # type: ignore[arg-type]
+            rescoring.rescore_entry(session, truth, number, scores, "broken")
+        changes = rescoring.board_difference(session, None, truth)
+        assert {change.name for change in changes} == {"mine", "first", "<b>", "둘째"}
+        rescoring.publish_rescore(session, None, truth, at=NOW)
+        names = dict(iter(session.execute(select(Team.id, Team.name))))  # type: ignore[arg-type]
+        rows = standings(session, board, None, NOW + timedelta(days=60)).rows
+        assert [names.get(row.team_id or 0) for row in rows] == ["<b>", "둘째", None, "first"]
+        assert upkeep.look_over(session, board, NOW) == []
