@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self, get_type_hints
 
 ROOT = Path(__file__).resolve().parent.parent
+ASKING = {"DURI_TOKEN", "DURI_SERVER"}  # for commands that ask a server; no settings of an installation
 RETIRED = {"DURI_UNIVERSITY_SIGNER_TOKEN", "DURI_COMPANY_SIGNER_TOKEN"}
 RETIRED_SAID = (
     "{name} has no use any more: signers are asked over https with a client certificate. Start the signer "
@@ -71,7 +72,9 @@ class Settings:
         """
         hints = get_type_hints(cls)
         known = {f"DURI_{field.name.upper()}": field.name for field in fields(cls)}
-        unknown = sorted(name for name in os.environ if name.startswith("DURI_") and name not in known)
+        unknown = sorted(
+            name for name in os.environ if name.startswith("DURI_") and name not in {*known, *ASKING}
+        )
         for name in RETIRED & set(unknown):
             raise ValueError(RETIRED_SAID.format(name=name, new=name.replace("_TOKEN", "_CREDENTIALS")))
         if unknown:
