@@ -33,7 +33,7 @@ from lms.certs.core.proofs import create_proof
 from lms.certs.core.protocols import Kind
 from lms.certs.core.sd_jwt import review_sd_jwt, sign_payload, write_payload
 from lms.certs.core.status import StatusList, decode_bits, read_status_list
-from lms.certs.core.strict_json import MAX_BYTES, Document, canonical, sha256_of
+from lms.certs.core.strict_json import MAX_BYTES, Document, sha256_of, write
 from lms.certs.core.times import read_time, write_time
 from lms.certs.core.witness import Witness, read_witness, review_head, show_witness
 from lms.certs.signer.approvals import Desk
@@ -377,7 +377,7 @@ def _places(claim: Claim) -> list[str]:
 
 def _check_size(document: Document, kind: Kind) -> None:
     most = _MOST_BYTES.get(kind, _MOST_OTHER_BYTES)
-    if len(canonical(document)) > most:
+    if len(write(document)) > most:
         raise Refusal("signer.too_large", limit=most)
 
 

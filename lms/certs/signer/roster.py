@@ -67,17 +67,18 @@ class Roster:
         """
         salt = claim.email_salt.encode("utf-8")
         wanted = _digest(claim.email_hash)
-        is_listed = False
+        is_listed, sha256 = False, hashlib.sha256
         for listed in self._listed(claim.achievement.id):
             for place, (email, entry) in enumerate(listed):
-                if hashlib.sha256(email + salt).digest() != wanted:
+                if sha256(email + salt).digest() != wanted:
                     continue
                 if entry.allows(claim):
                     listed.append(listed.pop(place))
                     return entry
                 is_listed = True
-        code = "signer.other_than_roster" if is_listed else "signer.not_on_roster"
-        raise Refusal(code, achievement=claim.achievement.id[:200])
+        if is_listed:
+            raise Refusal("signer.other_than_roster", achievement=claim.achievement.id[:200])
+        raise Refusal("signer.not_on_roster", achievement=claim.achievement.id[:200])
 
     def _listed(self, achievement: str) -> Iterator[list[tuple[bytes, Entry]]]:
         for about, listed in self._by_achievement.items():
