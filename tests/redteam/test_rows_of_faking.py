@@ -9,7 +9,7 @@ from tests.redteam.arena import Arena, assert_no_mark, reached_by_student, stude
 from tests.redteam.lab import LIMITS, SOURCE_MARK, TESTS
 
 pytestmark = pytest.mark.jail
-SHORT = replace(LIMITS, cell_seconds=5, total_seconds=20)  # some of it never answers
+SHORT = replace(LIMITS, cell_seconds=3, total_seconds=9)  # some of it never answers
 
 # An object that says yes to everything, however it is asked.
 YES = """
