@@ -14,6 +14,7 @@ from lms.accounts.queries import audit_entries
 from lms.certs.core.protocols import Kind
 from lms.certs.core.status import LEAST_BITS
 from lms.certs.models import Credential, IssuanceRequest, LogEntry, LogTree, RequestState, StatusList
+from lms.certs.queries.credentials import due_requests
 from lms.certs.services import batches, ceremony
 from lms.certs.services.batches import issue_many
 from lms.courses.models import Enrolment
@@ -128,6 +129,24 @@ def test_two_workers_with_the_same_requests_issue_each_once(
         worker.join(timeout=90)
     assert failed == []
     check_whole(shared, requests)
+
+
+def test_what_one_worker_has_in_hand_no_other_takes_up(sessions: sessionmaker[Session], pair: Pair) -> None:
+    requests = classmates(sessions, 2)
+    due: list[list[int]] = []
+
+    def look() -> None:
+        with sessions() as session:
+            due.append([each.id for each in due_requests(session, NOW)])
+            due.append([each.id for each in due_requests(session, NOW + ceremony.IN_HAND)])
+        raise KeyboardInterrupt
+
+    pair.university.before = look
+    with pytest.raises(KeyboardInterrupt):
+        issue_many(sessions, requests, pair.signing, NOW)
+    assert due == [[], requests]
+    pair.university.before = lambda: None
+    assert len(issue_many(sessions, requests, pair.signing, NOW)) == 2
 
 
 def asked_of(role: str) -> Callable[[Pair, pytest.MonkeyPatch], None]:

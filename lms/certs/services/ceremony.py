@@ -46,6 +46,8 @@ WAITING = {
 }
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=10)
+IN_HAND = timedelta(seconds=30)
+"""So long no other worker takes up what one has in hand; of one that dies it is taken up after that."""
 MOST_WAITS = 120
 """How often, `FIRST_PAUSE` apart, a certificate waits for evidence; then it is issued without."""
 
@@ -92,6 +94,7 @@ def prepare(session: Session, request_ids: Sequence[int], at: datetime) -> dict[
             continue
         if request.document is not None:
             found[request.id] = _lists_of(request.document)
+            request.next_try_at = at + IN_HAND
         elif not request.enrolment.confirmed_name:
             _move(request, RequestState.WAITING_FOR_NAME)
         else:
@@ -113,6 +116,7 @@ def _fresh_lists(session: Session, requests: Sequence[IssuanceRequest], at: date
         if course_id not in courses:
             courses[course_id] = [open_status_list(session, course_id, purpose).id for purpose in Purpose]
         found[request.id] = courses[course_id]
+        request.next_try_at = at + IN_HAND
     return found
 
 
