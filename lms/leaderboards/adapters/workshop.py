@@ -13,7 +13,7 @@ from lms.leaderboards.core import challenge_program
 from lms.leaderboards.core.challenge_file import SCRIPT, Challenge
 from lms.leaderboards.core.predictions import Form, Table
 from lms.leaderboards.core.scoring import ChallengeFailed, MadeChallenge, Truth
-from lms.runtime.environments import prepare
+from lms.runtime.environments import EnvironmentBroken, prepare
 from lms.runtime.jail import WORK, Bounds, JailSpec
 from lms.runtime.jobs import run_job
 
@@ -21,6 +21,8 @@ PROGRAM = Path(challenge_program.__file__).read_text(encoding="utf-8")
 BUILD_SECONDS = 120
 SCORE_SECONDS = 60
 OUTPUT_BYTES = 256 << 20
+PARQUET = "parquet"
+"""The environment in which Parquet files are read; labs do without it, as it starts threads."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,8 @@ class JailedWorkshop:
             "rows": len(form.ids),
         }
         try:
-            answer = self._ask(challenge, request, SCORE_SECONDS, {})
-        except ChallengeFailed as problem:
+            answer = self._ask(challenge, request, SCORE_SECONDS, {}, environment=PARQUET)
+        except (ChallengeFailed, EnvironmentBroken) as problem:
             raise Invalid(
                 N_("The Parquet file cannot be read (%(reason)s). Write it anew, or send a CSV file."),
                 field="file",
@@ -81,12 +83,17 @@ class JailedWorkshop:
         return json.dumps(answer["columns"]).encode()
 
     def _ask(
-        self, challenge: Challenge, request: dict[str, Any], seconds: int, mounts: Mapping[Path, str]
+        self,
+        challenge: Challenge,
+        request: dict[str, Any],
+        seconds: int,
+        mounts: Mapping[Path, str],
+        *,
+        environment: str = "",
     ) -> dict[str, Any]:
-        environment = prepare(self.root, challenge.environment)
         compute = challenge.compute
         spec = JailSpec(
-            python=environment.python,
+            python=prepare(self.root, environment or challenge.environment).python,
             command=("-c", PROGRAM),
             mounts=mounts,
             bounds=Bounds(compute.memory_mib << 20, compute.processes, seconds),
