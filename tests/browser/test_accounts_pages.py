@@ -29,6 +29,7 @@ def administrator(sessions: sessionmaker[Session]) -> User:
     return admin
 
 
+@pytest.mark.long  # by default `test_every_page` looks at all of them
 @pytest.mark.parametrize(("language", "theme", "width"), LOOKS)
 def test_axe_finds_nothing_on_the_pages_of_visitors(
     open_page: Callable[..., Page], axe_check: Callable[[Page], None], language: str, theme: str, width: int
@@ -39,6 +40,7 @@ def test_axe_finds_nothing_on_the_pages_of_visitors(
         axe_check(page)
 
 
+@pytest.mark.long  # by default `test_every_page` looks at all of them
 @pytest.mark.parametrize(("language", "theme", "width"), LOOKS)
 def test_axe_finds_nothing_on_the_pages_of_people_who_signed_in(
     open_page: Callable[..., Page],

@@ -47,6 +47,7 @@ def look(page: Page, path: str, name: str) -> None:
         )
 
 
+@pytest.mark.long  # by default `test_every_page` looks at all of them
 @pytest.mark.parametrize(("language", "theme", "width"), LOOKS)
 def test_axe_finds_nothing_on_the_pages_of_courses(
     open_page: Callable[..., Page],

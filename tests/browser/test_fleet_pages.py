@@ -126,6 +126,7 @@ def _scene(session: Session, app: Flask, folder: Path) -> Scene:
     return Scene(world, operator, waiting.submission_id, lonely.submission_id)
 
 
+@pytest.mark.long  # by default `test_every_page` looks at all of them
 @pytest.mark.parametrize(("language", "theme", "width"), LOOKS)
 def test_axe_finds_nothing_on_the_pages_of_the_queue(
     open_page: Open,

@@ -92,6 +92,7 @@ def test_nothing_of_a_students_notebook_runs(open_page: Open, sign_in_page: Sign
     assert framed.locator("script").count() == 0
 
 
+@pytest.mark.long  # by default `test_every_page` looks at all of them
 @pytest.mark.parametrize(("language", "theme", "width"), LOOKS)
 def test_axe_finds_nothing_on_the_pages_of_grading(
     open_page: Open,
