@@ -43,6 +43,10 @@ import lms.grading.views.submissions
 import lms.leaderboards.api
 import lms.leaderboards.panels
 import lms.leaderboards.views.boards
+import lms.leaderboards.views.challenges
+import lms.leaderboards.views.entering
+import lms.leaderboards.views.organising
+import lms.leaderboards.views.teams
 import lms.web.views
 from lms.blobs import BlobStore, FolderBlobs
 from lms.config import Settings
@@ -84,6 +88,7 @@ BLUEPRINTS = (
 PLACES = (
     Place(label=N_("Courses"), endpoint="courses.catalogue", within="courses."),
     Place(label=N_("Labs"), endpoint="grading.labs", within="grading.", signed_in=True),
+    Place(label=N_("Challenges"), endpoint="leaderboards.challenges", within="leaderboards.challenge"),
     Place(label=N_("Leaderboards"), endpoint="leaderboards.boards", within="leaderboards.", signed_in=True),
     Place(label=N_("Certificates"), endpoint="certs.wallet", within="certs.", signed_in=True),
     Place(label=N_("Verify"), endpoint="certs.verify", within="certs.verify"),

@@ -1,0 +1,98 @@
+"""Shapes of what people send to challenges: a name, a file, a yes, a reason."""
+
+from flask_babel import lazy_gettext
+from flask_wtf.file import FileField, FileRequired
+from wtforms import BooleanField, EmailField, HiddenField, StringField, TextAreaField
+from wtforms.validators import Email, InputRequired, Length
+
+from lms.web.forms import Form, strip
+
+NAME = 60
+REASON = 300
+FILE_FIRST = lazy_gettext("Choose the file first.")
+
+
+class RulesForm(Form):
+    """A yes to one version of the rules."""
+
+    version = HiddenField()
+    accept = BooleanField(
+        lazy_gettext("I have read the rules and accept them."),
+        validators=[InputRequired(lazy_gettext("Accept the rules to take part."))],
+    )
+
+
+class JoinForm(RulesForm):
+    """A yes to the rules, and a name to stand under."""
+
+    name = StringField(
+        lazy_gettext("Name of your team"),
+        description=lazy_gettext(
+            "It stands on the leaderboard. You begin alone and can bring others in later."
+        ),
+        filters=[strip],
+        validators=[InputRequired(lazy_gettext("Give your team a name.")), Length(max=NAME)],
+    )
+
+
+class ComeForm(Form):
+    """A yes to a team, and to the rules where they were not accepted yet."""
+
+    version = HiddenField()
+    accept = BooleanField(lazy_gettext("I have read the rules and accept them."))
+
+
+class NameForm(Form):
+    """Another name for a team."""
+
+    name = StringField(
+        lazy_gettext("Name of the team"),
+        filters=[strip],
+        validators=[InputRequired(lazy_gettext("Give your team a name.")), Length(max=NAME)],
+    )
+
+
+class InviteForm(Form):
+    """Whom to write to."""
+
+    email = EmailField(
+        lazy_gettext("E-mail address"),
+        description=lazy_gettext("They get the same link by mail."),
+        filters=[strip],
+        validators=[InputRequired(lazy_gettext("Give an address.")), Email(), Length(max=254)],
+    )
+
+
+class EntryForm(Form):
+    """One file of predictions, or one notebook."""
+
+    file = FileField(lazy_gettext("Your file"), validators=[FileRequired(FILE_FIRST)])
+
+
+class ReasonForm(Form):
+    """Why something is done; it stays in the records."""
+
+    reason = StringField(
+        lazy_gettext("Reason"),
+        description=lazy_gettext("It stays in the records; the team reads it."),
+        filters=[strip],
+        validators=[InputRequired(lazy_gettext("Say why.")), Length(max=REASON)],
+    )
+
+
+class RescoreForm(Form):
+    """A new version of the truth or of the scorer; without a file everything is scored again as it is."""
+
+    reason = TextAreaField(
+        lazy_gettext("Why the scores change"),
+        filters=[strip],
+        validators=[InputRequired(lazy_gettext("Say why the scores change.")), Length(max=REASON)],
+    )
+    truth = FileField(
+        lazy_gettext("Corrected truth"),
+        description=lazy_gettext("A CSV with every id and its true values. Empty: the truth stays."),
+    )
+    script = FileField(
+        lazy_gettext("Corrected scorer"),
+        description=lazy_gettext("A newer challenge.py, whose score is used. Empty: the scorer stays."),
+    )

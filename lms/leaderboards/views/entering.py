@@ -1,0 +1,194 @@
+"""What a team sends to a challenge: its entries, the quota, which count in the end, tokens for programs."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from flask import flash, g, redirect, render_template, request, url_for
+from flask_babel import gettext
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from lms.accounts.models import User
+from lms.accounts.services.tokens import DAYS, Purpose, make_token
+from lms.db import now
+from lms.errors import N_, DomainError, Invalid, NotFound, TooLarge
+from lms.leaderboards import policy
+from lms.leaderboards.core.failures import read_failure
+from lms.leaderboards.core.predictions import BadPredictions, Fault
+from lms.leaderboards.forms import EntryForm
+from lms.leaderboards.models import Board, Challenge, EntryKind, EntryState, Team
+from lms.leaderboards.queries import boards as queries
+from lms.leaderboards.queries.entries import PAGE, entries_of, number_of_entries, quota_of
+from lms.leaderboards.queries.organising import selected_entries
+from lms.leaderboards.services.entering import NOTEBOOK_BYTES, check_file, hand_in
+from lms.leaderboards.services.selecting import select_entries
+from lms.leaderboards.views.boards import blueprint
+from lms.leaderboards.views.challenges import accepted, opened, team_here
+from lms.web.errors import put_beside, translated
+from lms.web.session import blobs, reads_first, session, settings, write
+from lms.web.shapes import row_number
+
+WAITING = frozenset({EntryState.RECEIVED, EntryState.SCORING})
+
+
+class Own(NamedTuple):
+    """A challenge as a member of one of its teams meets it."""
+
+    challenge: Challenge
+    board: Board
+    team: Team
+
+
+@blueprint.app_template_filter("failure")
+def failure(line: str) -> str:
+    """Say in the reader's language why an entry has no score."""
+    message, params = read_failure(line)
+    return said(message, params)
+
+
+@blueprint.app_template_filter("fault")
+def fault(found: Fault) -> str:
+    """Say in the reader's language what is wrong in a line of a file."""
+    return said(found.message, found.params)
+
+
+def said(message: str, params: object) -> str:
+    """Translate a msgid and fill it in."""
+    sentence = str(gettext(message))
+    return sentence % params if params else sentence
+
+
+def own(challenge_slug: str) -> Own:
+    """Return a challenge with the reader's own team.
+
+    Raises:
+        NotFound: the reader is in no team of it.
+    """
+    found, board = opened(challenge_slug)
+    team = team_here(board)
+    if team is None:
+        raise NotFound(N_("You are in no team of this challenge. Join it first."))
+    return Own(found, board, team)
+
+
+@blueprint.get("/challenges/<challenge_slug>/entries")
+def challenge_entries(challenge_slug: str) -> str:
+    """Show what the reader's team has sent, and take more."""
+    mine = own(challenge_slug)
+    if "HX-Request" in request.headers:
+        return render_template("leaderboards/challenge_entry_rows.html", **_rows(mine))
+    return _page(mine, EntryForm())
+
+
+@blueprint.post("/challenges/<challenge_slug>/entries")
+@reads_first
+def challenge_enter(challenge_slug: str) -> Response | tuple[str, int]:
+    """Take a file: checked first; one with faults is told its lines and costs nothing."""
+    mine, form = own(challenge_slug), EntryForm()
+    if not form.validate_on_submit():
+        return _page(mine, form), Invalid.status
+    with form.file.data.stream as stream:
+        content = stream.read(NOTEBOOK_BYTES + 1)
+    try:
+        if len(content) > NOTEBOOK_BYTES:
+            raise TooLarge(
+                N_("This is more than %(limit)d MiB. Send only what is asked for."),
+                limit=NOTEBOOK_BYTES >> 20,
+            )
+        kind = check_file(mine.challenge, content, blobs())
+    except DomainError as problem:
+        return _refused(mine, form, problem)
+    return _taken(challenge_slug, kind, content, form.file.data.filename or "")
+
+
+def _refused(mine: Own, form: EntryForm, problem: DomainError) -> tuple[str, int]:
+    """Show the page again with what is wrong in the file."""
+    if isinstance(problem, Invalid):
+        put_beside(form, problem)
+    else:
+        form.form_errors.append(translated(problem))
+    faults = problem.faults if isinstance(problem, BadPredictions) else ()
+    return _page(mine, form, faults=faults), problem.status
+
+
+def _taken(challenge_slug: str, kind: EntryKind, content: bytes, filename: str) -> Response:
+    """Give the receipt for a file that was checked."""
+    sha256 = blobs().put(content)
+    writing = write()
+    user = writing.get_one(User, current_user.id)
+    hand_in(
+        writing, user, queries.challenge(writing, challenge_slug), kind, sha256,
+        filename=filename, size_bytes=len(content), received_at=g.received_at,
+    )  # fmt: skip
+    flash(gettext("Your file has arrived. It is scored in a moment."), "success")
+    return redirect(url_for("leaderboards.challenge_entries", challenge_slug=challenge_slug), 303)
+
+
+@blueprint.post("/challenges/<challenge_slug>/selection")
+def challenge_select(challenge_slug: str) -> Response:
+    """Choose the entries that count in the end."""
+    mine = own(challenge_slug)
+    wanted = request.form.getlist("entries", type=row_number)
+    select_entries(session(), current_user, mine.team, wanted, at=g.received_at)
+    flash(gettext("Your choice is kept. You can change it until the end."), "success")
+    return redirect(
+        url_for("leaderboards.challenge_entries", challenge_slug=challenge_slug, _anchor="entries"), 303
+    )
+
+
+@blueprint.post("/challenges/<challenge_slug>/token")
+@reads_first
+def challenge_token(challenge_slug: str) -> str:
+    """Make a token for the reader's programs, and show it this once."""
+    key = settings().session_key()
+    return _page(
+        own(challenge_slug), EntryForm(formdata=None), token=make_token(current_user, Purpose.BOARDS, key)
+    )
+
+
+def _page(mine: Own, form: EntryForm, *, faults: Sequence[Fault] = (), token: str = "") -> str:
+    return render_template(
+        "leaderboards/challenge_entries.html",
+        form=form,
+        faults=faults,
+        token=token,
+        days=DAYS,
+        accepted=accepted(mine.challenge),
+        closed=_closed(mine),
+        address=settings().public_url,
+        **_rows(mine),
+    )
+
+
+def _rows(mine: Own) -> dict[str, object]:
+    moment, count = now(), number_of_entries(session(), mine.team)
+    pages = max(1, -(-count // PAGE))
+    number = min(max(request.args.get("page", 1, type=row_number), 1), pages)
+    shown = entries_of(session(), mine.board, mine.team, moment, offset=(number - 1) * PAGE)
+    return {
+        "challenge": mine.challenge,
+        "board": mine.board,
+        "team": mine.team,
+        "entries": shown,
+        "quota": quota_of(session(), mine.challenge, mine.team, moment),
+        "number": number,
+        "pages": pages,
+        "waits": any(one.state in WAITING for one in shown),
+        "ended": moment > mine.challenge.ends_at,
+        "selected_elsewhere": selected_entries(session(), mine.team) - {one.id for one in shown},
+        "next_day": policy.next_day_at(mine.challenge, policy.quota_day(mine.challenge, moment)),
+        "page_address": _page_address,
+    }
+
+
+def _page_address(number: int) -> str:
+    return url_for("leaderboards.challenge_entries", **{**(request.view_args or {}), "page": number})
+
+
+def _closed(mine: Own) -> str:
+    """Say why nothing can be sent now, whatever is left of the quota; empty: it can."""
+    try:
+        policy.check_can_enter(mine.challenge, mine.team, now())
+    except DomainError as reason:
+        return translated(reason)
+    return ""

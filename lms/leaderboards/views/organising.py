@@ -1,0 +1,219 @@
+"""What those who run a challenge do: score anew, take off, put back."""
+
+from flask import Response as Flat
+from flask import flash, g, redirect, render_template, request, url_for
+from flask_babel import gettext
+from flask_login import current_user
+from werkzeug.datastructures import FileStorage
+from werkzeug.wrappers import Response
+
+from lms.accounts.models import User
+from lms.db import now
+from lms.errors import Invalid, NotFound
+from lms.leaderboards import policy
+from lms.leaderboards.core.predictions import BadPredictions, Fault
+from lms.leaderboards.forms import ReasonForm, RescoreForm
+from lms.leaderboards.models import Board, Challenge
+from lms.leaderboards.queries import boards as queries
+from lms.leaderboards.queries import organising as found
+from lms.leaderboards.queries.waiting import number_waiting
+from lms.leaderboards.services import correcting, judging, rescoring
+from lms.leaderboards.views.boards import blueprint
+from lms.leaderboards.views.challenges import opened, team_here
+from lms.web.errors import put_beside
+from lms.web.forms import text
+from lms.web.session import blobs, reads_first, session, write
+from lms.web.shapes import row_number
+
+MOST_BYTES = 64 << 20
+
+
+def organised(challenge_slug: str) -> tuple[Challenge, Board]:
+    """Return a challenge that the reader runs, and its board.
+
+    Raises:
+        NotFound: it is not there for this person.
+        NotAllowed: somebody else runs it.
+    """
+    challenge, board = opened(challenge_slug)
+    policy.check_can_organise(current_user, board)
+    return challenge, board
+
+
+@blueprint.get("/challenges/<challenge_slug>/organise")
+def challenge_organise(challenge_slug: str) -> str:
+    """Show the teams, what was taken off, and the versions of the truth."""
+    return _page(*organised(challenge_slug), RescoreForm())
+
+
+@blueprint.post("/challenges/<challenge_slug>/organise/rescores")
+@reads_first
+def challenge_rescore(challenge_slug: str) -> Response | tuple[str, int]:
+    """Prepare a new version of the scores; the board stays as it is until it is published."""
+    challenge, board = organised(challenge_slug)
+    form = RescoreForm()
+    if not form.validate_on_submit():
+        return _page(challenge, board, form), Invalid.status
+    truth, script = (_content(field.data) for field in (form.truth, form.script))
+    writing = write()
+    try:
+        made = correcting.correct(
+            writing, writing.get_one(User, current_user.id), queries.board(writing, board.id),
+            text(form.reason), truth=truth, script=script, blobs=blobs(), at=g.received_at,
+        )  # fmt: skip
+    except Invalid as problem:
+        put_beside(form, problem)
+        faults = problem.faults if isinstance(problem, BadPredictions) else ()
+        return _page(challenge, board, form, tuple(faults)), Invalid.status
+    flash(gettext("Version %(version)d is being scored in private.", version=made.version), "success")
+    return redirect(
+        url_for("leaderboards.challenge_difference", challenge_slug=challenge_slug, version=made.version), 303
+    )
+
+
+def _content(file: FileStorage | None) -> bytes:
+    if file is None:
+        return b""
+    with file.stream as stream:
+        return stream.read(MOST_BYTES)
+
+
+@blueprint.get("/challenges/<challenge_slug>/organise/rescores/<int:version>")
+def challenge_difference(challenge_slug: str, version: int) -> str:
+    """Show what publishing a version would change on the board."""
+    organised(challenge_slug)
+    writing = write()  # the difference is made by publishing and taking back
+    challenge, board = organised(challenge_slug)
+    truth = found.truth_on(writing, board, version)
+    missing = len(rescoring.not_rescored(writing, truth)) if truth.published_at is None else 0
+    changes = None
+    if truth.published_at is None and truth.version > board.truth_version and not missing:
+        changes = rescoring.board_difference(writing, writing.get_one(User, current_user.id), truth)
+        challenge, board = organised(challenge_slug)
+        truth = found.truth_on(writing, board, version)
+    return render_template(
+        "leaderboards/challenge_difference.html",
+        challenge=challenge,
+        board=board,
+        truth=truth,
+        missing=missing,
+        changes=changes,
+        older=truth.version < board.truth_version,
+    )
+
+
+@blueprint.post("/challenges/<challenge_slug>/organise/rescores/<int:version>")
+def challenge_publish_rescore(challenge_slug: str, version: int) -> Response:
+    """Let a prepared version count."""
+    _, board = organised(challenge_slug)
+    truth = found.truth_on(session(), board, version)
+    rescoring.publish_rescore(session(), current_user, truth, at=g.received_at)
+    flash(gettext("Version %(version)d counts now, on the whole board.", version=version), "success")
+    return _back(challenge_slug)
+
+
+@blueprint.get("/challenges/<challenge_slug>/organise/teams/<int:team_id>")
+def challenge_organise_team(challenge_slug: str, team_id: int) -> str:
+    """Show a team with its entries."""
+    challenge, board = organised(challenge_slug)
+    team = found.team_on(session(), board, team_id)
+    return render_template(
+        "leaderboards/challenge_organise_team.html",
+        challenge=challenge,
+        board=board,
+        team=team,
+        members=found.members_of(session(), team),
+        entries=found.organised_entries(session(), team, offset=_offset()),
+        form=ReasonForm(),
+        mine=team_here(board),
+    )
+
+
+@blueprint.post("/challenges/<challenge_slug>/organise/teams/<int:team_id>")
+def challenge_disqualify_team(challenge_slug: str, team_id: int) -> Response:
+    """Take a whole team off the board."""
+    _, board = organised(challenge_slug)
+    team = found.team_on(session(), board, team_id)
+    judging.disqualify_team(session(), current_user, team, _reason(), at=g.received_at)
+    flash(gettext("“%(name)s” is off the board. Its evidence stays.", name=team.name), "success")
+    return _back(challenge_slug)
+
+
+@blueprint.post("/challenges/<challenge_slug>/organise/entries/<int:entry_id>")
+def challenge_disqualify_entry(challenge_slug: str, entry_id: int) -> Response:
+    """Take one entry off the board."""
+    _, board = organised(challenge_slug)
+    entry = found.entry_on(session(), board, entry_id)
+    judging.disqualify_entry(session(), current_user, entry, _reason(), at=g.received_at)
+    flash(gettext("The entry is off the board. Its evidence stays."), "success")
+    return redirect(
+        url_for("leaderboards.challenge_organise_team", challenge_slug=challenge_slug, team_id=entry.team_id),
+        303,
+    )
+
+
+@blueprint.post("/challenges/<challenge_slug>/organise/disqualifications/<int:disqualification_id>")
+def challenge_lift(challenge_slug: str, disqualification_id: int) -> Response:
+    """Put back what was taken off."""
+    _, board = organised(challenge_slug)
+    made = found.disqualification_on(session(), board, disqualification_id)
+    judging.lift(session(), current_user, made, _reason(), at=g.received_at)
+    flash(gettext("It stands on the board again."), "success")
+    return _back(challenge_slug)
+
+
+@blueprint.get("/challenges/<challenge_slug>/organise/entries/<int:entry_id>/file")
+def challenge_entry_file(challenge_slug: str, entry_id: int) -> Flat:
+    """Hand the file of an entry to those who run the challenge: it is the evidence."""
+    _, board = organised(challenge_slug)
+    entry = found.entry_on(session(), board, entry_id)
+    if entry.blob is None:
+        raise NotFound
+    response = Flat(blobs().get(entry.blob), content_type="application/octet-stream")
+    response.headers.set("Content-Disposition", "attachment", filename=entry.filename or f"entry-{entry.id}")
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response
+
+
+def _reason() -> str:
+    return request.form.get("reason", "")
+
+
+def _offset() -> int:
+    return (max(request.args.get("page", 1, type=row_number), 1) - 1) * found.PAGE
+
+
+def _back(challenge_slug: str) -> Response:
+    return redirect(url_for("leaderboards.challenge_organise", challenge_slug=challenge_slug), 303)
+
+
+def _page(challenge: Challenge, board: Board, form: RescoreForm, faults: tuple[Fault, ...] = ()) -> str:
+    words = request.args.get("q", "").strip()[:120]
+    count = found.number_of_teams(session(), board, words)
+    pages = max(1, -(-count // found.PAGE))
+    number = min(max(request.args.get("page", 1, type=row_number), 1), pages)
+    return render_template(
+        "leaderboards/challenge_organise.html",
+        challenge=challenge,
+        board=board,
+        form=form,
+        faults=faults,
+        words=words,
+        teams=found.organised_teams(session(), board, words, offset=(number - 1) * found.PAGE),
+        count=count,
+        number=number,
+        pages=pages,
+        page_address=_page_address,
+        taken_off=found.disqualifications(session(), board),
+        truths=found.truths(session(), board),
+        waiting=number_waiting(session(), board),
+        own_scorer=board.metric == "own",
+        mine=team_here(board),
+        at=now(),
+    )
+
+
+def _page_address(number: int) -> str:
+    kept = {"q": request.args["q"]} if request.args.get("q") else {}
+    return url_for("leaderboards.challenge_organise", **{**(request.view_args or {}), **kept, "page": number})
