@@ -7,7 +7,6 @@ and for one kind of data what the same look-ups score where rows were only noise
 """
 
 import json
-import os
 import sys
 import types
 from pathlib import Path
@@ -251,7 +250,6 @@ def bend(images: Any, author: Any, rng: Any) -> Any:
 
 def challenge(folder: Path, seed: int) -> tuple[Any, dict[str, Any]]:
     """Return a challenge's module and what it makes."""
-    os.chdir(folder)
     author = module(folder / "hidden/challenge.py")
     return author, author.make(seed)
 

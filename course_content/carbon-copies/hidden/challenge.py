@@ -6,7 +6,6 @@ pressing, the smudges and the noise are drawn from the seed. The last digit of a
 """
 
 import functools
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -31,7 +30,6 @@ def make(seed):
             "train.csv": known,
             "test.csv": sample.drop(columns="number"),
             "sample_submission.csv": _blank(sample),
-            "starter.ipynb": Path("data/starter.ipynb").read_bytes(),
         },
         "hidden": {"test.csv": hidden.drop(columns="number"), "sample_submission.csv": _blank(hidden)},
         "truth": hidden[["id", "number"]],
