@@ -1,0 +1,1 @@
+"""Tables of what people decide about boards and entries, beside those of `models`."""
