@@ -39,16 +39,6 @@ def achievements(session: Session, request_ids: Sequence[int]) -> dict[int, tupl
     return {row.id: (row.version_id, row.language) for row in rows}
 
 
-def frozen(session: Session, request_ids: Sequence[int]) -> dict[int, tuple[Document, Document]]:
-    """Return the document and the proofs of those requests that are under way and whose text is fixed."""
-    rows = session.execute(
-        select(IssuanceRequest.id, IssuanceRequest.document, IssuanceRequest.proofs)
-        .where(IssuanceRequest.id.in_(request_ids), IssuanceRequest.state.in_(UNDER_WAY))
-        .order_by(IssuanceRequest.id)
-    )
-    return {row.id: (row.document, row.proofs) for row in rows if row.document is not None}
-
-
 def credentials_of(session: Session, request_ids: Collection[int]) -> Sequence[Credential]:
     """Return what these requests led to."""
     if not request_ids:

@@ -134,10 +134,9 @@ class _Batch:
         if not lists:
             return {}
         with self.sessions.begin() as session:
-            problems = freeze(session, lists, self._describing, self.at)
-        ready = self._without(list(lists), problems)
-        with self.sessions() as session:
-            return under_way.frozen(session, ready)
+            texts, problems = freeze(session, lists, self._describing, self.at)
+        self._without(list(lists), problems)
+        return texts
 
     def _signed_by(self, role: Role, texts: dict[int, Text], seen: Seen) -> dict[int, Text]:
         """Collect one organisation's proofs, as far as they are missing."""

@@ -15,7 +15,7 @@ from lms.certs.core.strict_json import Document, write
 from lms.certs.models import EvidenceFile, IssuanceRequest
 from lms.certs.queries import credentials as queries
 from lms.certs.queries import under_way
-from lms.certs.services.ceremony import Problem, take
+from lms.certs.services.ceremony import Problem, Text, take
 from lms.certs.services.claims import Describing, write_claim
 from lms.certs.services.evidence import Evidences, keep_files
 from lms.certs.services.signing import Unanswered
@@ -24,21 +24,30 @@ from lms.certs.services.status import take_status_lists
 
 def freeze(
     session: Session, lists: Mapping[int, list[int]], describing: Describing, at: datetime
-) -> dict[int, Problem]:
-    """Write the documents: both signers get exactly these, however often they are asked.
+) -> tuple[dict[int, Text], dict[int, Problem]]:
+    """Write the documents, as far as they are missing: both signers get exactly these, however often asked.
 
     Returns:
-        What came between, by request. One for which a list has no place left stays as it is: the next time
-        it stands in a new list.
+        Each document with the proofs that are there, and what came between. One for which a list has no
+        place left is in neither: the next time it stands in a new list.
     """
-    requests = [
-        request
-        for request in take(session, sorted(lists), at, *under_way.with_course())
-        if request.document is None and request.state in queries.UNDER_WAY
-    ]
-    if not requests:
-        return {}
+    taken = take(session, sorted(lists), at, *under_way.with_course())
+    requests = [request for request in taken if request.state in queries.UNDER_WAY]
+    problems = _write(session, [each for each in requests if each.document is None], lists, describing, at)
+    texts = {each.id: (each.document, each.proofs) for each in requests if each.document is not None}
+    return texts, problems
+
+
+def _write(
+    session: Session,
+    requests: Sequence[IssuanceRequest],
+    lists: Mapping[int, list[int]],
+    describing: Describing,
+    at: datetime,
+) -> dict[int, Problem]:
     problems: dict[int, Problem] = {}
+    if not requests:
+        return problems
     store = describing.signing.blobs
     with beside(store) if store else nullcontext() as blobs, session.no_autoflush:
         writing = _Writing(session, requests, lists, describing, blobs, at=at)
