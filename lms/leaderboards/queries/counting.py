@@ -1,30 +1,38 @@
-"""Which entry of each team counts, worked out from the entries alone; and where the kept standings differ."""
+"""Which entry of each team counts, worked out from the entries alone; and where the kept standings differ.
 
+Twice, on purpose: for one team in the database, by which standings are written; for a whole board in arrays,
+by which they are checked.
+"""
+
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    LargeBinary,
-    Select,
-    bindparam,
-    case,
-    func,
-    literal,
-    null,
-    or_,
-    select,
-    union_all,
-)
+import numpy as np
+from sqlalchemy import Select, bindparam, case, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from lms.db import UtcDateTime
+from lms.leaderboards.core.counting import best_of_teams, chosen_entries
 from lms.leaderboards.core.keys import key
 from lms.leaderboards.models import Board, Direction, Entry, EntryState, PrivateScore, Share, Standing, Team
 
 LARGEST = 1.7976931348623157e308  # beyond it stand infinity and NaN
+NO_SCORE = math.inf
+ROW = np.dtype(
+    [
+        ("team", "i8"),
+        ("id", "i8"),
+        ("sequence", "i8"),
+        ("released", "f8"),
+        ("private", "f8"),
+        ("public", "f8"),
+        ("selected", "i1"),
+        ("early", "i1"),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -56,30 +64,113 @@ def shares_of(board: Board) -> tuple[Share, ...]:
     return (Share.PUBLIC, Share.FROZEN, Share.PRIVATE)
 
 
-def counting_entries(
-    session: Session, board: Board, team_id: int | None = None, shares: tuple[Share, ...] | None = None
-) -> list[Counting]:
-    """Return what counts for each share and team of a board, or for one team, from the entries alone.
+def counting_entries(session: Session, board: Board) -> list[Counting]:
+    """Return what counts for each share and team of a board, from the entries alone.
 
-    Complexity: O(n) in the entries of the board, or of the team.
+    Complexity: O(n log n) in the entries of the board, in arrays.
     """
-    statement = _all_shares(_rule(board), shares or shares_of(board), team_id is not None)
-    return [_counting_of(board, row) for row in session.execute(statement, _bound(board, team_id))]
+    rows = _scored_rows(session, board)
+    direction: Literal["max", "min"] = board.direction.value
+    every = np.ones(len(rows), dtype=bool)
+    found: list[Counting] = []
+    for share in shares_of(board):
+        score, counts = rows["released"], every
+        if share is Share.FROZEN:
+            counts = rows["early"] == 1
+        elif share is Share.PRIVATE:
+            score = rows["private"]
+            counts = _counting_at_the_end(board, rows)
+        best = best_of_teams(rows["team"], score, rows["sequence"], direction=direction, counts=counts)
+        found += [
+            Counting(share, team, entry, value, key(value, sequence, direction), entries)
+            for team, entry, value, sequence, entries in zip(
+                *(rows[name][best.at].tolist() for name in ("team", "id")),
+                score[best.at].tolist(),
+                rows["sequence"][best.at].tolist(),
+                best.of.tolist(),
+                strict=True,
+            )
+        ]
+    return found
 
 
-def differences(session: Session, board: Board) -> list[Difference]:
-    """Return where the kept standings of a board are not what its entries say, at one moment."""
-    found: dict[tuple[Share, int], list[Counting | None]] = {}
-    records = session.execute(_beside_kept(_rule(board), shares_of(board)), _bound(board, None))
-    for record in records:
-        is_kept, row, packed = record[0], record[1:-1], record[-1]
-        counting = (
-            Counting(Share(row[0]), row[1], row[2], row[3], bytes(packed), row[5])
-            if is_kept
-            else _counting_of(board, row)
+def _counting_at_the_end(board: Board, rows: Any) -> Any:
+    has_score = np.isfinite(rows["private"])
+    if not board.selections:
+        return has_score
+    counts = np.zeros(len(rows), dtype=bool)
+    some = rows[has_score]
+    counts[has_score] = chosen_entries(
+        some["team"],
+        some["public"],
+        some["sequence"],
+        some["selected"] == 1,
+        direction=board.direction.value,
+        most=board.selections,
+    )
+    return counts
+
+
+def _scored_rows(session: Session, board: Board) -> Any:
+    """Return the entries that may count as one array; numbers go into it straight from the driver."""
+    away = select(Team.id).where(Team.board_id == board.id, Team.disqualified)
+    early: Any = literal(1)
+    if board.freezes_at is not None:
+        early = case((Entry.received_at <= board.freezes_at, 1), else_=0)
+    statement = (
+        select(
+            Entry.team_id,
+            Entry.id,
+            Entry.sequence,
+            func.coalesce(Entry.released_score, NO_SCORE),
+            func.coalesce(PrivateScore.score, NO_SCORE),
+            func.coalesce(Entry.public_score, NO_SCORE),
+            case((Entry.selected, 1), else_=0),
+            early,
         )
-        pair = found.setdefault((counting.share, counting.team_id), [None, None])
-        pair[0 if is_kept else 1] = counting
+        .outerjoin(PrivateScore, PrivateScore.entry_id == Entry.id)
+        .where(
+            Entry.board_id == board.id,
+            Entry.state == EntryState.SCORED,
+            Entry.team_id.is_not(None),
+            Entry.team_id.not_in(away),
+        )
+    )
+    session.flush()
+    result = session.connection().execute(statement)
+    rows = np.fromiter(result.cursor, dtype=ROW)  # type: ignore[call-overload]
+    result.close()
+    return rows
+
+
+def counting_of_team(
+    session: Session, board: Board, team_id: int, shares: tuple[Share, ...] | None = None
+) -> list[Counting]:
+    """Return what counts for each share of one team, from its entries alone.
+
+    Complexity: O(n log n) in the entries of the team.
+    """
+    statement = _all_shares(_rule(board), shares or shares_of(board))
+    bound = {"team": team_id, "frozen_at": board.freezes_at, "selections": board.selections}
+    return [_counting_of(board, row) for row in session.execute(statement, bound)]
+
+
+def differences(session: Session, board: Board, team_id: int | None = None) -> list[Difference]:
+    """Return where the kept standings of a board, or of one team, are not what the entries say.
+
+    Of a board on which people enter meanwhile: within a transaction that sees one moment.
+    """
+    kept = select(
+        Standing.share, Standing.team_id, Standing.entry_id, Standing.score, Standing.key, Standing.entries
+    ).where(Standing.board_id == board.id)
+    if team_id is not None:
+        kept = kept.where(Standing.team_id == team_id)
+    found: dict[tuple[Share, int], list[Counting | None]] = {}
+    for share, team, entry, score, packed, entries in session.execute(kept):
+        found[share, team] = [Counting(share, team, entry, score, bytes(packed), entries), None]
+    fresh = counting_entries(session, board) if team_id is None else counting_of_team(session, board, team_id)
+    for counting in fresh:
+        found.setdefault((counting.share, counting.team_id), [None, None])[1] = counting
     return list(_differing(found))
 
 
@@ -99,16 +190,6 @@ def _rule(board: Board) -> "_Rule":
     return _Rule(board.direction is Direction.MAX, board.selections > 0)
 
 
-def _bound(board: Board, team_id: int | None) -> dict[str, Any]:
-    """Return the values of the statements' parameters; those that a statement has not are left out of it."""
-    return {
-        "board": board.id,
-        "team": team_id,
-        "frozen_at": board.freezes_at,
-        "selections": board.selections,
-    }
-
-
 class _Rule(NamedTuple):
     """What the statements of two boards can differ in; each is built once."""
 
@@ -121,44 +202,29 @@ class _Rule(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def _all_shares(rule: _Rule, shares: tuple[Share, ...], of_one_team: bool) -> Any:  # noqa: FBT001 - a cache key
-    return union_all(*(_of_share(rule, share, of_one_team=of_one_team, beside=False) for share in shares))
+def _all_shares(rule: _Rule, shares: tuple[Share, ...]) -> Any:
+    return union_all(*(_of_share(rule, share) for share in shares))
 
 
-@lru_cache(maxsize=64)
-def _beside_kept(rule: _Rule, shares: tuple[Share, ...]) -> Any:
-    kept = select(
-        literal(1).label("kept"),
-        Standing.share,
-        Standing.team_id,
-        Standing.entry_id,
-        Standing.score,
-        literal(0).label("sequence"),
-        Standing.entries,
-        Standing.key,
-    ).where(Standing.board_id == bindparam("board"))
-    return union_all(*(_of_share(rule, share, of_one_team=False, beside=True) for share in shares), kept)
+def _of_share(rule: _Rule, share: Share) -> Select[Any]:
+    best = _ranked_within_team(rule, share).subquery()
+    return (
+        select(
+            literal(share.value).label("share"),
+            best.c.team_id,
+            best.c.id,
+            best.c.score,
+            best.c.sequence,
+            best.c.entries,
+        )
+        .join(Team, Team.id == best.c.team_id)
+        .where(best.c.place == 1, Team.disqualified.is_(False))
+    )
 
 
-def _of_share(rule: _Rule, share: Share, *, of_one_team: bool, beside: bool) -> Select[Any]:
-    best = _ranked_within_teams(rule, share, of_one_team=of_one_team).subquery()
-    columns: list[ColumnElement[Any]] = [
-        literal(share.value).label("share"),
-        best.c.team_id,
-        best.c.id,
-        best.c.score,
-        best.c.sequence,
-        best.c.entries,
-    ]
-    if beside:
-        columns = [literal(0).label("kept"), *columns, null().cast(LargeBinary)]
-    ranks = Team.disqualified.is_(False)
-    return select(*columns).join(Team, Team.id == best.c.team_id).where(best.c.place == 1, ranks)
-
-
-def _ranked_within_teams(rule: _Rule, share: Share, *, of_one_team: bool) -> Select[Any]:
+def _ranked_within_team(rule: _Rule, share: Share) -> Select[Any]:
     is_private = share is Share.PRIVATE
-    rows = _scored(PrivateScore.score if is_private else Entry.released_score, of_one_team=of_one_team)
+    rows = _scored(PrivateScore.score if is_private else Entry.released_score)
     if is_private:
         rows = rows.join(PrivateScore, PrivateScore.entry_id == Entry.id)
         rows = _selected(rule, rows) if rule.selects else rows
@@ -176,15 +242,13 @@ def _ranked_within_teams(rule: _Rule, share: Share, *, of_one_team: bool) -> Sel
     )
 
 
-def _scored(score: Any, *, of_one_team: bool) -> Select[Any]:
-    """Return the entries that may count, with what decides whether they do."""
-    rows = (select(Entry.id, Entry.team_id, score.label("score"), Entry.sequence)).where(
-        Entry.board_id == bindparam("board"),
+def _scored(score: Any) -> Select[Any]:
+    """Return the entries of the team that may count, with what decides whether they do."""
+    return select(Entry.id, Entry.team_id, score.label("score"), Entry.sequence).where(
+        Entry.team_id == bindparam("team"),
         Entry.state == EntryState.SCORED,
-        Entry.team_id.is_not(None),
         score.between(-LARGEST, LARGEST),
     )
-    return rows.where(Entry.team_id == bindparam("team")) if of_one_team else rows
 
 
 def _selected(rule: _Rule, rows: Select[Any]) -> Select[Any]:

@@ -57,8 +57,9 @@ def import_table(
     entering = _entering(board, at)
     while batch := list(islice(rows, BATCH)):
         entries = [_entry(row, teams, places) for row in batch]
-        session.execute(entering, entries)
-        _keep_private(session, board, batch, entries)
+        made: Any = session.execute(entering, entries)
+        at_place = {each["sequence"]: index for index, each in enumerate(entries)}
+        _keep_private(session, board, batch, {at_place[sequence]: number for sequence, number in made})
         tell(len(batch))
     _count(session, table.rows, teams)
     standing = rebuild(session, board)
@@ -127,28 +128,32 @@ def _known(session: Session, board: Board) -> dict[str, int]:
 
 def _entering(board: Board, at: datetime) -> Any:
     """Return the statement that enters a row; what all rows share is in it once."""
-    return insert(ENTRIES).values(
-        board_id=board.id,
-        team_id=bindparam("team"),
-        origin_id=bindparam("team"),
-        sequence=bindparam("sequence"),
-        received_at=bindparam("received_at"),
-        kind=EntryKind.PREDICTIONS,
-        baseline=bindparam("baseline"),
-        title=literal_column("'{}'"),
-        source="",
-        filename="",
-        size_bytes=0,
-        state=bindparam("state"),
-        failure=bindparam("failure"),
-        public_score=bindparam("score"),
-        released_score=bindparam("score"),
-        metrics=literal_column("'{}'"),
-        scored_at=at,
-        selected=bindparam("selected"),
-        assurance="isolated",
-        truth_version=board.truth_version,
-    )
+    return (
+        insert(ENTRIES)
+        .values(
+            board_id=board.id,
+            team_id=bindparam("team"),
+            origin_id=bindparam("team"),
+            sequence=bindparam("sequence"),
+            received_at=bindparam("received_at"),
+            kind=EntryKind.PREDICTIONS,
+            baseline=bindparam("baseline"),
+            title=literal_column("'{}'"),
+            source="",
+            filename="",
+            size_bytes=0,
+            state=bindparam("state"),
+            failure=bindparam("failure"),
+            public_score=bindparam("score"),
+            released_score=bindparam("score"),
+            metrics=literal_column("'{}'"),
+            scored_at=at,
+            selected=bindparam("selected"),
+            assurance="isolated",
+            truth_version=board.truth_version,
+        )
+        .returning(ENTRIES.c.sequence, ENTRIES.c.id)
+    )  # so the driver sends many rows at once
 
 
 def _entry(row: Row, teams: dict[str, int], places: _Places) -> dict[str, Any]:
@@ -165,30 +170,26 @@ def _entry(row: Row, teams: dict[str, int], places: _Places) -> dict[str, Any]:
     }
 
 
-def _keep_private(session: Session, board: Board, rows: Sequence[Row], entries: list[dict[str, Any]]) -> None:
-    """Write the private scores of rows that were entered, and the names of baselines."""
-    first, last = min(each["sequence"] for each in entries), max(each["sequence"] for each in entries)
-    found: Any = session.execute(
-        select(ENTRIES.c.sequence, ENTRIES.c.id).where(
-            ENTRIES.c.board_id == board.id, ENTRIES.c.sequence.between(first, last)
-        )
-    )
-    numbers: dict[int, int] = dict(iter(found))
+def _keep_private(session: Session, board: Board, rows: Sequence[Row], numbers: dict[int, int]) -> None:
+    """Write the private scores of rows that were entered, and the names of baselines.
+
+    Args:
+        numbers: where a row stands in the batch -> its entry.
+    """
     private = [
-        {"entry": numbers[entry["sequence"]], "score": row.private_score}
-        for row, entry in zip(rows, entries, strict=True)
-        if math.isfinite(row.private_score) and entry["score"] is not None
+        {"entry": numbers[at], "score": row.private_score}
+        for at, row in enumerate(rows)
+        if math.isfinite(row.private_score) and math.isfinite(row.score)
     ]
     if private:
         statement = insert(PRIVATE).values(
             entry_id=bindparam("entry"), score=bindparam("score"), metrics=literal_column("'{}'")
         )
-        session.execute(statement, private)
-    for row, entry in zip(rows, entries, strict=True):
+        session.execute(statement.returning(PRIVATE.c.entry_id), private).all()
+    for at, row in enumerate(rows):
         if row.baseline:
-            session.execute(
-                update(Entry).where(Entry.id == numbers[entry["sequence"]]).values(title={"en": row.team})
-            )
+            named = update(Entry).where(Entry.id == numbers[at], Entry.board_id == board.id)
+            session.execute(named.values(title={"en": row.team}))
 
 
 def _count(session: Session, rows: Sequence[Row], teams: dict[str, int]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from lms.leaderboards.core.keys import key
 from lms.leaderboards.models import Board, Entry, Share, Standing, Team
-from lms.leaderboards.queries.counting import Counting, Difference, counting_entries, differences
+from lms.leaderboards.queries.counting import Counting, Difference, counting_of_team, differences
 
 BATCH = 1000  # rows of one INSERT
 FRESH = {"populate_existing": True, "synchronize_session": False}
@@ -51,7 +51,7 @@ def count_in(session: Session, board: Board, entry: Entry, private_score: float)
             row = Counting(share, entry.team_id or 0, entry.id, score, packed, 1)
             session.execute(statement, _row(board, row))
     if board.selections:
-        _keep(session, board, counting_entries(session, board, entry.team_id, (Share.PRIVATE,)))
+        _keep(session, board, counting_of_team(session, board, entry.team_id or 0, (Share.PRIVATE,)))
 
 
 @lru_cache(maxsize=2)
@@ -87,7 +87,7 @@ def refresh_team(session: Session, board: Board, team_id: int) -> None:
     Complexity: O(n) in the entries of the team.
     """
     session.flush()
-    counting = counting_entries(session, board, team_id)
+    counting = counting_of_team(session, board, team_id)
     gone = delete(Standing).where(
         Standing.board_id == board.id,
         Standing.team_id == team_id,
@@ -109,32 +109,37 @@ def rebuild(session: Session, board: Board) -> int:
 
     For a board on which nobody enters meanwhile: after an import, or when a new truth is published.
 
-    Complexity: O(n) in the entries of the board.
+    Complexity: O(n log n) in the entries of the board.
     """
     session.flush()
-    counting = counting_entries(session, board)
-    present = {(each.share, each.team_id) for each in counting}
-    kept = session.execute(select(Standing.share, Standing.team_id).where(Standing.board_id == board.id))
-    for share, team_id in [(share, team_id) for share, team_id in kept if (share, team_id) not in present]:
-        session.execute(
-            delete(Standing).where(
-                Standing.board_id == board.id, Standing.share == share, Standing.team_id == team_id
+    found = differences(session, board)
+    for each in found:
+        if each.counts is None:
+            session.execute(
+                delete(Standing).where(
+                    Standing.board_id == board.id,
+                    Standing.share == each.share,
+                    Standing.team_id == each.team_id,
+                )
             )
-        )
-    _keep(session, board, counting)
-    return len(counting)
+    _keep(session, board, (each.counts for each in found if each.counts is not None))
+    session.expire_all()
+    return session.scalar(select(func.count()).where(Standing.board_id == board.id)) or 0
 
 
 def recompute(session: Session, board: Board) -> list[Difference]:
     """Work a board out from its entries, and mend what differs; return what differed: nothing, normally.
 
-    Each team is locked before it is mended and looked at again, so that who enters meanwhile loses nothing.
+    Each team is looked at once more with its row locked, so that who enters meanwhile is no difference.
     """
-    found = differences(session, board)
-    for team_id in sorted({each.team_id for each in found}):
+    mended: list[Difference] = []
+    for team_id in sorted({each.team_id for each in differences(session, board)}):
         lock_team(session, team_id)
-        refresh_team(session, board, team_id)
-    return found
+        still = differences(session, board, team_id)
+        if still:
+            refresh_team(session, board, team_id)
+            mended += still
+    return mended
 
 
 def note_ranks(session: Session, board: Board) -> None:
