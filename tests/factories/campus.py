@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import LinkPurpose, OrganisationKind, Role, User
@@ -29,12 +29,15 @@ from lms.grading.services.releases import claim_release, queue_releases, record_
 from lms.grading.services.running import claim_run, record_grade
 from lms.grading.services.submitting import submit
 from lms.leaderboards.core.scoring import Scores
-from lms.leaderboards.models import Challenge, EntryKind
+from lms.leaderboards.models import Challenge, Entry, EntryKind
+from lms.leaderboards.services.asking import make_ticket
 from lms.leaderboards.services.boards import open_board
 from lms.leaderboards.services.challenges import accept_rules, publish_challenge
+from lms.leaderboards.services.judging import disqualify_entry
 from lms.leaderboards.services.receiving import Work, take_entry
+from lms.leaderboards.services.rescoring import prepare_rescore
 from lms.leaderboards.services.scoring import score_entry
-from lms.leaderboards.services.teams import join
+from lms.leaderboards.services.teams import invite, join
 from lms.workflows import open_what_is_ready
 from tests.factories.accounts import make_member, make_organisation, make_user
 from tests.factories.applications import RETURN, SCOPE, VERIFIER, challenge, registration
@@ -123,7 +126,7 @@ def make_campus(
     application = register(session, registration(), client_id="wallet", secret="secret", at=now())
     wish = Wish(SCOPE, RETURN, challenge(VERIFIER))
     connection = connect(session, campus.student, application, wish, code="code", at=now())
-    contest = _contest(session, campus)
+    contest = _contest(session, blobs, campus)
     membership = next(each for each in campus.instructor.memberships if each.ended_at is None)
     campus.names = {
         "course": course.slug,
@@ -139,6 +142,7 @@ def make_campus(
         "grade_id": "essay",
         "board_id": board.id,
         "challenge_slug": contest.slug,
+        **_within(session, campus, contest, settings),
         "request_id": pending,
         "uuid": credential.uuid,
         "sha256": credential.sha256,
@@ -210,16 +214,35 @@ def _graded(session: Session, blobs: BlobStore, enrolment: Enrolment) -> Submiss
     return work
 
 
-def _contest(session: Session, campus: Campus) -> Challenge:
+def _contest(session: Session, blobs: BlobStore, campus: Campus) -> Challenge:
     """A challenge of the company, in which the student is on a team with a scored entry."""
     document = challenge_document(campus.course.company.slug)
     contest = publish_challenge(session, None, document, at=now())
+    sample = b"id,place\na,north\n"
+    contest.files = {"duri.css": {"sha256": blobs.put(sample), "bytes": len(sample)}}
     accept_rules(session, campus.student, contest, contest.rules_version, at=now())
     join(session, campus.student, contest, "하늘 팀", at=now())
-    work = Work(EntryKind.PREDICTIONS, "b" * 64)
+    work = Work(EntryKind.PREDICTIONS, blobs.put(sample))
     entry = take_entry(session, campus.student, contest, work, received_at=now())
     score_entry(session, entry.id, Scores(0.75, 0.5), at=now())
     return contest
+
+
+def _within(session: Session, campus: Campus, contest: Challenge, settings: Settings) -> dict[str, Any]:
+    """What else happens in the challenge: the fellow is asked in, one entry is off, a truth is prepared."""
+    entry = session.scalars(select(Entry).where(Entry.team_id.is_not(None))).one()
+    team, board, work = entry.team, entry.board, Work(EntryKind.PREDICTIONS, entry.blob or "")
+    assert team is not None
+    copied = take_entry(session, campus.student, contest, work, received_at=now())
+    taken_off = disqualify_entry(session, None, copied, "copied", at=now())
+    return {
+        "team_id": team.id,
+        "entry_id": entry.id,
+        "disqualification_id": taken_off.id,
+        "version": prepare_rescore(session, None, board, "a wrong label", blob=None, at=now()).version,
+        "invitation_id": invite(session, campus.student, team, campus.fellow, at=now()).id,
+        "ticket": make_ticket(team, settings.session_key()),
+    }
 
 
 def _secrets(session: Session, campus: Campus) -> dict[str, str]:

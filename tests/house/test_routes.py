@@ -48,6 +48,9 @@ PUBLIC = {
     "grading.metrics",  # only with the token, or for the operator
     "grading.record_keys",
     "htmx.static",
+    "leaderboards.challenge",
+    "leaderboards.challenge_file",
+    "leaderboards.challenges",
     "leaderboards_api.board",
     "leaderboards_api.challenge",
     "leaderboards_api.challenges",
@@ -72,6 +75,8 @@ OWN = {
     "courses.enrol",
     "grading.labs",
     "leaderboards.boards",
+    "leaderboards.challenge_join",
+    "leaderboards.challenge_rules",
     "profile.password",
     "profile.send_confirmation",
     "profile.show",
@@ -88,10 +93,11 @@ FELLOW = {
     "grading.download_notebook",
     "grading.lab",
     "grading.submit",
+    "leaderboards.challenge_answer",  # it is the fellow student whom the team asks to come in
     "leaderboards.show",
 }
 """What every student of the course may open besides."""
-STUDENT = (FELLOW - {"certs.choose_language"}) | {
+STUDENT = (FELLOW - {"certs.choose_language", "leaderboards.challenge_answer"}) | {
     "certs.bundle",
     "certs_connecting.end",
     "certs_sharing.end",
@@ -106,10 +112,20 @@ STUDENT = (FELLOW - {"certs.choose_language"}) | {
     "grading.submission",
     "grading.submission_state",
     "grading_api.submission",
+    "leaderboards.challenge_come_in",
+    "leaderboards.challenge_enter",
+    "leaderboards.challenge_entries",
+    "leaderboards.challenge_invite",
+    "leaderboards.challenge_leave",
+    "leaderboards.challenge_rename",
+    "leaderboards.challenge_select",
+    "leaderboards.challenge_show_member",
+    "leaderboards.challenge_team",
+    "leaderboards.challenge_token",
     "profile.accept",
 }
 """What the student may open whose submission and invitation the campus holds."""
-LETTERS = {("profile.accept", "GET")}
+LETTERS = {("profile.accept", "GET"), ("leaderboards.challenge_come", "GET")}
 """Whoever holds the secret of a letter may read what it offers; only its addressee may take it."""
 WITHOUT_TOKEN = {
     "certs_api.verify",
