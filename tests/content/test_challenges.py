@@ -5,14 +5,21 @@ import io
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
 
+from lms.accounts.models import OrganisationKind
+from lms.blobs import FolderBlobs
 from lms.courses.core.folder import read_folder
 from lms.leaderboards.adapters.notebooks import JailedNotebooks
 from lms.leaderboards.adapters.workshop import JailedWorkshop
 from lms.leaderboards.core.challenge_file import CHALLENGE_FILE, Challenge, read_challenge
 from lms.leaderboards.core.predictions import BadPredictions
 from lms.leaderboards.core.scoring import MadeChallenge, read_entry, score_table
+from lms.leaderboards.models import Challenge as Published
+from lms.leaderboards.services.publishing import publish_folder
 from lms.runtime.probe import Isolation
+from tests.factories.accounts import make_organisation
 from tests.runtime.jails import ROOT
 
 CONTENT = ROOT / "course_content"
@@ -123,3 +130,21 @@ def test_tanks_are_asked_whole_and_baselines_keep_their_order(isolation: Isolati
     described = read("blended-tanks").description
     columns = {*asked[0], "share"}
     assert all(f"`{column}`" in text for column in columns for text in described.values())
+
+
+@pytest.mark.long
+@pytest.mark.jail
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_shipped_challenge_is_published_with_its_data_once(
+    isolation: Isolation, sessions: sessionmaker[Session], blobs: FolderBlobs, folder: Path
+) -> None:
+    assert isolation
+    with sessions.begin() as session:
+        make_organisation(session, kind=OrganisationKind.COMPANY, slug="nuri-ai")
+    checked = read_challenge(folder, ["ml-basics"])
+    assert publish_folder(sessions, blobs, JailedWorkshop(ROOT), checked)
+    assert not publish_folder(sessions, blobs, JailedWorkshop(ROOT), checked)
+    with sessions() as session:
+        files = session.scalars(select(Published).where(Published.slug == folder.name)).one().files
+    assert {"train.csv", "test.csv", "sample_submission.csv"} <= files.keys()
+    assert ("starter.ipynb" in files) == (folder.name == "carbon-copies")
