@@ -57,9 +57,8 @@ def import_table(
     entering = _entering(board, at)
     while batch := list(islice(rows, BATCH)):
         entries = [_entry(row, teams, places) for row in batch]
-        made: Any = session.execute(entering, entries)
-        at_place = {each["sequence"]: index for index, each in enumerate(entries)}
-        _keep_private(session, board, batch, {at_place[sequence]: number for sequence, number in made})
+        session.execute(entering, entries)
+        _keep_private(session, board, batch, _numbers(session, board, entries))
         tell(len(batch))
     _count(session, table.rows, teams)
     standing = rebuild(session, board)
@@ -128,32 +127,28 @@ def _known(session: Session, board: Board) -> dict[str, int]:
 
 def _entering(board: Board, at: datetime) -> Any:
     """Return the statement that enters a row; what all rows share is in it once."""
-    return (
-        insert(ENTRIES)
-        .values(
-            board_id=board.id,
-            team_id=bindparam("team"),
-            origin_id=bindparam("team"),
-            sequence=bindparam("sequence"),
-            received_at=bindparam("received_at"),
-            kind=EntryKind.PREDICTIONS,
-            baseline=bindparam("baseline"),
-            title=literal_column("'{}'"),
-            source="",
-            filename="",
-            size_bytes=0,
-            state=bindparam("state"),
-            failure=bindparam("failure"),
-            public_score=bindparam("score"),
-            released_score=bindparam("score"),
-            metrics=literal_column("'{}'"),
-            scored_at=at,
-            selected=bindparam("selected"),
-            assurance="isolated",
-            truth_version=board.truth_version,
-        )
-        .returning(ENTRIES.c.sequence, ENTRIES.c.id)
-    )  # so the driver sends many rows at once
+    return insert(ENTRIES).values(
+        board_id=board.id,
+        team_id=bindparam("team"),
+        origin_id=bindparam("team"),
+        sequence=bindparam("sequence"),
+        received_at=bindparam("received_at"),
+        kind=EntryKind.PREDICTIONS,
+        baseline=bindparam("baseline"),
+        title=literal_column("'{}'"),
+        source="",
+        filename="",
+        size_bytes=0,
+        state=bindparam("state"),
+        failure=bindparam("failure"),
+        public_score=bindparam("score"),
+        released_score=bindparam("score"),
+        metrics=literal_column("'{}'"),
+        scored_at=at,
+        selected=bindparam("selected"),
+        assurance="isolated",
+        truth_version=board.truth_version,
+    )
 
 
 def _entry(row: Row, teams: dict[str, int], places: _Places) -> dict[str, Any]:
@@ -168,6 +163,17 @@ def _entry(row: Row, teams: dict[str, int], places: _Places) -> dict[str, Any]:
         "score": row.score if is_score else None,
         "selected": row.selected,
     }
+
+
+def _numbers(session: Session, board: Board, entries: Sequence[dict[str, Any]]) -> dict[int, int]:
+    """Return where an entry stands in its batch -> its number."""
+    at_place = {each["sequence"]: at for at, each in enumerate(entries)}
+    found: Any = session.execute(
+        select(ENTRIES.c.sequence, ENTRIES.c.id).where(
+            ENTRIES.c.board_id == board.id, ENTRIES.c.sequence.between(min(at_place), max(at_place))
+        )
+    )
+    return {at_place[sequence]: number for sequence, number in found if sequence in at_place}
 
 
 def _keep_private(session: Session, board: Board, rows: Sequence[Row], numbers: dict[int, int]) -> None:
@@ -185,7 +191,7 @@ def _keep_private(session: Session, board: Board, rows: Sequence[Row], numbers: 
         statement = insert(PRIVATE).values(
             entry_id=bindparam("entry"), score=bindparam("score"), metrics=literal_column("'{}'")
         )
-        session.execute(statement.returning(PRIVATE.c.entry_id), private).all()
+        session.execute(statement, private)
     for at, row in enumerate(rows):
         if row.baseline:
             named = update(Entry).where(Entry.id == numbers[at], Entry.board_id == board.id)
