@@ -91,6 +91,7 @@ PAGES = [
     ("leaderboards.boards", "boards", STUDENT, "/boards"),
     ("leaderboards.boards", "of somebody new", NEWCOMER, "/boards"),
     ("leaderboards.show", "board", STUDENT, "/boards/{board}"),
+    ("leaderboards.show_climbs", "chart", STUDENT, "/boards/{board}/climbs"),
     ("certs.wallet", "with a certificate", STUDENT, "/certificates"),
     ("certs.wallet", "empty", NEWCOMER, "/certificates"),
     ("certs.show", "for anyone", VISITOR, "/c/{uuid}"),
@@ -128,6 +129,8 @@ NO_PAGES = {
         "grading.download_submission",
         "grading.gradebook_csv",
         "htmx.static",
+        "leaderboards.challenge_csv",
+        "leaderboards.show_csv",
         "web.favicon",
         "web.static",
     },
@@ -154,6 +157,11 @@ NO_PAGES = {
     },
     "a part of a page that has it": {"grading.fleet_state", "grading.submission_state"},
     "figures for programs": {"grading.metrics"},
+    "looked at in test_board_pages": {
+        "leaderboards.challenge_board",
+        "leaderboards.challenge_climbs",
+        "leaderboards.framed_board",
+    },
 }
 # Buttons whose words are cut off, and boxes that hide what no longer fits.
 CLIPPED = """() => [...document.querySelectorAll('.btn, button, .tag, .org, .strip li > *')]

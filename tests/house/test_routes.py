@@ -49,8 +49,12 @@ PUBLIC = {
     "grading.record_keys",
     "htmx.static",
     "leaderboards.challenge",
+    "leaderboards.challenge_board",
+    "leaderboards.challenge_climbs",
+    "leaderboards.challenge_csv",
     "leaderboards.challenge_file",
     "leaderboards.challenges",
+    "leaderboards.framed_board",
     "leaderboards_api.board",
     "leaderboards_api.challenge",
     "leaderboards_api.challenges",
@@ -95,6 +99,8 @@ FELLOW = {
     "grading.submit",
     "leaderboards.challenge_answer",  # it is the fellow student whom the team asks to come in
     "leaderboards.show",
+    "leaderboards.show_climbs",
+    "leaderboards.show_csv",
 }
 """What every student of the course may open besides."""
 STUDENT = (FELLOW - {"certs.choose_language", "leaderboards.challenge_answer"}) | {

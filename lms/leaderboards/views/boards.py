@@ -1,16 +1,29 @@
-"""The list of boards, and a board."""
+"""The list of boards; a board with its table as a file and its chart; the frame for other sites."""
 
-from flask import Blueprint, render_template, request
+from collections.abc import Callable, Iterator
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask import stream_with_context as streamed
 from flask_login import current_user
+from werkzeug.wrappers import Response as Answer
 
+from lms.accounts.models import User
 from lms.db import now
+from lms.errors import NotFound
 from lms.leaderboards import policy
-from lms.leaderboards.models import Board
+from lms.leaderboards.core.board_csv import csv_text
+from lms.leaderboards.core.climb_chart import Point, chart
+from lms.leaderboards.models import Board, Visibility
 from lms.leaderboards.queries import boards as queries
+from lms.leaderboards.queries.shown import Shown, Wish, climbs, csv_lines, shown
 from lms.leaderboards.queries.standings import standings
-from lms.web.session import session
+from lms.web.guard import public
+from lms.web.headers import POLICY
+from lms.web.language import language, zone_name
+from lms.web.session import own_session, session
 
-ROWS = 1000  # of one page
+FRAMED = POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
+LONGEST_SEARCH = 100
 
 blueprint = Blueprint("leaderboards", __name__, template_folder="../templates")
 
@@ -19,21 +32,156 @@ blueprint = Blueprint("leaderboards", __name__, template_folder="../templates")
 def boards() -> str:
     """List the boards of the cohorts that the reader is in."""
     moment = now()
-    mine = [standings(session(), board, current_user, moment, limit=1) for board in _boards()]
+    found = queries.boards_for(session(), current_user)
+    mine = [standings(session(), board, current_user, moment, limit=1) for board in found]
     return render_template("leaderboards/boards.html", boards=mine)
 
 
-def _boards() -> list[Board]:
-    return list(queries.boards_for(session(), current_user))
-
-
 @blueprint.get("/boards/<int:board_id>")
-def show(board_id: int) -> str:
-    """Show a board: public scores until its end, private ones after."""
-    board = queries.board(session(), board_id)
-    policy.check_can_see(current_user, board, queries.enrolment_in(session(), board, current_user))
-    table = standings(session(), board, current_user, now(), limit=ROWS)
-    fragment = "HX-Request" in request.headers
+def show(board_id: int) -> Answer:
+    """Show a board: public scores until its end, private ones after. A challenge's has an open address."""
+    board = _open(queries.board(session(), board_id))
+    if board.challenge is not None:
+        return redirect(url_for(".challenge_board", challenge_slug=board.challenge.slug))
+    return _page(board)
+
+
+@blueprint.get("/boards/<int:board_id>/board.csv")
+def show_csv(board_id: int) -> Response:
+    """Hand out a lab's board as a table."""
+    return _csv(_open(queries.board(session(), board_id)))
+
+
+@blueprint.get("/boards/<int:board_id>/climbs")
+def show_climbs(board_id: int) -> str:
+    """Show how the first of a lab's board got there."""
+    return _climbs(_open(queries.board(session(), board_id)))
+
+
+@blueprint.get("/challenges/<challenge_slug>/board")
+@public
+def challenge_board(challenge_slug: str) -> Answer:
+    """Show the board of a challenge, to all who may see the challenge."""
+    return _page(_of_challenge(challenge_slug))
+
+
+@blueprint.get("/challenges/<challenge_slug>/board.csv")
+@public
+def challenge_csv(challenge_slug: str) -> Response:
+    """Hand out the board of a challenge as a table."""
+    return _csv(_of_challenge(challenge_slug))
+
+
+@blueprint.get("/challenges/<challenge_slug>/board/climbs")
+@public
+def challenge_climbs(challenge_slug: str) -> str:
+    """Show how the first of a challenge got there."""
+    return _climbs(_of_challenge(challenge_slug))
+
+
+@blueprint.get("/challenges/<challenge_slug>/board/frame")
+@public
+def framed_board(challenge_slug: str) -> Response:
+    """Show the first page of a board within other sites: the same to everyone, and with nothing to press."""
+    board = _of_challenge(challenge_slug)
+    if board.challenge is None or board.challenge.visibility is not Visibility.EVERYONE:
+        raise NotFound
+    table = shown(session(), board, None, now(), Wish())
+    response = _changing(table, "leaderboards/framed.html")
+    response.headers["Content-Security-Policy"] = FRAMED
+    return response
+
+
+@blueprint.app_template_global()
+def board_address(board: Board, kind: str = "", **query: object) -> str:
+    """Return where a board is, its table (`csv`) or its chart (`climbs`)."""
+    if board.challenge is not None:
+        where = {"": "challenge_board", "csv": "challenge_csv", "climbs": "challenge_climbs"}[kind]
+        return url_for(f"leaderboards.{where}", challenge_slug=board.challenge.slug, **query)  # type: ignore[arg-type]
+    where = {"": "show", "csv": "show_csv", "climbs": "show_climbs"}[kind]
+    return url_for(f"leaderboards.{where}", board_id=board.id, **query)  # type: ignore[arg-type]
+
+
+def _open(board: Board) -> Board:
+    """Return a board that the reader may see.
+
+    Raises:
+        NotFound: it is not for them.
+    """
+    reader = _reader()
+    enrolment = queries.enrolment_in(session(), board, reader) if reader is not None else None
+    policy.check_can_see(reader, board, enrolment)
+    return board
+
+
+def _of_challenge(slug: str) -> Board:
+    return _open(queries.board_of_challenge(session(), queries.challenge(session(), slug)))
+
+
+def _reader() -> User | None:
+    return current_user if current_user.is_authenticated else None
+
+
+def _page(board: Board) -> Answer:
+    table = shown(session(), board, _reader(), now(), _wish())
+    return _changing(table, "leaderboards/show.html")
+
+
+def _wish() -> Wish:
+    return Wish(
+        page=request.args.get("page", 1, type=int),
+        text="".join(filter(str.isprintable, request.args.get("q", ""))).strip()[:LONGEST_SEARCH],
+        near_me="near" in request.args,
+        public=request.args.get("share") == "public",
+    )
+
+
+def _changing(table: Shown, template: str) -> Response:
+    """Answer with a page, or to a page that has `seen` a board, with what has changed of it: 204 if nothing.
+
+    Who keeps answers is told by the entity tag whether theirs still holds.
+    """
+    seen = request.args.get("seen")
+    if seen == table.mark:
+        return make_response("", 204)
+    if seen is None:
+        return make_response(render_template(template, shown=table, address=_pages(table)))
+    response = Response(mimetype="text/html")
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.set_etag(f"{table.mark}-{language()}-{zone_name().replace('/', '-')}")
+    if response.make_conditional(request).status_code == 304:  # noqa: PLR2004 - not modified
+        return response
+    response.set_data(render_template("leaderboards/table.html", shown=table, framed="framed" in template))
+    return response
+
+
+def _pages(table: Shown) -> Callable[[int], str]:
+    share = "public" if table.wish.public else None
+    return lambda number: board_address(table.board, page=number, share=share)
+
+
+def _csv(board: Board) -> Response:
+    name = board.challenge.slug if board.challenge is not None else f"board-{board.id}"
+    response = Response(streamed(_csv_text(board.id)), content_type="text/csv; charset=utf-8")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{name}-leaderboard.csv")
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response
+
+
+def _csv_text(board_id: int) -> Iterator[str]:
+    with own_session() as reading:  # the request's own has ended by the time that most of it is sent
+        board = queries.board(reading, board_id)
+        yield from csv_text(csv_lines(reading, board, now(), language()), board.decimals)
+
+
+def _climbs(board: Board) -> str:
+    moment = now()
+    rows = climbs(session(), board, moment)
+    until = min(moment, board.ends_at or moment)
+    drawn = chart([[Point(step.at, step.score) for step in climb.steps] for _, climb in rows], until)
+    mine = queries.team_of(session(), board, current_user) if current_user.is_authenticated else None
+    template = "climbs_part" if "HX-Request" in request.headers else "climbs"
     return render_template(
-        "leaderboards/table.html" if fragment else "leaderboards/show.html", board=board, standings=table
+        f"leaderboards/{template}.html", board=board, rows=rows, chart=drawn, mine=mine.id if mine else None
     )

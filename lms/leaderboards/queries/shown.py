@@ -1,0 +1,172 @@
+"""What a board page shows: which part was asked for, and a mark that changes whenever what it shows does."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from lms.accounts.models import User
+from lms.leaderboards.core.board_csv import Line
+from lms.leaderboards.core.honours import Medal, medal
+from lms.leaderboards.models import Board, Share
+from lms.leaderboards.policy import share_at
+from lms.leaderboards.queries.entries import TOP, Climb, history
+from lms.leaderboards.queries.standings import (
+    PAGE,
+    Row,
+    Standings,
+    around,
+    found_by_name,
+    is_anonymous,
+    own_row,
+    page,
+    seen_by,
+    standings,
+)
+
+MOST_PAGES = 1_000_000
+AT_ONCE = 1000  # rows of the table
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Which part of a board somebody asks for."""
+
+    page: int = 1
+    text: str = ""  # that names hold
+    near_me: bool = False
+    public: bool = False  # the public board also after the end
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A part of a board, and what stands around it."""
+
+    table: Standings
+    wish: Wish
+    page: int
+    pages: int
+    searchable: bool
+    anonymous: bool
+    ended: bool
+    groups: Collection[int]
+    """Numbers of the tie groups that join several of these rows."""
+
+    @property
+    def board(self) -> Board:
+        """Return whose part it is."""
+        return self.table.board
+
+    @property
+    def is_narrow(self) -> bool:
+        """Say whether it is something else than a page of the whole."""
+        return bool(self.wish.text) or self.wish.near_me
+
+    @property
+    def has_moves(self) -> bool:
+        """Say whether it is known how places have changed since the night."""
+        return not self.ended and any(row.rank_before is not None for row in self.table.rows)
+
+    @property
+    def has_ties(self) -> bool:
+        """Say whether it is known which places cannot be told apart."""
+        return any(row.best_rank is not None for row in self.table.rows)
+
+    @property
+    def mark(self) -> str:
+        """Return a short text that is the same as long as what is shown is; of scores only what is shown."""
+        told = [_told(row, self.board.decimals) for row in (*self.table.rows, self.table.mine) if row]
+        kept = (self.table.share, self.table.ranked, self.table.assurance, self.pages, self.wish, told)
+        return hashlib.blake2b(repr(kept).encode(), digest_size=12).hexdigest()
+
+    def medal_of(self, row: Row) -> Medal | None:
+        """Return the medal of a row: on the final board of a challenge, by its private rank."""
+        if self.table.share is not Share.PRIVATE or self.board.challenge_id is None or row.rank is None:
+            return None
+        return medal(row.rank, self.table.ranked)
+
+
+def _told(row: Row, decimals: int) -> tuple[object, ...]:
+    return tuple(
+        round(value, decimals) if name == "score" else value
+        for name, value in vars(row).items()
+        if name != "last_received_at"
+    )
+
+
+def shown(session: Session, board: Board, viewer: User | None, at: datetime, wish: Wish) -> Shown:
+    """Return the part of a board that somebody asks for, as they see it."""
+    share = share_at(board, at)
+    table, number = _table(session, board, viewer, at, wish)
+    sizes = Counter(row.tie_group for row in table.rows if row.tie_group is not None)
+    return Shown(
+        table=table,
+        wish=wish,
+        page=number,
+        pages=max(1, -(-table.ranked // PAGE)),
+        searchable=not is_anonymous(board, share),
+        anonymous=is_anonymous(board, table.share),
+        ended=share is Share.PRIVATE,
+        groups={group for group, size in sizes.items() if size > 1},
+    )
+
+
+def _table(
+    session: Session, board: Board, viewer: User | None, at: datetime, wish: Wish
+) -> tuple[Standings, int]:
+    if wish.text:
+        found = found_by_name(session, board, viewer, at, wish.text)
+        return replace(standings(session, board, viewer, at, limit=0), rows=found), 1
+    if wish.near_me and viewer is not None:
+        return around(session, board, viewer, at), 1
+    share = share_at(board, at)
+    if wish.public and share is Share.PRIVATE:
+        share = Share.PUBLIC
+    mine = own_row(session, board, share, viewer) if viewer is not None else None
+    number = min(max(wish.page, 1), MOST_PAGES)
+    part = page(session, board, share, offset=(number - 1) * PAGE, limit=PAGE)
+    last = max(1, -(-part.ranked // PAGE))
+    if number > last:
+        number, part = last, page(session, board, share, offset=(last - 1) * PAGE, limit=PAGE)
+    return seen_by(board, part, mine), number
+
+
+def climbs(session: Session, board: Board, at: datetime) -> list[tuple[Row, Climb]]:
+    """Return how the first teams of a board got there, under the names that the board shows them by."""
+    rows = [row for row in standings(session, board, None, at, limit=TOP).rows if row.rank is not None]
+    known = {climb.team_id: climb for climb in history(session, board, at, teams=TOP) if climb.steps}
+    return [(row, known[row.team_id]) for row in rows if row.team_id in known]
+
+
+def csv_lines(session: Session, board: Board, at: datetime, language: str) -> Iterator[Line]:
+    """Yield every row of a board for its table: a thousand are read at a time, and each team is there once.
+
+    Nothing tells teams of an anonymous board apart but their aliases, and of a frozen one what came later.
+    """
+    share = share_at(board, at)
+    known: set[int] = set()
+    offset = 0
+    while True:
+        part = page(session, board, share, offset=offset, limit=AT_ONCE)
+        for row in part.rows:
+            if row.team_id is None:
+                yield Line(0, None, _title(row, language), row.received_at, row.score, 0)
+            elif row.team_id not in known and row.rank is not None:
+                known.add(row.team_id)
+                yield _line(row, anonymous=is_anonymous(board, share), frozen=share is Share.FROZEN)
+        offset += AT_ONCE
+        if offset >= part.ranked:
+            return
+
+
+def _line(row: Row, *, anonymous: bool, frozen: bool) -> Line:
+    newest = row.received_at if frozen else row.last_received_at or row.received_at
+    number = None if anonymous else row.team_id
+    return Line(row.rank or 0, number, row.name, newest, row.score, row.entries, row.members)
+
+
+def _title(row: Row, language: str) -> str:
+    return row.title.get(language) or next(iter(row.title.values()), "")

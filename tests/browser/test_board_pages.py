@@ -1,0 +1,135 @@
+"""The board of a challenge, as people and other sites see it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Page, expect
+from sqlalchemy.orm import Session, sessionmaker
+
+from lms.accounts.models import User
+from lms.db import now
+from lms.leaderboards.models import Share, Team
+from lms.leaderboards.queries.standings import standings
+from lms.leaderboards.services.boards import keep_baselines
+from lms.leaderboards.services.standing import note_ranks
+from lms.leaderboards.services.ties import Tied, keep_tie_groups
+from tests.chromium import axe_findings
+from tests.factories.leaderboards import Contest, make_contest
+
+pytestmark = pytest.mark.browser
+LOOKS = [("ko", "light", 1280), ("en", "dark", 390)]
+OVERFLOWING = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+Open = Callable[..., Page]
+SignIn = Callable[[Page, User], None]
+NAMES = (
+    "파란고래",
+    "가을바람",
+    "Quiet river",
+    "겨울나무",
+    "한 줄 모델",
+    "물수제비",
+    "Second breath",
+    "달빛",
+    "돌담",
+    "Lark",
+)
+
+
+@pytest.fixture
+def contest(live_sessions: sessionmaker[Session]) -> Contest:
+    """Thirteen teams over some days, with ties, moves and two baselines."""
+    session = live_sessions()
+    contest = make_contest(session, opens_at=now() - timedelta(days=6))
+    contest.sponsor.name = {"ko": "누리에이아이", "en": "Nuri AI"}
+    teams = [contest.team(name, at=now() - timedelta(days=5)) for name in (*NAMES, "a", "b", "c")]
+    for number, team in enumerate(teams):
+        for step in range(3):
+            at = now() - timedelta(days=4.5 - 1.4 * step, hours=number)
+            public = 0.93 - 0.013 * number - 0.09 * (2 - step) / (1 + number % 3)
+            contest.enter(team, public, 0.5 + 0.02 * number, at=at)
+    _dress(contest)
+    session.commit()
+    return contest
+
+
+def _dress(contest: Contest) -> None:
+    session, board = contest.session, contest.board
+    baselines = [
+        {"key": key, "title": {"ko": ko, "en": en}, "public_score": score, "private_score": score}
+        for key, ko, en, score in (
+            ("nearest", "최근접 이웃", "Nearest neighbour", 0.88),
+            ("majority", "최빈값", "Most frequent", 0.2),
+        )
+    ]
+    keep_baselines(session, board, baselines, at=now())
+    note_ranks(session, board)
+    board.looked_at = now() - timedelta(hours=9)
+    climber = session.merge(contest.people[3])
+    contest.enter(next(m for m in _teams(contest) if m.leader_id == climber.id), 0.921, 0.6, at=now())
+    tied = []
+    for number, team in enumerate(_teams(contest)[:5]):
+        standing = contest.standing(team)
+        assert standing is not None
+        tied.append(
+            Tied(team.id, standing.entry_id, 1 + number // 3, 1 + number // 3 * 3, 3 + number // 3 * 3)
+        )
+    keep_tie_groups(session, board, Share.PUBLIC, tied, at=now())
+
+
+def _teams(contest: Contest) -> list[Team]:
+    table = standings(contest.session, contest.board, None, now())
+    return [contest.session.get_one(Team, row.team_id) for row in table.rows if row.team_id]
+
+
+@pytest.mark.parametrize(("language", "theme", "width"), LOOKS)
+def test_a_board_reads_well_and_its_chart_comes_when_it_is_looked_for(
+    contest: Contest, open_page: Open, sign_in_page: SignIn, language: str, theme: str, width: int
+) -> None:
+    user = contest.people[3]
+    user.language = language
+    contest.session.commit()
+    page = open_page("/", language=language, theme=theme, width=width)
+    sign_in_page(page, user)
+    address = f"/challenges/{contest.challenge.slug}/board"
+    page.goto(address)
+    page.locator("#climbs-title").scroll_into_view_if_needed()
+    page.wait_for_selector("svg.climbs")
+    _check(page)
+    page.goto(f"{address}/climbs")
+    _check(page)
+    contest.board.ends_at = contest.challenge.ends_at = now() - timedelta(minutes=2)
+    contest.session.commit()
+    page.goto(address)
+    assert page.locator(".medal").count() == 5
+    _check(page)
+
+
+def test_a_page_that_stays_open_shows_the_new_first(contest: Contest, open_page: Open) -> None:
+    page = open_page(f"/challenges/{contest.challenge.slug}/board", language="en")
+    expect(page.locator(".who").first).to_contain_text("파란고래")
+    team = next(team for team in _teams(contest) if team.name == "c")
+    contest.enter(team, 0.99, at=now())
+    contest.session.commit()
+    expect(page.locator(".who").first).to_contain_text("c", timeout=30_000)
+    expect(page.locator(".board tbody tr").first).to_contain_text("0.9900")
+
+
+def test_another_site_can_show_the_board_and_nothing_else(
+    contest: Contest, open_page: Open, live_server: str
+) -> None:
+    page = open_page("/", language="en", width=390)
+    for rest, shown in (("/frame", 1), ("", 0)):
+        source = f"{live_server}/challenges/{contest.challenge.slug}/board{rest}"
+        outside = page.context.new_page()
+        outside.set_content(f'<iframe src="{source}" title="board" width="380" height="600"></iframe>')
+        outside.wait_for_timeout(500)
+        frame = outside.frame_locator("iframe")
+        expect(frame.locator("table.board")).to_have_count(shown)
+    page.goto(f"/challenges/{contest.challenge.slug}/board/frame")
+    _check(page)
+
+
+def _check(page: Page) -> None:
+    assert not page.evaluate(OVERFLOWING)
+    assert axe_findings(page) == []
