@@ -2,16 +2,17 @@
 
 import click
 
+from lms.leaderboards.cli.remote import standings, submit
 from lms.leaderboards.cli.tables import ladder, rank
 from lms.leaderboards.cli.upkeep import diff, import_entries, recompute
 
 
 @click.group()
 def boards() -> None:
-    """Rank tables, and look after the boards of this installation."""
+    """Enter and read boards of a server, rank tables, and look after the boards of this installation."""
 
 
-for command in (rank, ladder, diff, recompute, import_entries):
+for command in (submit, standings, rank, ladder, diff, recompute, import_entries):
     boards.add_command(command)
 
 commands = (boards,)
