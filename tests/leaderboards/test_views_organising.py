@@ -1,0 +1,164 @@
+"""The organisers' pages: score anew with the difference first, take off with a reason, put back."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from lms.accounts.models import User
+from lms.blobs import FolderBlobs
+from lms.db import now
+from lms.leaderboards.core.ground import Ground
+from lms.leaderboards.core.scoring import Scores, Truth
+from lms.leaderboards.models import Disqualification, Entry, EntryState, Team
+from lms.leaderboards.models import Truth as Version
+from lms.leaderboards.queries.waiting import ground_blob
+from lms.leaderboards.services.rescoring import rescore_entry
+from tests.factories.leaderboards import Contest, make_contest
+
+SHOWN = Ground(Truth(("a", "b", "c"), {"place": ["north", "south", "north"]}, (0,)), "def make(seed): ...", 7)
+
+
+@dataclass
+class Organiser:
+    """Somebody who runs a challenge in which one team has two entries."""
+
+    contest: Contest
+    client: FlaskClient
+    sign_in: Callable[[User], None]
+    team: Team
+    entries: tuple[Entry, Entry]
+
+    def get(self, path: str = "", user: User | None = None) -> TestResponse:
+        self.sign_in(user or self.contest.organiser)
+        return self.client.get(f"/challenges/{self.contest.challenge.slug}/organise{path}")
+
+    def post(self, path: str, user: User | None = None, **data: object) -> TestResponse:
+        self.sign_in(user or self.contest.organiser)
+        return self.client.post(f"/challenges/{self.contest.challenge.slug}/organise{path}", data=data)
+
+    def prepared(self) -> Version:
+        newest = select(Version).where(Version.published_at.is_(None)).order_by(Version.id.desc())
+        return self.contest.session.scalars(newest).first() or pytest.fail("nothing was prepared")
+
+    def stands(self) -> float | None:
+        found = self.contest.standing(self.team)
+        return None if found is None else found.score
+
+
+@pytest.fixture
+def organiser(
+    session: Session, blobs: FolderBlobs, client: FlaskClient, sign_in: Callable[[User], None]
+) -> Organiser:
+    contest = make_contest(session, opens_at=now() - timedelta(days=3))
+    session.add(
+        Version(
+            board_id=contest.board.id, version=1, blob=blobs.put(SHOWN.to_json()), reason="", made_at=now(),
+            published_at=now(),
+        )
+    )  # fmt: skip
+    team = contest.team("하나", at=now())
+    kept = blobs.put(b"id,place\na,north\n")
+    first, second = (contest.take(team, at=now(), blob=kept, filename="=1.csv") for _ in range(2))
+    contest.score(first, 0.5, 0.25)
+    contest.score(second, 0.75, 0.123)
+    session.commit()
+    return Organiser(contest, client, sign_in, team, (first, second))
+
+
+def test_only_those_who_run_the_challenge_get_in(organiser: Organiser) -> None:
+    leader, stranger = organiser.contest.leader(organiser.team), organiser.contest.person()
+    organiser.contest.session.commit()
+    entry = organiser.entries[0].id
+    for user in (leader, stranger):
+        for path in ("", f"/teams/{organiser.team.id}", f"/entries/{entry}/file", "/rescores/1"):
+            assert organiser.get(path, user).status_code == 403
+        for path in ("/rescores", f"/teams/{organiser.team.id}", f"/entries/{entry}", "/rescores/1"):
+            assert organiser.post(path, user, reason="mine").status_code == 403
+    assert organiser.stands() == 0.75
+
+
+def test_teams_are_found_by_name_and_private_scores_are_nowhere(organiser: Organiser) -> None:
+    assert "하나" in organiser.get("?q=하").text
+    assert "하나</a>" not in organiser.get("?q=%25").text
+    page = organiser.get(f"/teams/{organiser.team.id}").text
+    assert "0.7500" in page
+    assert "0.123" not in page
+    file = organiser.get(f"/entries/{organiser.entries[0].id}/file")
+    assert file.data.startswith(b"id,place")
+    assert "attachment" in file.headers["Content-Disposition"]
+
+
+def test_an_entry_is_taken_off_with_a_reason_and_put_back(organiser: Organiser) -> None:
+    best = organiser.entries[1]
+    assert organiser.post(f"/entries/{best.id}", reason=" ").status_code == 422
+    assert organiser.post(f"/entries/{best.id}", reason="copied").status_code == 303
+    organiser.contest.session.expire_all()
+    assert (best.state, organiser.stands()) == (EntryState.DISQUALIFIED, 0.5)
+    assert "copied" in organiser.get().text
+    made = organiser.contest.session.scalars(select(Disqualification)).one()
+    assert organiser.post(f"/disqualifications/{made.id}", reason="").status_code == 422
+    assert organiser.post(f"/disqualifications/{made.id}", reason="their own work").status_code == 303
+    assert organiser.stands() == 0.75
+
+
+def test_a_whole_team_is_taken_off_and_what_is_of_another_board_cannot_be_touched(
+    organiser: Organiser,
+) -> None:
+    other = make_contest(organiser.contest.session, opens_at=now() - timedelta(days=3))
+    theirs = other.team(at=now())
+    foreign = other.enter(theirs, 0.5, at=now())
+    organiser.contest.session.commit()
+    assert organiser.post(f"/teams/{theirs.id}", reason="x").status_code == 404
+    assert organiser.post(f"/entries/{foreign.id}", reason="x").status_code == 404
+    assert organiser.post(f"/teams/{organiser.team.id}", reason="two accounts").status_code == 303
+    assert organiser.stands() is None
+    assert other.standing(theirs) is not None
+
+
+def test_a_version_is_shown_as_a_difference_before_it_counts(organiser: Organiser) -> None:
+    session = organiser.contest.session
+    corrected = io.BytesIO(b"id,place\na,south\nb,south\nc,north\n")
+    answer = organiser.post("/rescores", reason="a wrong label", truth=(corrected, "truth.csv"))
+    assert answer.status_code == 303
+    version = organiser.prepared()
+    blob = ground_blob(session, organiser.contest.board.id, version.version)
+    blobs = organiser.client.application.extensions["blobs"]
+    ground = Ground.from_json(blobs.get(blob or ""))
+    assert list(ground.truth.columns["place"]) == ["south", "south", "north"]
+    assert (ground.truth.public, ground.seed) == ((0,), 7)
+    path = f"/rescores/{version.version}"
+    organiser.client.set_cookie("language", "en")
+    assert "2 entries are still to be scored" in organiser.get(path).text
+    for entry in organiser.entries:
+        rescore_entry(session, version, entry.id, Scores(0.9375, 0.5))
+    session.commit()
+    shown = organiser.get(path).text
+    assert "0.7500" in shown
+    assert "0.9375" in shown
+    assert organiser.stands() == 0.75  # looking changes nothing
+    assert organiser.post(path).status_code == 303
+    assert organiser.stands() == 0.9375
+    assert organiser.post(path).status_code == 409
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {},
+        {"reason": "x", "truth": (b"id,place\na,north\n", "truth.csv")},
+        {"reason": "x", "truth": (b"\x80\x04", "truth.csv")},
+        {"reason": "x", "script": (b"def score(: ", "challenge.py")},
+    ],
+)
+def test_what_cannot_be_read_prepares_nothing(organiser: Organiser, sent: dict[str, object]) -> None:
+    data = {k: (io.BytesIO(v[0]), v[1]) if isinstance(v, tuple) else v for k, v in sent.items()}
+    assert organiser.post("/rescores", **data).status_code == 422
+    versions = organiser.contest.session.scalars(select(Version.version)).all()
+    assert versions == [1]
