@@ -27,6 +27,7 @@ from lms.leaderboards.core.failures import EntryFailed, write_failure
 from lms.leaderboards.core.ground import Ground
 from lms.leaderboards.core.losses import Losses
 from lms.leaderboards.core.predictions import BadPredictions, Table
+from lms.leaderboards.core.prints import Print, print_of
 from lms.leaderboards.core.scoring import (
     ChallengeFailed,
     Notebooks,
@@ -41,6 +42,7 @@ from lms.leaderboards.models import EntryKind, Truth
 from lms.leaderboards.queries import waiting
 from lms.leaderboards.queries.waiting import WaitingEntry
 from lms.leaderboards.services import rescoring, scoring
+from lms.leaderboards.services.flagging import flag_boards
 from lms.leaderboards.services.tying import tie_boards
 
 log = structlog.get_logger()
@@ -49,6 +51,7 @@ LOOK_SECONDS = 0.2
 MOST_AT_ONCE = 50
 MOST_KNOWN = 8
 TIE_SECONDS = 5.0
+FLAG_SECONDS = 60.0
 AGAIN_SECONDS = 30.0  # after a fault of the house, such as an environment that is not built
 
 
@@ -67,6 +70,7 @@ class _Result:
     scores: Scores | None
     failure: str = ""
     resampled: Losses | None = None
+    compared_by: Print | None = None
 
 
 @dataclass
@@ -85,10 +89,13 @@ class Scorer:
         """Score what comes until told to stop; tie groups are worked out beside it."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told_to_stop)
-        beside = threading.Thread(target=repeat, args=(self.tie, TIE_SECONDS, self.stop), daemon=True)
-        beside.start()
+        steps = ((self.tie, TIE_SECONDS), (self.flag, FLAG_SECONDS))
+        beside = [threading.Thread(target=repeat, args=(*step, self.stop), daemon=True) for step in steps]
+        for thread in beside:
+            thread.start()
         repeat(self.score_waiting, LOOK_SECONDS, self.stop)
-        beside.join(timeout=2)
+        for thread in beside:
+            thread.join(timeout=2)
 
     def _told_to_stop(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -97,6 +104,11 @@ class Scorer:
     def tie(self) -> bool:
         """Work out the tie groups of boards with new scores; always False: no hurry."""
         tie_boards(self.sessions, now())
+        return False
+
+    def flag(self) -> bool:
+        """Compare new entries with those of other teams, for the organisers; always False: no hurry."""
+        flag_boards(self.sessions, now())
         return False
 
     def score_waiting(self) -> bool:
@@ -139,6 +151,7 @@ class Scorer:
                     at=now(),
                     truth_version=entry.truth_version,
                     resampled=result.resampled,
+                    compared_by=result.compared_by,
                 )
 
     def _rescoring(self, truth_id: int) -> Callable[[WaitingEntry], None]:
@@ -180,7 +193,9 @@ class Scorer:
         resampled = None
         if challenge.ladder and scores.public_losses is None:
             resampled = losses_on_resamples(challenge, truth, table, truth.public)
-        return _Result(scores, resampled=resampled)
+        has_losses = scores.public_losses is not None
+        compared_by = print_of(truth, table, keep_mistakes=not has_losses)
+        return _Result(scores, resampled=resampled, compared_by=compared_by)
 
     def _ground(self, board_id: int, version: int) -> _Known:
         """Return one version of a board; those used last are kept.

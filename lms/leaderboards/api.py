@@ -22,6 +22,7 @@ from lms.leaderboards.models import Board, Challenge, Entry
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.entries import OwnEntry, Quota, entries_of, quota_of
 from lms.leaderboards.queries.standings import PAGE, Row, standings
+from lms.leaderboards.services.addresses import keep_address
 from lms.leaderboards.services.entering import NOTEBOOK_BYTES, check_file, hand_in
 from lms.web.guard import public
 from lms.web.session import blobs, reads_first, session, settings, write
@@ -113,6 +114,7 @@ def enter(challenge_slug: str) -> Response:
         writing, user_now, challenge_now, kind, sha256,
         filename=filename, size_bytes=len(content), received_at=received_at,
     )  # fmt: skip
+    keep_address(writing, entry, request.remote_addr, settings().session_key())
     left = quota_of(writing, challenge_now, entry.team, received_at) if entry.team is not None else None
     return _json(_receipt(entry) | ({"quota": _quota(left)} if left is not None else {}), 202)
 

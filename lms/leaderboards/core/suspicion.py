@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lms.leaderboards.core.metrics import LEAST_PROBABILITY, METRICS
+
 Floats = NDArray[np.float64]
 
 ALPHA = 1e-4
@@ -291,10 +293,20 @@ def behind_one_address(counts: Iterable[tuple[str, int, int]]) -> dict[tuple[int
     return dict(found)
 
 
-def days_over_quota(used: Iterable[Mapping[object, int]], limit: int) -> list[object]:
+def is_perfect(name: str, score: float) -> bool:
+    """Say whether a score of a known metric cannot be beaten; of an author's own scorer nobody knows."""
+    found = METRICS.get(name)
+    if found is None:
+        return False
+    if name == "log_loss":  # of probabilities that were moved away from 0 and 1
+        return score <= -math.log(1 - LEAST_PROBABILITY) * (1 + 1e-9)
+    return score == 0 if found.direction == "min" else score >= 1
+
+
+def days_over_quota(used: Iterable[Mapping[str, int]], limit: int) -> list[str]:
     """Return the days on which teams together used more than one team may, if there are enough of them."""
-    total: Counter[object] = Counter()
+    total: Counter[str] = Counter()
     for days in used:
         total.update(days)
     over = [day for day, number in total.items() if number > limit]
-    return sorted(over, key=str) if len(over) >= LEAST_QUOTA_DAYS else []
+    return sorted(over) if len(over) >= LEAST_QUOTA_DAYS else []

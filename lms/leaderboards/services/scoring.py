@@ -9,11 +9,13 @@ from sqlalchemy.orm import Session
 from lms.errors import NotFound
 from lms.leaderboards import policy
 from lms.leaderboards.core.losses import Losses, losses_of, pack
+from lms.leaderboards.core.prints import Print
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Board, Entry, EntryLosses, EntryState, PrivateScore, Share, Team
 from lms.leaderboards.services import climbing
 from lms.leaderboards.services.receiving import give_back, take_again
 from lms.leaderboards.services.standing import count_in, lock_team, refresh_team
+from lms.leaderboards.tables.flags import EntryPrint
 
 NOT_FINITE = "not_finite"
 
@@ -37,6 +39,7 @@ def score_entry(
     assurance: str | None = None,
     truth_version: int | None = None,
     resampled: Losses | None = None,
+    compared_by: Print | None = None,
 ) -> Entry:
     """Keep what an entry got; entry, private score and standings change in this one transaction.
 
@@ -46,6 +49,7 @@ def score_entry(
     Args:
         truth_version: the version that the scores are against.
         resampled: for a Ladder whose metric is no mean over rows: the losses on resamples.
+        compared_by: what of the predictions is kept to compare them with those of other teams.
 
     Raises:
         Conflict: the entry cannot be scored in its state.
@@ -66,6 +70,7 @@ def score_entry(
     if not is_off:
         entry.state = EntryState.SCORED
     _write_losses(session, board, entry, scores, resampled)
+    _write_print(session, entry, compared_by or Print())
     _write(session, board, entry, scores, at=at)
     session.flush()
     if is_new and not is_off and not board.ladder and not team.disqualified:
@@ -100,6 +105,21 @@ def _write_losses(
     for share, losses in ((Share.PUBLIC, public), (Share.PRIVATE, private)):
         if losses is not None:
             keep(EntryLosses(entry_id=entry.id, share=share, packed=pack(losses)))
+
+
+def _write_print(session: Session, entry: Entry, compared_by: Print) -> None:
+    keep = session.merge if _was_scored(entry) else session.add
+    mistakes = compared_by.mistakes
+    keep(
+        EntryPrint(
+            entry_id=entry.id,
+            board_id=entry.board_id,
+            blob=entry.blob,
+            digest=compared_by.digest,
+            mistakes=None if mistakes is None else pack(mistakes),
+            looked_at=None,
+        )
+    )
 
 
 def _was_scored(entry: Entry) -> bool:
@@ -152,7 +172,7 @@ def retry_entry(session: Session, entry_id: int) -> Entry:
     entry.state = EntryState.RECEIVED
     entry.failure = ""
     entry.public_score = entry.released_score = None
-    for table in (PrivateScore, EntryLosses):
+    for table in (PrivateScore, EntryLosses, EntryPrint):
         session.execute(delete(table).where(table.entry_id == entry.id))
     session.flush()
     return entry

@@ -25,6 +25,11 @@ class FlagKind(StrEnum):
     ADDRESS = "address"  # teams that enter from the same network address
     QUOTA = "quota"  # teams with another flag in common that use more than one team's quota
 
+    @property
+    def links(self) -> bool:
+        """Say whether it is about teams that may be one."""
+        return self not in {FlagKind.PERFECT, FlagKind.QUOTA}
+
 
 class FlagState(StrEnum):
     """What a person made of a flag."""

@@ -20,6 +20,7 @@ from lms.leaderboards.models import Board, Challenge, EntryKind, EntryState, Tea
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.entries import PAGE, entries_of, number_of_entries, quota_of
 from lms.leaderboards.queries.organising import selected_entries
+from lms.leaderboards.services.addresses import keep_address
 from lms.leaderboards.services.entering import NOTEBOOK_BYTES, check_file, hand_in
 from lms.leaderboards.services.selecting import select_entries
 from lms.leaderboards.views.boards import blueprint
@@ -116,10 +117,11 @@ def _taken(challenge_slug: str, kind: EntryKind, content: bytes, filename: str) 
     sha256 = blobs().put(content)
     writing = write()
     user = writing.get_one(User, current_user.id)
-    hand_in(
+    entry = hand_in(
         writing, user, queries.challenge(writing, challenge_slug), kind, sha256,
         filename=filename, size_bytes=len(content), received_at=g.received_at,
     )  # fmt: skip
+    keep_address(writing, entry, request.remote_addr, settings().session_key())
     flash(gettext("Your file has arrived. It is scored in a moment."), "success")
     return redirect(url_for("leaderboards.challenge_entries", challenge_slug=challenge_slug), 303)
 
