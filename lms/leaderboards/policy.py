@@ -14,6 +14,7 @@ from lms.courses.policy import is_course_teacher
 from lms.errors import N_, Conflict, DomainError, NotAllowed, NotFound, TooSoon
 from lms.grading.policy import can_see_all
 from lms.leaderboards.models import Board, Challenge, EntryState, QuotaDay, Share, Team, Visibility
+from lms.leaderboards.tables.grades import GradeConfirmation, GradeRule, RankAward
 
 ORGANISERS = (Role.INSTRUCTOR, Role.ADMIN)
 
@@ -276,6 +277,91 @@ def check_step(state: EntryState, to: EntryState) -> None:
     """
     if to not in ENTRY_STEPS[state]:
         raise Conflict(N_("This entry has gone on meanwhile. Load the page again."))
+
+
+def course_of(board: Board) -> Course | None:
+    """Return the course that a board belongs to, by its lab or by its challenge's lab."""
+    lab = board.lab if board.challenge is None else board.challenge.lab
+    return None if lab is None else lab.course
+
+
+def check_can_grade(user: User, board: Board) -> None:
+    """Refuse whoever may not decide about grades from a board: only instructors of its course may.
+
+    Raises:
+        NotAllowed: the user is none, or the board belongs to no course.
+    """
+    course = course_of(board)
+    if course is None:
+        raise NotAllowed(N_("This board belongs to no course, so it gives no grades."))
+    if not is_course_teacher(user, course):
+        raise NotAllowed(N_("Only instructors of the course decide about grades. Ask one of them."))
+
+
+def can_grade(user: User, board: Board) -> bool:
+    """Say whether `check_can_grade` would let the user decide."""
+    return _allowed(check_can_grade, user, board)
+
+
+def check_can_grade_person(user: User, award: RankAward) -> None:
+    """Refuse whoever may not decide about an award, also where it is their own.
+
+    Raises:
+        NotAllowed: the user may not.
+    """
+    check_can_grade(user, award.confirmation.board)
+    if award.user_id == user.id:
+        raise NotAllowed(N_("Nobody decides about their own grade. Ask a colleague."))
+
+
+def can_see_awards(user: User | None, board: Board) -> bool:
+    """Say whether a user sees what everybody gets: staff of the board's course do."""
+    course = course_of(board)
+    return user is not None and course is not None and can_see_all(user, course)
+
+
+def check_can_declare(board: Board, confirmed: GradeConfirmation | None, at: datetime) -> None:
+    """Refuse another grade rule once the board has ended: nobody can act on it any more.
+
+    Raises:
+        Conflict: it has, or it never does.
+    """
+    if board.ends_at is None:
+        raise Conflict(N_("This board has no end, so it can give no grades."))
+    if confirmed is not None or at > board.ends_at:
+        raise Conflict(N_("The board has ended, so its grade rule stands as it is."))
+
+
+def check_can_confirm(
+    board: Board, rule: GradeRule | None, confirmed: GradeConfirmation | None, waiting: int, at: datetime
+) -> None:
+    """Refuse to let awards count before everything that came in time stands on the board.
+
+    Raises:
+        Conflict: there is no rule, the awards count already, or it is too early.
+    """
+    if rule is None:
+        raise Conflict(N_("This board has no grade rule, so there is nothing to confirm."))
+    if confirmed is not None:
+        raise Conflict(N_("The points of this board are confirmed already."))
+    if board.ends_at is None or at <= board.ends_at:
+        raise Conflict(N_("The board has not ended yet. Confirm its points then."))
+    if waiting:
+        raise Conflict(
+            N_("%(count)d entries that came in time are not scored yet. Wait for them."), count=waiting
+        )
+
+
+def check_can_object(award: RankAward, at: datetime) -> None:
+    """Refuse an objection after its time, or while another one waits.
+
+    Raises:
+        Conflict: it is not the time.
+    """
+    if at > award.confirmation.objections_until:
+        raise Conflict(N_("The time for objections has passed. Write to the instructors of the course."))
+    if any(each.answered_at is None for each in award.objections):
+        raise Conflict(N_("Your objection is there already. Wait for the answer."))
 
 
 def _allowed(check: Callable[..., Any], *args: object) -> bool:

@@ -1,0 +1,301 @@
+"""What a board's grade rule gives: computed from its entries, and as it was confirmed."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from lms.accounts.models import User
+from lms.courses.models import Cohort, Enrolment
+from lms.errors import NotFound
+from lms.grading.models import GradingRun, RunState, Submission
+from lms.leaderboards.core.grade_rule_files import read_rule
+from lms.leaderboards.core.grade_rules import Award, Blended, Placed, RankedBoard, Rule, Sentence
+from lms.leaderboards.models import Board, Entry, EntryState, PrivateScore, Share, TeamMember
+from lms.leaderboards.policy import course_of
+from lms.leaderboards.queries.grouping import Grouping, groups_of, kept_ranks, ranks_anew
+from lms.leaderboards.queries.waiting import number_waiting
+from lms.leaderboards.tables.grades import GradeConfirmation, GradeRule, Objection, RankAward
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a rule gives one student."""
+
+    user: User
+    team_id: int | None
+    placed: Placed
+    award: Award
+
+    @property
+    def points(self) -> float:
+        """Return the points with two decimals."""
+        return float(self.award.points)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a rule gives the students of a board; without a rank last."""
+
+    lines: Sequence[Line]
+    grouping: Grouping
+
+    @property
+    def digest(self) -> str:
+        """Return a hash of who gets what: the same only for the same awards."""
+        rows = [
+            [line.user.id, line.team_id, line.placed.rank, repr(line.placed.score), line.placed.tie_group,
+             str(line.award.points), str(line.award.maximum)]
+            for line in self.lines
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Unequal:
+    """An award that was kept and is not what the entries say now."""
+
+    kept: RankAward
+    computed: Line
+
+
+def rules_of(session: Session, board: Board) -> Sequence[GradeRule]:
+    """Return all versions of a board's grade rule, the one that holds first."""
+    return session.scalars(
+        select(GradeRule)
+        .where(GradeRule.board_id == board.id)
+        .options(joinedload(GradeRule.declared_by))
+        .order_by(GradeRule.version.desc())
+    ).all()
+
+
+def current_rule(session: Session, board: Board) -> GradeRule | None:
+    """Return the grade rule that holds, if the board has one."""
+    return session.scalars(
+        select(GradeRule).where(GradeRule.board_id == board.id).order_by(GradeRule.version.desc()).limit(1)
+    ).first()
+
+
+def confirmation_of(session: Session, board: Board) -> GradeConfirmation | None:
+    """Return the confirmation of a board's awards, if somebody confirmed them."""
+    return session.scalar(select(GradeConfirmation).where(GradeConfirmation.board_id == board.id))
+
+
+def uses_groups(rule: Rule) -> bool:
+    """Say whether tie groups decide about points."""
+    parts = [part.rule for part in rule.parts] if isinstance(rule, Blended) else [rule]
+    return any(part.kind == "tie_group" for part in parts)
+
+
+def ranked_board(
+    session: Session, board: Board, share: Share, *, anew: bool = False
+) -> tuple[RankedBoard, Grouping]:
+    """Return all that a rule may look at, on one share of a board; teams by their number as text.
+
+    Args:
+        anew: from the entries alone, instead of from what was kept with each score.
+    """
+    ranked = (ranks_anew if anew else kept_ranks)(session, board, share)
+    groups = groups_of(session, board, share, ranked, anew=anew)
+    teams = [
+        Placed(str(each.team_id), rank, each.score, groups.numbers[each.team_id])
+        for rank, each in enumerate(ranked, start=1)
+    ]
+    return RankedBoard(teams, _baselines(session, board, share), board.direction.value), groups.kind
+
+
+def _baselines(session: Session, board: Board, share: Share) -> Mapping[str, float]:
+    is_private = share is Share.PRIVATE
+    score = PrivateScore.score if is_private else Entry.released_score
+    rows = select(Entry.baseline, score).where(
+        Entry.board_id == board.id, Entry.baseline.is_not(None), Entry.state == EntryState.SCORED
+    )
+    if is_private:
+        rows = rows.join(PrivateScore, PrivateScore.entry_id == Entry.id)
+    return {name: value for name, value in session.execute(rows) if name and value is not None}
+
+
+def baseline_names(session: Session, board: Board) -> Sequence[str]:
+    """Return the names by which a rule can speak of a board's baselines."""
+    names = session.scalars(
+        select(Entry.baseline).where(
+            Entry.board_id == board.id, Entry.baseline.is_not(None), Entry.state == EntryState.SCORED
+        )
+    )
+    return [name for name in names if name]
+
+
+def outcome(session: Session, board: Board, rule: Rule, share: Share, *, anew: bool = False) -> Outcome:
+    """Return what a rule gives each student who is graded by a board, on one share.
+
+    Raises:
+        lms.leaderboards.core.grade_rules.RuleProblem: the board has not what the rule names.
+    """
+    ranked, grouping = ranked_board(session, board, share, anew=anew)
+    placed = {team.team: team for team in ranked.teams}
+    teams = _teams(session, board)
+    lines = [_line(rule, ranked, placed, user, teams.get(user.id)) for user in graded_people(session, board)]
+    lines.sort(key=lambda line: (line.placed.rank is None, line.placed.rank or 0, line.user.id))
+    return Outcome(lines, grouping)
+
+
+def own_outcome(session: Session, board: Board, rule: Rule, share: Share, user: User) -> Line | None:
+    """Return what a rule gives one student; None for who is not graded by the board.
+
+    Raises:
+        lms.leaderboards.core.grade_rules.RuleProblem: the board has not what the rule names.
+    """
+    if not any(each.id == user.id for each in graded_people(session, board)):
+        return None
+    ranked, _ = ranked_board(session, board, share)
+    placed = {team.team: team for team in ranked.teams}
+    return _line(rule, ranked, placed, user, _teams(session, board).get(user.id))
+
+
+def _line(
+    rule: Rule, ranked: RankedBoard, placed: Mapping[str, Placed], user: User, team_id: int | None
+) -> Line:
+    where = placed.get(str(team_id)) or Placed(str(team_id or ""), None, None, None)
+    return Line(user, team_id, where, rule.award(where, ranked))
+
+
+def _teams(session: Session, board: Board) -> dict[int, int]:
+    rows = select(TeamMember.user_id, TeamMember.team_id).where(TeamMember.board_id == board.id)
+    return {row.user_id: row.team_id for row in session.execute(rows)}
+
+
+def graded_people(session: Session, board: Board) -> Sequence[User]:
+    """Return the students whom a board grades, on it or not.
+
+    Those of its cohort; of a challenge's board those of all cohorts that run while the challenge does.
+    """
+    course = course_of(board)
+    if course is None:
+        return []
+    people = select(Enrolment.user_id).where(Enrolment.left_at.is_(None))
+    if board.challenge is None:
+        people = people.where(Enrolment.cohort_id == board.cohort_id)
+    else:
+        people = people.join(Cohort, Cohort.id == Enrolment.cohort_id).where(
+            Cohort.course_id == course.id,
+            Cohort.starts_at <= board.challenge.ends_at,
+            Cohort.ends_at >= board.challenge.opens_at,
+        )
+    return session.scalars(select(User).where(User.id.in_(people)).order_by(User.id)).all()
+
+
+def number_unfinished(session: Session, board: Board) -> int:
+    """Return how much work that came in time is not on the board yet: entries, and runs of its lab."""
+    waiting = number_waiting(session, board)
+    if board.challenge_id is not None:
+        return waiting
+    runs = (
+        select(func.count(Submission.id))
+        .join(Enrolment, Enrolment.id == Submission.enrolment_id)
+        .where(
+            Submission.lab_id == board.lab_id,
+            Submission.release_id == board.release_id,
+            Submission.received_at <= board.ends_at,
+            Enrolment.cohort_id == board.cohort_id,
+            exists().where(
+                GradingRun.submission_id == Submission.id,
+                GradingRun.state.in_((RunState.QUEUED, RunState.RUNNING)),
+            ),
+        )
+    )
+    return waiting + (session.scalar(runs) or 0)
+
+
+WHOLE = (
+    joinedload(RankAward.user),
+    selectinload(RankAward.objections).joinedload(Objection.answered_by),
+    selectinload(RankAward.changes),
+)
+
+
+def awards_of(session: Session, confirmation: GradeConfirmation) -> Sequence[RankAward]:
+    """Return the awards that count, by rank, with what was said about them."""
+    return session.scalars(
+        select(RankAward)
+        .where(RankAward.confirmation_id == confirmation.id)
+        .options(*WHOLE)
+        .order_by(RankAward.rank.is_(None), RankAward.rank, RankAward.user_id)
+    ).all()
+
+
+def own_award(session: Session, board: Board, user: User) -> RankAward | None:
+    """Return a student's own award on a board, if it is confirmed."""
+    return session.scalar(
+        select(RankAward)
+        .join(RankAward.confirmation)
+        .where(GradeConfirmation.board_id == board.id, RankAward.user_id == user.id)
+        .options(*WHOLE)
+    )
+
+
+def award_on(session: Session, board: Board, award_id: int) -> RankAward:
+    """Return an award of a board.
+
+    Raises:
+        NotFound: the board has none of this number.
+    """
+    found = session.scalar(
+        select(RankAward)
+        .join(RankAward.confirmation)
+        .where(GradeConfirmation.board_id == board.id, RankAward.id == award_id)
+        .options(*WHOLE)
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def confirmed_boards(session: Session, cohort_id: int) -> Sequence[GradeConfirmation]:
+    """Return the confirmed awards that belong beside a cohort's gradebook, the newest first."""
+    students = select(Enrolment.user_id).where(Enrolment.cohort_id == cohort_id, Enrolment.left_at.is_(None))
+    wanted = session.scalar(select(Cohort.course_id).where(Cohort.id == cohort_id))
+    found = session.scalars(
+        select(GradeConfirmation)
+        .where(
+            exists().where(RankAward.confirmation_id == GradeConfirmation.id, RankAward.user_id.in_(students))
+        )
+        .options(joinedload(GradeConfirmation.board))
+        .order_by(GradeConfirmation.confirmed_at.desc())
+    ).all()
+    return [
+        each
+        for each in found
+        if each.board.cohort_id in (None, cohort_id)
+        and (held := course_of(each.board)) is not None
+        and held.id == wanted
+    ]
+
+
+def unequal_awards(session: Session, confirmation: GradeConfirmation) -> list[Unequal]:
+    """Work the awards of a board out anew from its entries, and return which differ from what was kept.
+
+    What a person changed by hand does not differ: the computed points are compared.
+
+    Raises:
+        lms.leaderboards.core.grade_rules.RuleProblem: the board has not what the rule names any more.
+    """
+    rule = read_rule(confirmation.rule.rule)
+    ranked, _ = ranked_board(session, confirmation.board, Share.PRIVATE, anew=True)
+    placed = {team.team: team for team in ranked.teams}
+    compared = [
+        (award, _line(rule, ranked, placed, award.user, award.team_id))
+        for award in awards_of(session, confirmation)
+    ]
+    return [
+        Unequal(award, line)
+        for award, line in compared
+        if (award.rank, award.computed) != (line.placed.rank, line.points)
+    ]
+
+
+def explanation(award: RankAward, language: str) -> list[str]:
+    """Return why an award is what the rule gave, in Korean or English."""
+    return [Sentence(each["code"], each["params"]).text(language) for each in award.why]

@@ -1,0 +1,110 @@
+"""A class whose challenge gives points, for tests."""
+
+import itertools
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from lms.accounts.models import OrganisationKind, User
+from lms.courses.models import Cohort, Course
+from lms.grading.models import Lab
+from lms.leaderboards.models import Board, Team
+from lms.leaderboards.queries.awards import own_award
+from lms.leaderboards.services.challenges import set_baselines
+from lms.leaderboards.tables.grades import RankAward
+from tests.factories.grading import enrol, make_organisation, make_staff, make_user
+from tests.factories.leaderboards import OPENS, Contest, make_contest
+
+BY_RANK = """\
+kind: order
+maximum: 100
+bands:
+  - {top: 1, points: 100}
+  - {top: 50%, points: 90}
+otherwise: 80
+unranked: 5
+"""
+BY_GROUP = """\
+kind: tie_group
+maximum: 100
+bands: [{top: 1, points: 100}]
+otherwise: 60
+"""
+BY_BASELINE = """\
+kind: threshold
+maximum: 20
+steps: [{baseline: forest, points: 20}]
+otherwise: 10
+"""
+_count = itertools.count(1)
+
+
+@dataclass
+class Class:
+    """Students of a cohort on the board of a challenge that belongs to their course."""
+
+    contest: Contest
+    course: Course
+    cohort: Cohort
+    instructor: User
+    absent: User  # enrolled, and never on the board
+
+    @property
+    def session(self) -> Session:
+        return self.contest.session
+
+    @property
+    def board(self) -> Board:
+        return self.contest.board
+
+    def team(self, public: float, private: float | None = None) -> Team:
+        """A student's team with one entry."""
+        team = self.contest.team()
+        enrol(self.session, self.contest.leader(team), self.cohort)
+        self.contest.enter(team, public, private)
+        return team
+
+    def award(self, team: Team) -> RankAward:
+        found = own_award(self.session, self.board, self.contest.leader(team))
+        assert found is not None
+        return found
+
+    @property
+    def after(self) -> datetime:
+        assert self.board.ends_at is not None
+        return self.board.ends_at + timedelta(hours=1)
+
+    def end(self, at: datetime) -> None:
+        """Let the challenge have ended at a moment."""
+        self.contest.challenge.ends_at = self.board.ends_at = at
+        self.session.flush()
+
+
+def make_class(session: Session, *, opens_at: datetime = OPENS) -> Class:
+    """A course of a university and the sponsor of a challenge, with one student who does not take part."""
+    contest = make_contest(session, opens_at=opens_at)
+    university = make_organisation(session, OrganisationKind.UNIVERSITY)
+    course = Course(
+        slug=f"class-{next(_count)}",
+        university_id=university.id,
+        company_id=contest.sponsor.id,
+        created_at=opens_at,
+    )
+    session.add(course)
+    session.flush()
+    lab = Lab(course_id=course.id, slug="parcels")
+    cohort = Cohort(
+        course_id=course.id,
+        slug="autumn",
+        title={"ko": "가을", "en": "Autumn"},
+        starts_at=opens_at,
+        ends_at=opens_at + timedelta(days=90),
+    )
+    session.add_all([lab, cohort])
+    session.flush()
+    contest.challenge.lab = lab
+    set_baselines(session, contest.challenge, {"forest": (0.5, 0.4)}, at=opens_at)
+    absent = make_user(session, name="오새롬")
+    enrol(session, absent, cohort)
+    return Class(contest, course, cohort, make_staff(session, university), absent)
