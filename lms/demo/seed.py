@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -28,8 +29,13 @@ from lms.courses.models import Cohort, Course, CourseVersion
 from lms.courses.services.cohorts import CohortPlan, open_cohort
 from lms.courses.services.publishing import approve, publish
 from lms.db import now
+from lms.errors import Conflict
 from lms.installation import Installation
+from lms.leaderboards.core.challenge_file import read_challenge
+from lms.leaderboards.services.publishing import publish_folder
 from lms.runtime.environments import prepare as prepare_environment
+
+log = structlog.get_logger()
 
 PASSWORD = "duri-demo-2026"  # noqa: S105 - printed on the screen; loopback only
 UNIVERSITY, COMPANY, OPERATOR = "hangang-university", "nuri-ai", "duri"
@@ -103,6 +109,8 @@ def prepare(installation: Installation) -> None:
     ):
         with installation.sessions.begin() as session:
             _open_course(session, installation, folder)
+    for folder in sorted(settings.course_content.glob("*/challenge.yml")):
+        _open_challenge(installation, folder.parent)
 
 
 def make_signers(settings: Settings) -> None:
@@ -173,6 +181,16 @@ def _open_course(session: Session, installation: Installation, folder: Path) -> 
     for email in ("professor@hangang.example", "engineer@nuri.example"):
         _approve(session, person(session, email), version)
     _open_cohort(session, version.course)
+
+
+def _open_challenge(installation: Installation, folder: Path) -> None:
+    """Publish a challenge, with its data the first time."""
+    locks = [path.stem for path in installation.settings.environments.glob("*.txt")]
+    checked = read_challenge(folder, locks)
+    try:
+        publish_folder(installation.sessions, installation.blobs, installation.workshop, checked)
+    except Conflict as reason:  # an earlier start has entries already: the challenge stays as it was
+        log.info("demo.challenge_stays", challenge=folder.name, reason=str(reason))
 
 
 def person(session: Session, email: str) -> User:

@@ -22,6 +22,7 @@ from lms.certs.queries.credentials import log_proof, resources
 from lms.courses.models import Cohort, Course, Enrolment
 from lms.courses.services.enrolling import confirm_name, enrol, mark_lesson_read
 from lms.db import now
+from lms.demo.contest import scored, take_part
 from lms.demo.seed import person
 from lms.grading.models import Grade, GradingRun, Lab, LabRelease, ReleaseState, Submission
 from lms.grading.queries.labs import labs_of
@@ -91,6 +92,7 @@ class Story:
         yield self._ranked()
         if whole:
             yield from self._hand_in_second_course()
+            yield from self._take_part_in_challenges()
         yield self._certified()
         yield from self.checked()
 
@@ -154,6 +156,14 @@ class Story:
         yield self._wait_for_labs(SECOND_COURSE)
         self._enrol("student@duri.example", SECOND_COURSE)
         yield self._hand_in("student@duri.example", SECOND_COURSE, WRITTEN_LAB)
+
+    def _take_part_in_challenges(self) -> Iterator[Step]:
+        for slug in take_part(self.installation):
+
+            def standing(session: Session, wanted: str = slug) -> str | None:
+                return scored(session, wanted)
+
+            yield Step("challenged", True, f"{slug}: {self._wait(standing, f'the entries of {slug}')}")
 
     def _hand_in(self, email: str, course: str, lab: str, answers: Mapping[str, str] | None = None) -> Step:
         with self.installation.sessions.begin() as session:

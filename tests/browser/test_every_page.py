@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.sync_api import Browser, Page, Route
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from lms.accounts.models import LinkPurpose, Organisation, Role
 from lms.accounts.services.links import make_link
@@ -15,9 +16,19 @@ from lms.certs.services import connecting
 from lms.certs.services.sharing import share
 from lms.db import now
 from lms.demo.seed import PASSWORD, person
-from lms.leaderboards.models import Board
+from lms.leaderboards.core.failures import EntryFailed, write_failure
+from lms.leaderboards.core.scoring import Scores
+from lms.leaderboards.models import Board, EntryKind
+from lms.leaderboards.services.asking import make_ticket
+from lms.leaderboards.services.challenges import accept_rules, publish_challenge
+from lms.leaderboards.services.judging import disqualify_entry
+from lms.leaderboards.services.receiving import Work, take_entry
+from lms.leaderboards.services.rescoring import prepare_rescore, rescore_entry
+from lms.leaderboards.services.scoring import fail_entry, score_entry
+from lms.leaderboards.services.teams import join
 from tests.chromium import axe_findings
 from tests.factories.applications import RETURN, SCOPE, VERIFIER, authorize, challenge, registration
+from tests.factories.leaderboards import challenge_document
 from tests.stage import Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.jail]
@@ -25,7 +36,11 @@ VISITOR = ""
 STUDENT, WRITER, NEWCOMER = (f"{name}@every.example" for name in ("student", "writer", "newcomer"))
 PROFESSOR, REGISTRAR = "professor@hangang.example", "registrar@hangang.example"
 ADMIN = "admin@duri.example"
+ENGINEER = "engineer@nuri.example"
 COURSE = "/courses/small-steps"
+CONTEST = "/challenges/sorted-parcels"
+PRIZES = [{"place": 1, "title": {"ko": "현장 견학", "en": "A day on site"}}]
+BASELINES = [{"key": "north", "title": {"ko": "모두 북쪽", "en": "Always north"}}]
 
 # (endpoint, what it shows, who looks, address); {…} is filled in from the scenery.
 PAGES = [
@@ -92,6 +107,16 @@ PAGES = [
     ("leaderboards.boards", "of somebody new", NEWCOMER, "/boards"),
     ("leaderboards.show", "board", STUDENT, "/boards/{board}"),
     ("leaderboards.show_climbs", "chart", STUDENT, "/boards/{board}/climbs"),
+    ("leaderboards.challenges", "list", VISITOR, "/challenges"),
+    ("leaderboards.challenge", "of a visitor", VISITOR, CONTEST),
+    ("leaderboards.challenge", "of a member", STUDENT, CONTEST),
+    ("leaderboards.challenge", "joining", NEWCOMER, CONTEST),
+    ("leaderboards.challenge_entries", "entries", STUDENT, f"{CONTEST}/entries"),
+    ("leaderboards.challenge_team", "team", STUDENT, f"{CONTEST}/team"),
+    ("leaderboards.challenge_come", "somebody new", NEWCOMER, f"{CONTEST}/come/{{ticket}}"),
+    ("leaderboards.challenge_organise", "everything", ENGINEER, f"{CONTEST}/organise"),
+    ("leaderboards.challenge_organise_team", "a team", ENGINEER, f"{CONTEST}/organise/teams/{{team}}"),
+    ("leaderboards.challenge_difference", "changes", ENGINEER, f"{CONTEST}/organise/rescores/2"),
     ("certs.wallet", "with a certificate", STUDENT, "/certificates"),
     ("certs.wallet", "empty", NEWCOMER, "/certificates"),
     ("certs.show", "for anyone", VISITOR, "/c/{uuid}"),
@@ -130,6 +155,8 @@ NO_PAGES = {
         "grading.gradebook_csv",
         "htmx.static",
         "leaderboards.challenge_csv",
+        "leaderboards.challenge_entry_file",
+        "leaderboards.challenge_file",
         "leaderboards.show_csv",
         "web.favicon",
         "web.static",
@@ -269,6 +296,7 @@ def _addresses(stage: Stage) -> dict[str, object]:
         )
         connecting.use_code(session, connection, at=now())
         links["authorize"] = authorize("sky")
+        links |= _contest(session, stage)
     return links | {
         "work": work,
         "written": written,
@@ -278,6 +306,24 @@ def _addresses(stage: Stage) -> dict[str, object]:
         "cohort": f"{COURSE}/cohorts/{cohort}",
         "enrol": f"{COURSE}/cohorts/{cohort}/enrol",
     }
+
+
+def _contest(session: Session, stage: Stage) -> dict[str, str]:
+    """A challenge in which the student's team has entries of every kind, and a truth is prepared."""
+    student, at = person(session, STUDENT), now()
+    document = challenge_document("nuri-ai", slug="sorted-parcels", prizes=PRIZES, baselines=BASELINES)
+    found = publish_challenge(session, None, document, at=at)
+    found.files = {"train.csv": {"sha256": "a" * 64, "bytes": 12_345}}
+    accept_rules(session, student, found, found.rules_version, at=at)
+    team = join(session, student, found, "하늘 팀", at=at)
+    work = Work(EntryKind.PREDICTIONS, "b" * 64, "predictions.csv")
+    good, bad, copied = (take_entry(session, student, found, work, received_at=at) for _ in range(3))
+    score_entry(session, good.id, Scores(0.75, 0.5), at=at)
+    fail_entry(session, bad.id, write_failure(EntryFailed("not_finite")))
+    disqualify_entry(session, None, copied, "copied from another team", at=at)
+    truth = prepare_rescore(session, None, good.board, "a wrong label", blob=None, at=at)
+    rescore_entry(session, truth, good.id, Scores(0.8, 0.5))
+    return {"ticket": make_ticket(team, stage.app.extensions["settings"].session_key()), "team": str(team.id)}
 
 
 def test_no_page_is_forgotten(installed: Stage) -> None:

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -39,7 +40,7 @@ class Organiser:
         self.sign_in(user or self.contest.organiser)
         return self.client.get(f"/challenges/{self.contest.challenge.slug}/organise{path}")
 
-    def post(self, path: str, user: User | None = None, **data: object) -> TestResponse:
+    def post(self, path: str, user: User | None = None, /, **data: Any) -> TestResponse:
         self.sign_in(user or self.contest.organiser)
         return self.client.post(f"/challenges/{self.contest.challenge.slug}/organise{path}", data=data)
 
@@ -157,7 +158,7 @@ def test_a_version_is_shown_as_a_difference_before_it_counts(organiser: Organise
         {"reason": "x", "script": (b"def score(: ", "challenge.py")},
     ],
 )
-def test_what_cannot_be_read_prepares_nothing(organiser: Organiser, sent: dict[str, object]) -> None:
+def test_what_cannot_be_read_prepares_nothing(organiser: Organiser, sent: dict[str, Any]) -> None:
     data = {k: (io.BytesIO(v[0]), v[1]) if isinstance(v, tuple) else v for k, v in sent.items()}
     assert organiser.post("/rescores", **data).status_code == 422
     versions = organiser.contest.session.scalars(select(Version.version)).all()
