@@ -13,9 +13,12 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start Chromium once; without it the tests that need it are not run."""
+    """Start Chromium once for a file of tests; without it the tests that need it are not run.
+
+    Playwright keeps an event loop running in this thread, beside which no other can: it ends with the file.
+    """
     if not Path(CHROMIUM).exists():
         if os.environ.get("CI_REQUIRE") == "1":
             pytest.fail("not run: Chromium is not here")
