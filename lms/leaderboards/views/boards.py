@@ -145,7 +145,7 @@ def _changing(table: Shown, template: str) -> Response:
     if seen == table.mark:
         return make_response("", 204)
     if seen is None:
-        return make_response(render_template(template, shown=table, address=_pages(table)))
+        return make_response(render_template(template, shown=table, address=_pages(table), **_rooms(table)))
     response = Response(mimetype="text/html")
     response.headers["Cache-Control"] = "private, no-cache"
     response.set_etag(f"{table.mark}-{language()}-{zone_name().replace('/', '-')}")
@@ -153,6 +153,17 @@ def _changing(table: Shown, template: str) -> Response:
         return response
     response.set_data(render_template("leaderboards/table.html", shown=table, framed="framed" in template))
     return response
+
+
+def _rooms(table: Shown) -> dict[str, object]:
+    """Return what decides which pages of the challenge the reader is led to."""
+    reader, board = _reader(), table.board
+    if reader is None or board.challenge is None:
+        return {}
+    return {
+        "team": queries.team_of(session(), board, reader),
+        "organises": policy.can_organise(reader, board.challenge),
+    }
 
 
 def _pages(table: Shown) -> Callable[[int], str]:
