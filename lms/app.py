@@ -45,6 +45,7 @@ import lms.leaderboards.panels
 import lms.leaderboards.views.boards
 import lms.leaderboards.views.challenges
 import lms.leaderboards.views.entering
+import lms.leaderboards.views.flags
 import lms.leaderboards.views.organising
 import lms.leaderboards.views.teams
 import lms.web.views
@@ -70,6 +71,7 @@ BLUEPRINTS = (
     lms.grading.api.blueprint,
     lms.courses.views.routes.blueprint,
     lms.leaderboards.views.boards.blueprint,
+    lms.leaderboards.views.flags.blueprint,
     lms.leaderboards.api.blueprint,
     lms.certs.views.pages.blueprint,
     lms.certs.views.badges.blueprint,

@@ -2,10 +2,10 @@
 
 from flask_babel import lazy_gettext
 from flask_wtf.file import FileField, FileRequired
-from wtforms import BooleanField, EmailField, HiddenField, StringField, TextAreaField
+from wtforms import BooleanField, EmailField, HiddenField, SelectField, StringField, TextAreaField
 from wtforms.validators import Email, InputRequired, Length
 
-from lms.web.forms import Form, strip
+from lms.web.forms import Form, choices, strip
 
 NAME = 60
 REASON = 300
@@ -77,6 +77,28 @@ class ReasonForm(Form):
         description=lazy_gettext("It stays in the records; the team reads it."),
         filters=[strip],
         validators=[InputRequired(lazy_gettext("Say why.")), Length(max=REASON)],
+    )
+
+
+class FlagForm(Form):
+    """What somebody who runs a board found behind a flag."""
+
+    state = SelectField(
+        lazy_gettext("What you found"),
+        choices=choices(
+            [
+                ("", lazy_gettext("Choose")),
+                ("dismissed", lazy_gettext("Nothing wrong: dismiss it")),
+                ("upheld", lazy_gettext("Not in order: uphold it")),
+            ]
+        ),
+        validators=[InputRequired(lazy_gettext("Choose what you found."))],
+    )
+    reason = TextAreaField(
+        lazy_gettext("Why"),
+        description=lazy_gettext("It stays in the records, for whoever asks later."),
+        filters=[strip],
+        validators=[InputRequired(lazy_gettext("Say why.")), Length(max=1000)],
     )
 
 

@@ -21,11 +21,13 @@ from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Board, EntryKind
 from lms.leaderboards.services.asking import make_ticket
 from lms.leaderboards.services.challenges import accept_rules, publish_challenge
+from lms.leaderboards.services.flagging import Finding, keep_findings
 from lms.leaderboards.services.judging import disqualify_entry
 from lms.leaderboards.services.receiving import Work, take_entry
 from lms.leaderboards.services.rescoring import prepare_rescore, rescore_entry
 from lms.leaderboards.services.scoring import fail_entry, score_entry
 from lms.leaderboards.services.teams import join
+from lms.leaderboards.tables.flags import Flag, FlagKind
 from tests.chromium import axe_findings
 from tests.factories.applications import RETURN, SCOPE, VERIFIER, authorize, challenge, registration
 from tests.factories.leaderboards import challenge_document
@@ -117,6 +119,9 @@ PAGES = [
     ("leaderboards.challenge_organise", "everything", ENGINEER, f"{CONTEST}/organise"),
     ("leaderboards.challenge_organise_team", "a team", ENGINEER, f"{CONTEST}/organise/teams/{{team}}"),
     ("leaderboards.challenge_difference", "changes", ENGINEER, f"{CONTEST}/organise/rescores/2"),
+    ("leaderboards_flags.flags", "open ones", ENGINEER, "/boards/{contest}/flags"),
+    ("leaderboards_flags.flags", "none", ENGINEER, "/boards/{contest}/flags?state=upheld"),
+    ("leaderboards_flags.flag", "evidence", ENGINEER, "/boards/{contest}/flags/{flag}"),
     ("certs.wallet", "with a certificate", STUDENT, "/certificates"),
     ("certs.wallet", "empty", NEWCOMER, "/certificates"),
     ("certs.show", "for anyone", VISITOR, "/c/{uuid}"),
@@ -323,7 +328,15 @@ def _contest(session: Session, stage: Stage) -> dict[str, str]:
     disqualify_entry(session, None, copied, "copied from another team", at=at)
     truth = prepare_rescore(session, None, good.board, "a wrong label", blob=None, at=at)
     rescore_entry(session, truth, good.id, Scores(0.8, 0.5))
-    return {"ticket": make_ticket(team, stage.app.extensions["settings"].session_key()), "team": str(team.id)}
+    alike: dict[str, object] = {"measure": "correlation", "rows": 400, "share": 0.9991, "chance": -31.0}
+    finding = Finding(FlagKind.NEAR_DUPLICATE, "1", (team.id,), (good.id, copied.id), alike)
+    keep_findings(session, good.board, [finding], at)
+    return {
+        "ticket": make_ticket(team, stage.app.extensions["settings"].session_key()),
+        "team": str(team.id),
+        "contest": str(good.board_id),
+        "flag": str(session.scalars(select(Flag.id)).one()),
+    }
 
 
 def test_no_page_is_forgotten(installed: Stage) -> None:

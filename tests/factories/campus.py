@@ -29,15 +29,17 @@ from lms.grading.services.releases import claim_release, queue_releases, record_
 from lms.grading.services.running import claim_run, record_grade
 from lms.grading.services.submitting import submit
 from lms.leaderboards.core.scoring import Scores
-from lms.leaderboards.models import Challenge, Entry, EntryKind
+from lms.leaderboards.models import Board, Challenge, Entry, EntryKind
 from lms.leaderboards.services.asking import make_ticket
 from lms.leaderboards.services.boards import open_board
 from lms.leaderboards.services.challenges import accept_rules, publish_challenge
+from lms.leaderboards.services.flagging import Finding, keep_findings
 from lms.leaderboards.services.judging import disqualify_entry
 from lms.leaderboards.services.receiving import Work, take_entry
 from lms.leaderboards.services.rescoring import prepare_rescore
 from lms.leaderboards.services.scoring import score_entry
 from lms.leaderboards.services.teams import invite, join
+from lms.leaderboards.tables.flags import Flag, FlagKind
 from lms.workflows import open_what_is_ready
 from tests.factories.accounts import make_member, make_organisation, make_user
 from tests.factories.applications import RETURN, SCOPE, VERIFIER, challenge, registration
@@ -141,6 +143,7 @@ def make_campus(
         "ordinal": 1,
         "grade_id": "essay",
         "board_id": board.id,
+        "flag_id": _flag(session, board),
         "challenge_slug": contest.slug,
         **_within(session, campus, contest, settings),
         "request_id": pending,
@@ -243,6 +246,13 @@ def _within(session: Session, campus: Campus, contest: Challenge, settings: Sett
         "invitation_id": invite(session, campus.student, team, campus.fellow, at=now()).id,
         "ticket": make_ticket(team, settings.session_key()),
     }
+
+
+def _flag(session: Session, board: Board) -> int:
+    """Something that those who run the board should look at."""
+    finding = Finding(FlagKind.BURST, "at-once:1", (), (), {"most": 12, "seconds": 60})
+    keep_findings(session, board, [finding], now())
+    return session.scalars(select(Flag.id).where(Flag.board_id == board.id)).one()
 
 
 def _secrets(session: Session, campus: Campus) -> dict[str, str]:
