@@ -253,3 +253,24 @@ def test_the_chart_says_the_same_as_its_table(contest: Contest, show: Show) -> N
     assert page.index("Team 003") < page.index("Team 000")
     assert "Team 011" not in page
     assert "style=" not in page
+
+
+def test_a_row_that_was_drawn_for_one_reader_is_not_shown_to_another_as_theirs(
+    contest: Contest, show: Show, sign_in: Callable[[User], None]
+) -> None:
+    teams = fill(contest, 2)
+    for viewer in (contest.leader(teams[0]), contest.leader(teams[1])):
+        viewer.language = "en"
+        sign_in(viewer)
+        page = show()
+        assert page.count('class="me"') == 1
+        assert teams[0].name in page.partition('id="me"')[2] or viewer.id == teams[1].leader_id
+    contest.leader(teams[0]).language = contest.leader(teams[1]).language = "ko"
+    assert 'data-label="Entries"' not in show()
+
+
+def test_a_changed_name_is_seen_at_once(contest: Contest, show: Show) -> None:
+    (team,) = fill(contest, 1)
+    assert "Team 000" in show()
+    team.name = "Another name"
+    assert "Another name" in show()

@@ -78,9 +78,16 @@ class Shown:
     @property
     def mark(self) -> str:
         """Return a short text that is the same as long as what is shown is; of scores only what is shown."""
-        told = [_told(row, self.board.decimals) for row in (*self.table.rows, self.table.mine) if row]
+        told = [told_of(row, self.board.decimals) for row in (*self.table.rows, self.table.mine) if row]
         kept = (self.table.share, self.table.ranked, self.table.assurance, self.pages, self.wish, told)
         return hashlib.blake2b(repr(kept).encode(), digest_size=12).hexdigest()
+
+    def group_of(self, before: Row | None, row: Row, after: Row | None) -> int | None:
+        """Return which tie group joins a row to others here; a baseline's, where it stands within one."""
+        number = row.tie_group
+        if row.rank is None and before is not None and after is not None:
+            number = before.tie_group if before.tie_group == after.tie_group else None
+        return number if number in self.groups else None
 
     def medal_of(self, row: Row) -> Medal | None:
         """Return the medal of a row: on the final board of a challenge, by its private rank."""
@@ -89,11 +96,14 @@ class Shown:
         return medal(row.rank, self.table.ranked)
 
 
-def _told(row: Row, decimals: int) -> tuple[object, ...]:
-    return tuple(
-        round(value, decimals) if name == "score" else value
-        for name, value in vars(row).items()
-        if name != "last_received_at"
+def told_of(row: Row, decimals: int) -> str:
+    """Return all that is shown of a row, as one text: of its score only what is shown."""
+    return repr(
+        [
+            round(value, decimals) if name == "score" else value
+            for name, value in vars(row).items()
+            if name != "last_received_at"
+        ]
     )
 
 

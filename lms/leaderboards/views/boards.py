@@ -1,10 +1,11 @@
 """The list of boards; a board with its table as a file and its chart; the frame for other sites."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
-from flask import stream_with_context as streamed
 from flask_login import current_user
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
 from lms.accounts.models import User
@@ -17,6 +18,7 @@ from lms.leaderboards.models import Board, Visibility
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.shown import Shown, Wish, climbs, csv_lines, shown
 from lms.leaderboards.queries.standings import standings
+from lms.leaderboards.views.board_rows import board_rows
 from lms.web.guard import public
 from lms.web.headers import POLICY
 from lms.web.language import language, zone_name
@@ -26,6 +28,7 @@ FRAMED = POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
 LONGEST_SEARCH = 100
 
 blueprint = Blueprint("leaderboards", __name__, template_folder="../templates")
+blueprint.add_app_template_global(board_rows)
 
 
 @blueprint.get("/boards")
@@ -173,17 +176,20 @@ def _pages(table: Shown) -> Callable[[int], str]:
 
 def _csv(board: Board) -> Response:
     name = board.challenge.slug if board.challenge is not None else f"board-{board.id}"
-    response = Response(streamed(_csv_text(board.id)), content_type="text/csv; charset=utf-8")
+    number = board.id
+    sent = _sent(own_session(), number, now(), language())
+    response = Response(sent, content_type="text/csv; charset=utf-8")
     response.headers.set("Content-Disposition", "attachment", filename=f"{name}-leaderboard.csv")
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
 
 
-def _csv_text(board_id: int) -> Iterator[str]:
-    with own_session() as reading:  # the request's own has ended by the time that most of it is sent
+def _sent(reading: Session, board_id: int, at: datetime, words: str) -> Iterator[str]:
+    """Read and write a table while it is sent, when the request and its session are over."""
+    with reading:
         board = queries.board(reading, board_id)
-        yield from csv_text(csv_lines(reading, board, now(), language()), board.decimals)
+        yield from csv_text(csv_lines(reading, board, at, words), board.decimals)
 
 
 def _climbs(board: Board) -> str:
