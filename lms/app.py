@@ -46,6 +46,7 @@ import lms.leaderboards.views.boards
 import lms.leaderboards.views.challenges
 import lms.leaderboards.views.entering
 import lms.leaderboards.views.flags
+import lms.leaderboards.views.grades
 import lms.leaderboards.views.organising
 import lms.leaderboards.views.teams
 import lms.web.views
@@ -72,6 +73,7 @@ BLUEPRINTS = (
     lms.courses.views.routes.blueprint,
     lms.leaderboards.views.boards.blueprint,
     lms.leaderboards.views.flags.blueprint,
+    lms.leaderboards.views.grades.blueprint,
     lms.leaderboards.api.blueprint,
     lms.certs.views.pages.blueprint,
     lms.certs.views.badges.blueprint,
@@ -91,7 +93,7 @@ PLACES = (
     Place(label=N_("Courses"), endpoint="courses.catalogue", within="courses."),
     Place(label=N_("Labs"), endpoint="grading.labs", within="grading.", signed_in=True),
     Place(label=N_("Challenges"), endpoint="leaderboards.challenges", within="leaderboards.challenge"),
-    Place(label=N_("Leaderboards"), endpoint="leaderboards.boards", within="leaderboards.", signed_in=True),
+    Place(label=N_("Leaderboards"), endpoint="leaderboards.boards", within="leaderboards", signed_in=True),
     Place(label=N_("Certificates"), endpoint="certs.wallet", within="certs.", signed_in=True),
     Place(label=N_("Verify"), endpoint="certs.verify", within="certs.verify"),
     Place(

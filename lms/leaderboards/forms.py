@@ -2,8 +2,17 @@
 
 from flask_babel import lazy_gettext
 from flask_wtf.file import FileField, FileRequired
-from wtforms import BooleanField, EmailField, HiddenField, SelectField, StringField, TextAreaField
-from wtforms.validators import Email, InputRequired, Length
+from wtforms import (
+    BooleanField,
+    EmailField,
+    FloatField,
+    HiddenField,
+    IntegerField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
+from wtforms.validators import Email, InputRequired, Length, NumberRange
 
 from lms.web.forms import Form, choices, strip
 
@@ -117,4 +126,65 @@ class RescoreForm(Form):
     script = FileField(
         lazy_gettext("Corrected scorer"),
         description=lazy_gettext("A newer challenge.py, whose score is used. Empty: the scorer stays."),
+    )
+
+
+class GradeRuleForm(Form):
+    """A grade rule as YAML, until when students can object, and why it follows the one before."""
+
+    rule = TextAreaField(
+        lazy_gettext("Rule"),
+        description=lazy_gettext(
+            "Written as in the examples below. Look at it first: nothing is declared by that."
+        ),
+        validators=[InputRequired(lazy_gettext("Write the rule.")), Length(max=10_000)],
+    )
+    objection_days = IntegerField(
+        lazy_gettext("Days for objections"),
+        description=lazy_gettext("From the day on which you confirm the points."),
+        default=14,
+        validators=[InputRequired(lazy_gettext("Give a number of days.")), NumberRange(1, 60)],
+    )
+    reason = StringField(
+        lazy_gettext("Why the rule changes"),
+        description=lazy_gettext("The students read it. The first rule needs none."),
+        filters=[strip],
+        validators=[Length(max=2000)],
+    )
+
+
+class ConfirmForm(Form):
+    """A yes to the points on the page."""
+
+    seen = HiddenField(validators=[InputRequired()])
+    accept = BooleanField(
+        lazy_gettext("I have looked at these points, and they shall count."),
+        validators=[InputRequired(lazy_gettext("Look at the points first, then say yes."))],
+    )
+
+
+class ObjectionForm(Form):
+    """What a student says against their points."""
+
+    text = TextAreaField(
+        lazy_gettext("Your objection"),
+        description=lazy_gettext("Say what you think is wrong. An instructor reads it and answers here."),
+        filters=[strip],
+        validators=[InputRequired(lazy_gettext("Say what you think is wrong.")), Length(max=2000)],
+    )
+
+
+class DecisionForm(Form):
+    """An instructor's answer about a student's points."""
+
+    reason = TextAreaField(
+        lazy_gettext("Your answer"),
+        description=lazy_gettext("The student reads it."),
+        filters=[strip],
+        validators=[InputRequired(lazy_gettext("Say why.")), Length(max=2000)],
+    )
+    points = FloatField(
+        lazy_gettext("Points"),
+        description=lazy_gettext("Leave them as they are, or correct them."),
+        validators=[InputRequired(lazy_gettext("Give the points."))],
     )

@@ -60,9 +60,10 @@ class Class:
 
     def team(self, public: float, private: float | None = None) -> Team:
         """A student's team with one entry."""
-        team = self.contest.team()
+        at = self.cohort.starts_at + timedelta(days=1, seconds=next(_count))
+        team = self.contest.team(at=at)
         enrol(self.session, self.contest.leader(team), self.cohort)
-        self.contest.enter(team, public, private)
+        self.contest.enter(team, public, private, at=at)
         return team
 
     def award(self, team: Team) -> RankAward:

@@ -101,6 +101,8 @@ FELLOW = {
     "leaderboards.show",
     "leaderboards.show_climbs",
     "leaderboards.show_csv",
+    "leaderboards_grades.objection",
+    "leaderboards_grades.show",
 }
 """What every student of the course may open besides."""
 STUDENT = (FELLOW - {"certs.choose_language", "leaderboards.challenge_answer"}) | {

@@ -121,10 +121,11 @@ def _boards(session: Session, names: Sequence[str], language: str) -> list[Board
         if not every:
             click.echo(_word("none", language))
         return every
-    return [_board(session, name, language) for name in names]
+    return [named_board(session, name, language) for name in names]
 
 
-def _board(session: Session, name: str, language: str) -> Board:
+def named_board(session: Session, name: str, language: str) -> Board:
+    """Return the board of a number or of a challenge's name; without one the command ends."""
     found = session.scalar(
         select(Board).join(Challenge, Challenge.id == Board.challenge_id).where(Challenge.slug == name)
     )
