@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 ALPHA = 1e-4
 """The most that all pairs of a board together may come about by chance, for one of them to be flagged."""
 LEAST_SHARED = 10
-LEAST_OVERLAP = 0.7
+LEAST_OVERLAP = 0.8
 """Mistakes in common as a share of the mistakes of either."""
 LEAST_CORRELATION = 0.95
 LEAST_ROWS = 30
