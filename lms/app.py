@@ -114,6 +114,7 @@ PANELS: tuple[tuple[str, slots.Panel], ...] = (
     ("home.panels", lms.grading.panels.home),
     ("welcome.panels", lms.courses.panels.first_courses),
     ("lab.board", lms.leaderboards.panels.lab_board),
+    ("gradebook.panels", lms.leaderboards.panels.confirmed_points),
     ("home.panels", lms.certs.panels.my_certificates),
     ("course.panels", lms.certs.panels.course_certificate),
 )

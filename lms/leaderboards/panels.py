@@ -4,9 +4,10 @@ from flask import render_template
 from flask_login import current_user
 from markupsafe import Markup
 
-from lms.courses.models import Enrolment
+from lms.courses.models import Cohort, Enrolment
 from lms.db import now
 from lms.grading.models import Lab
+from lms.leaderboards.queries.awards import confirmed_boards
 from lms.leaderboards.queries.boards import board_of
 from lms.leaderboards.queries.standings import standings
 from lms.web.session import session
@@ -21,4 +22,13 @@ def lab_board(lab: Lab, enrolment: Enrolment | None = None, **context: object) -
     table = standings(session(), board, current_user, now(), limit=1)
     return Markup(  # noqa: S704 - a template escapes
         render_template("leaderboards/lab_board.html", board=board, standings=table)
+    )
+
+
+def confirmed_points(cohort: Cohort, **context: object) -> Markup:
+    """Lead from a gradebook to the points that boards gave its cohort; they are no part of its sums."""
+    del context
+    found = confirmed_boards(session(), cohort.id)
+    return Markup(  # noqa: S704 - a template escapes
+        render_template("leaderboards/grades_links.html", confirmed=found) if found else ""
     )

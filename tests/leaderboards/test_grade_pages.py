@@ -111,6 +111,8 @@ def test_points_count_after_a_person_confirmed_what_they_saw(
     assert client.post(f"{home}/confirm", data={"seen": "0" * 64, "accept": "y"}).status_code == 409
     assert client.post(f"{home}/confirm", data={"seen": seen[1], "accept": "y"}).status_code == 303
     assert confirmation_of(group.session, group.board) is not None
+    book = client.get(f"/courses/{group.course.slug}/gradebook").text
+    assert f'href="{home}"' in book
     _object(client, sign_in, group, declared, home)
 
 
