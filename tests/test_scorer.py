@@ -32,7 +32,7 @@ from lms.leaderboards.services import teams
 from lms.leaderboards.services.challenges import accept_rules
 from lms.leaderboards.services.publishing import publish_folder
 from lms.leaderboards.services.receiving import Work, take_entry
-from lms.leaderboards.services.rescoring import prepare_rescore
+from lms.leaderboards.services.rescoring import prepare_rescore, publish_rescore
 from lms.scorer import Scorer
 from tests.factories.accounts import make_organisation, make_user
 from tests.factories.challenges import CHALLENGE, write_challenge
@@ -229,6 +229,13 @@ def test_a_new_truth_is_scored_in_private_first(arena: Arena) -> None:
     assert arena.scorer.score_waiting() is True
     assert arena.scorer.score_waiting() is False
     assert arena.entry(entry).public_score == 1.0  # the board stands still until it is published
+    with arena.sessions.begin() as session:  # nothing is missing: baselines are scored again too
+        truth = session.scalars(select(KeptTruth).where(KeptTruth.published_at.is_(None))).one()
+        publish_rescore(session, None, truth, at=now())
+    with arena.sessions() as session:
+        [baseline] = session.scalars(select(Entry).where(Entry.baseline.is_not(None)))
+    assert baseline.public_score == 1.0
+    assert arena.entry(entry).public_score == PLACES[:40].count("north") / 40
 
 
 def test_teams_that_chance_alone_could_part_are_tied(arena: Arena) -> None:

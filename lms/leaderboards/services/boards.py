@@ -89,7 +89,8 @@ def keep_baselines(
     """Put these baselines on a board instead of the ones before.
 
     Args:
-        rows: each with `key`, `public_score`, `private_score`, and if known `title` by language, `source`.
+        rows: each with `key`, `public_score`, `private_score`, and if known `title` by language, `source`,
+            `blob`.
     """
     old = select(Entry.id).where(Entry.board_id == board.id, Entry.baseline.is_not(None))
     session.execute(delete(PrivateScore).where(PrivateScore.entry_id.in_(old)))
@@ -102,6 +103,7 @@ def keep_baselines(
             kind=EntryKind.LAB if board.challenge_id is None else EntryKind.PREDICTIONS,
             state=EntryState.SCORED,
             baseline=row["key"],
+            blob=row.get("blob"),
             title=dict(row.get("title") or {"en": row["key"]}),
             source=str(row.get("source") or ""),
             public_score=row["public_score"],

@@ -185,17 +185,29 @@ def open_challenge(session: Session, challenge: Challenge) -> Board:
 
 
 def set_baselines(
-    session: Session, challenge: Challenge, scores: Mapping[str, tuple[float, float]], *, at: datetime
+    session: Session,
+    challenge: Challenge,
+    scores: Mapping[str, tuple[float, float]],
+    *,
+    files: Mapping[str, str] | None = None,
+    at: datetime,
 ) -> None:
     """Put the challenge's baselines on its board.
 
     Args:
         scores: key of a baseline -> its public and its private score.
+        files: key of a baseline -> SHA-256 of its predictions.
     """
     board = open_challenge(session, challenge)
     named = {row["key"]: row for row in challenge.settings.get("baselines") or ()}
     rows = [
-        {**named.get(key, {}), "key": key, "public_score": public, "private_score": private}
+        {
+            **named.get(key, {}),
+            "key": key,
+            "public_score": public,
+            "private_score": private,
+            "blob": (files or {}).get(key),
+        }
         for key, (public, private) in scores.items()
     ]
     keep_baselines(session, board, rows, at=at)

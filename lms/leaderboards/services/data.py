@@ -28,6 +28,8 @@ class KeptData:
     ground: str  # SHA-256
     files: Mapping[str, tuple[str, int]]  # name -> SHA-256, bytes
     baselines: Mapping[str, Scores]
+    predictions: Mapping[str, str]
+    """Key of a baseline -> SHA-256 of its file, so that it is scored again with everything else."""
 
 
 def make_data(
@@ -59,6 +61,7 @@ def make_data(
         ground=blobs.put(ground.to_json()),
         files={name: (blobs.put(content), len(content)) for name, content in shared.items()},
         baselines=baselines,
+        predictions={key: blobs.put(content) for key, content in made.baselines.items()},
     )
 
 
@@ -105,6 +108,6 @@ def keep_data(session: Session, challenge: Challenge, kept: KeptData, *, at: dat
     session.add(truth)
     challenge.files = {name: {"sha256": sha256, "bytes": size} for name, (sha256, size) in kept.files.items()}
     scores = {key: (found.public, found.private) for key, found in kept.baselines.items()}
-    set_baselines(session, challenge, scores, at=at)
+    set_baselines(session, challenge, scores, files=kept.predictions, at=at)
     session.flush()
     return truth
