@@ -78,17 +78,6 @@ class EntryForm(Form):
     file = FileField(lazy_gettext("Your file"), validators=[FileRequired(FILE_FIRST)])
 
 
-class ReasonForm(Form):
-    """Why something is done; it stays in the records."""
-
-    reason = StringField(
-        lazy_gettext("Reason"),
-        description=lazy_gettext("It stays in the records; the team reads it."),
-        filters=[strip],
-        validators=[InputRequired(lazy_gettext("Say why.")), Length(max=REASON)],
-    )
-
-
 class FlagForm(Form):
     """What somebody who runs a board found behind a flag."""
 

@@ -12,7 +12,7 @@ from lms.db import now
 from lms.errors import Invalid, NotFound
 from lms.leaderboards import policy
 from lms.leaderboards.core.predictions import BadPredictions, Fault
-from lms.leaderboards.forms import ReasonForm, RescoreForm
+from lms.leaderboards.forms import RescoreForm
 from lms.leaderboards.models import Board, Challenge
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries import organising as found
@@ -124,7 +124,6 @@ def challenge_organise_team(challenge_slug: str, team_id: int) -> str:
         team=team,
         members=found.members_of(session(), team),
         entries=found.organised_entries(session(), team, offset=_offset()),
-        form=ReasonForm(),
         mine=team_here(board),
     )
 
