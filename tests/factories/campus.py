@@ -1,7 +1,6 @@
 """One course in which everything happened: for tests that walk all addresses of the site."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +29,10 @@ from lms.grading.services.releases import claim_release, queue_releases, record_
 from lms.grading.services.running import claim_run, record_grade
 from lms.grading.services.submitting import submit
 from lms.leaderboards.core.scoring import Scores
-from lms.leaderboards.models import Board, Challenge, Entry, EntryKind, Share
-from lms.leaderboards.queries.awards import outcome, own_award
+from lms.leaderboards.models import Board, Challenge, Entry, EntryKind
 from lms.leaderboards.services.asking import make_ticket
-from lms.leaderboards.services.awarding import confirm_awards
 from lms.leaderboards.services.boards import open_board
 from lms.leaderboards.services.challenges import accept_rules, publish_challenge
-from lms.leaderboards.services.declaring import declare_rule, rule_from_text
 from lms.leaderboards.services.flagging import Finding, keep_findings
 from lms.leaderboards.services.judging import disqualify_entry
 from lms.leaderboards.services.receiving import Work, take_entry
@@ -49,7 +45,7 @@ from tests.factories.accounts import make_member, make_organisation, make_user
 from tests.factories.applications import RETURN, SCOPE, VERIFIER, challenge, registration
 from tests.factories.certs import Pair, facts
 from tests.factories.courses import lab_file, make_cohort, make_enrolment, make_version
-from tests.factories.grades import BY_RANK
+from tests.factories.grades import give_points
 from tests.factories.grading import build_report, grading_report, notebook
 from tests.factories.leaderboards import challenge_document
 from tests.factories.records import recording
@@ -149,7 +145,7 @@ def make_campus(
         "grade_id": "essay",
         "board_id": board.id,
         "flag_id": _flag(session, board),
-        "award_id": _award(session, campus, board),
+        "award_id": give_points(session, campus.instructor, board, campus.student, at=now()).id,
         "challenge_slug": contest.slug,
         **_within(session, campus, contest, settings),
         "request_id": pending,
@@ -235,19 +231,6 @@ def _contest(session: Session, blobs: BlobStore, campus: Campus) -> Challenge:
     entry = take_entry(session, campus.student, contest, work, received_at=now())
     score_entry(session, entry.id, Scores(0.75, 0.5), at=now())
     return contest
-
-
-def _award(session: Session, campus: Campus, board: Board) -> int:
-    """Points of the student, confirmed as if the board had ended."""
-    declare_rule(session, campus.instructor, board, BY_RANK, objection_days=14, at=now())
-    rule, _ = rule_from_text(BY_RANK, "en")
-    assert rule is not None
-    assert board.ends_at is not None
-    seen = outcome(session, board, rule, Share.PRIVATE, anew=True).digest
-    confirm_awards(session, campus.instructor, board, seen=seen, at=board.ends_at + timedelta(seconds=1))
-    award = own_award(session, board, campus.student)
-    assert award is not None
-    return award.id
 
 
 def _within(session: Session, campus: Campus, contest: Challenge, settings: Settings) -> dict[str, Any]:

@@ -9,9 +9,12 @@ from sqlalchemy.orm import Session
 from lms.accounts.models import OrganisationKind, User
 from lms.courses.models import Cohort, Course
 from lms.grading.models import Lab
-from lms.leaderboards.models import Board, Team
-from lms.leaderboards.queries.awards import own_award
+from lms.leaderboards.core.grade_rule_files import read_rule
+from lms.leaderboards.models import Board, Share, Team
+from lms.leaderboards.queries.awards import outcome, own_award
+from lms.leaderboards.services.awarding import confirm_awards
 from lms.leaderboards.services.challenges import set_baselines
+from lms.leaderboards.services.declaring import declare_rule
 from lms.leaderboards.tables.grades import RankAward
 from tests.factories.grading import enrol, make_organisation, make_staff, make_user
 from tests.factories.leaderboards import OPENS, Contest, make_contest
@@ -109,3 +112,17 @@ def make_class(session: Session, *, opens_at: datetime = OPENS) -> Class:
     absent = make_user(session, name="오새롬")
     enrol(session, absent, cohort)
     return Class(contest, course, cohort, make_staff(session, university), absent)
+
+
+def give_points(
+    session: Session, instructor: User, board: Board, student: User, *, at: datetime
+) -> RankAward:
+    """Declare a rule at a moment, confirm what it gives as if the board had ended, and return one award."""
+    declared = declare_rule(session, instructor, board, BY_RANK, objection_days=14, at=at)
+    found = outcome(session, board, read_rule(declared.rule), Share.PRIVATE, anew=True)
+    assert board.ends_at is not None
+    after = board.ends_at + timedelta(seconds=1)
+    confirm_awards(session, instructor, board, seen=found.digest, at=after)
+    award = own_award(session, board, student)
+    assert award is not None
+    return award
