@@ -33,6 +33,7 @@ from lms.leaderboards.services.challenges import accept_rules
 from lms.leaderboards.services.publishing import publish_folder
 from lms.leaderboards.services.receiving import Work, take_entry
 from lms.leaderboards.services.rescoring import prepare_rescore, publish_rescore
+from lms.leaderboards.tables.flags import Flag, FlagKind
 from lms.scorer import Scorer
 from tests.factories.accounts import make_organisation, make_user
 from tests.factories.challenges import CHALLENGE, write_challenge
@@ -178,6 +179,21 @@ def test_entries_are_scored_in_the_order_of_their_receipt(arena: Arena) -> None:
         standing = select(Standing.entry_id).where(Standing.share == "public").order_by(Standing.key)
         assert session.scalars(standing).all() == [first, second]
         assert set(entries[0].metrics) == {"f1_macro"}
+
+
+def test_the_same_predictions_in_another_order_and_form_are_flagged(arena: Arena) -> None:
+    arena.publish()
+    lines = right(70).decode().strip().split("\n")
+    again = "\r\n".join([lines[0], *reversed(lines[1:])]).encode()
+    arena.enter(right(70))
+    arena.enter(again)
+    arena.enter(right(60))
+    arena.scorer.score_waiting()
+    assert arena.scorer.flag() is False
+    with arena.sessions() as session:
+        (flag,) = session.scalars(select(Flag).where(Flag.kind == FlagKind.DUPLICATE))
+        assert len(flag.teams) == 2
+        assert session.scalars(select(Entry.state).distinct()).all() == [EntryState.SCORED]
 
 
 def test_what_cannot_be_scored_says_why_and_holds_nobody_up(arena: Arena) -> None:

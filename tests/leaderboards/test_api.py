@@ -18,6 +18,7 @@ from lms.accounts.services.tokens import Purpose, make_token
 from lms.blobs import FolderBlobs
 from lms.db import now
 from lms.leaderboards.models import Entry, Visibility
+from lms.leaderboards.tables.flags import EntryAddress
 from tests.factories.leaderboards import Contest, make_contest
 
 SAMPLE = b"id,place\na,north\nb,north\nc,north\n"
@@ -72,6 +73,9 @@ def test_an_entry_gets_a_receipt_with_its_hash_and_what_is_left(program: Program
     assert (told["quota"]["used"], told["quota"]["left"]) == (1, 1)
     entry = program.contest.session.get_one(Entry, told["id"])
     assert entry.blob == told["sha256"]
+    kept = program.contest.session.get_one(EntryAddress, entry.id)
+    assert len(kept.address) == 32
+    assert "127.0.0.1" not in kept.address
     [shown] = program.get("/entries", user).get_json()["entries"]
     assert (shown["state"], shown["score"], shown["private_score"]) == ("received", None, None)
 
