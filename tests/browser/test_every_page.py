@@ -16,11 +16,15 @@ from lms.certs.services import connecting
 from lms.certs.services.sharing import share
 from lms.db import now
 from lms.demo.seed import PASSWORD, person
+from lms.grading.models import Lab
 from lms.leaderboards.core.failures import EntryFailed, write_failure
 from lms.leaderboards.core.scoring import Scores
-from lms.leaderboards.models import Board, EntryKind
+from lms.leaderboards.models import Board, Challenge, EntryKind
+from lms.leaderboards.queries.boards import board_of_challenge
 from lms.leaderboards.services.asking import make_ticket
+from lms.leaderboards.services.awarding import answer_objection, raise_objection
 from lms.leaderboards.services.challenges import accept_rules, publish_challenge
+from lms.leaderboards.services.declaring import declare_rule
 from lms.leaderboards.services.flagging import Finding, keep_findings
 from lms.leaderboards.services.judging import disqualify_entry
 from lms.leaderboards.services.receiving import Work, take_entry
@@ -30,6 +34,7 @@ from lms.leaderboards.services.teams import join
 from lms.leaderboards.tables.flags import Flag, FlagKind
 from tests.chromium import axe_findings
 from tests.factories.applications import RETURN, SCOPE, VERIFIER, authorize, challenge, registration
+from tests.factories.grades import BY_RANK, give_points
 from tests.factories.leaderboards import challenge_document
 from tests.stage import Stage
 
@@ -109,6 +114,12 @@ PAGES = [
     ("leaderboards.boards", "of somebody new", NEWCOMER, "/boards"),
     ("leaderboards.show", "board", STUDENT, "/boards/{board}"),
     ("leaderboards.show_climbs", "chart", STUDENT, "/boards/{board}/climbs"),
+    ("leaderboards_grades.show", "preview of a student", STUDENT, "/boards/{contest}/grades"),
+    ("leaderboards_grades.show", "preview of staff", PROFESSOR, "/boards/{contest}/grades"),
+    ("leaderboards_grades.rule", "form", PROFESSOR, "/boards/{contest}/grades/rule"),
+    ("leaderboards_grades.show", "confirmed", STUDENT, "/boards/{given}/grades"),
+    ("leaderboards_grades.show", "confirmed for staff", PROFESSOR, "/boards/{given}/grades"),
+    ("leaderboards_grades.award", "of a student", PROFESSOR, "/boards/{given}/grades/{award}"),
     ("leaderboards.challenges", "list", VISITOR, "/challenges"),
     ("leaderboards.challenge", "of a visitor", VISITOR, CONTEST),
     ("leaderboards.challenge", "of a member", STUDENT, CONTEST),
@@ -336,7 +347,29 @@ def _contest(session: Session, stage: Stage) -> dict[str, str]:
         "team": str(team.id),
         "contest": str(good.board_id),
         "flag": str(session.scalars(select(Flag.id)).one()),
+        **_grades(session, found),
     }
+
+
+def _grades(session: Session, found: Challenge) -> dict[str, str]:
+    """Points from the challenge's board as a preview, and confirmed ones with an objection from another."""
+    student, professor, at = person(session, STUDENT), person(session, PROFESSOR), now()
+    document = challenge_document("nuri-ai", slug="given-points")
+    given = publish_challenge(session, None, document, at=at)
+    found.lab = given.lab = session.scalars(select(Lab).where(Lab.slug == "two-numbers")).one()
+    session.flush()
+    declare_rule(session, professor, board_of_challenge(session, found), BY_RANK, objection_days=14, at=at)
+    accept_rules(session, student, given, given.rules_version, at=at)
+    join(session, student, given, "하늘 팀", at=at)
+    work = Work(EntryKind.PREDICTIONS, "b" * 64, "predictions.csv")
+    score_entry(
+        session, take_entry(session, student, given, work, received_at=at).id, Scores(0.75, 0.5), at=at
+    )
+    award = give_points(session, professor, board_of_challenge(session, given), student, at=at)
+    raise_objection(session, student, award, "두 번째 제출이 빠졌어요.", at=at)
+    answer_objection(session, professor, award, "늦게 왔지만 반영했어요.", 95, at=at)
+    raise_objection(session, student, award, "세 번째 제출도 빠졌어요.", at=at)
+    return {"given": str(award.confirmation.board_id), "award": str(award.id)}
 
 
 def test_no_page_is_forgotten(installed: Stage) -> None:
