@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import AuditEvent
@@ -107,8 +107,8 @@ def test_a_copy_with_some_rows_changed_is_flagged_and_other_work_is_not(
 def test_mistakes_are_kept_where_the_metric_has_no_losses_of_rows(
     contest: Contest, sessions: sessionmaker[Session]
 ) -> None:
-    table: dict[str, list[str | float]] = {"place": ["north"] * 10 + ["south"] * (ROWS - 10)}
-    told = print_of(TRUTH, table, keep_mistakes=True)
+    places: list[str | float] = ["north"] * 10 + ["south"] * (ROWS - 10)
+    told = print_of(TRUTH, {"place": places}, keep_mistakes=True)
     for number in range(2):
         entry = contest.take(contest.team(), blob=f"{number}" * 64)
         score_entry(
@@ -260,3 +260,23 @@ def test_an_organiser_does_not_decide_about_their_own_team(
     (flag,) = flags(contest)
     with pytest.raises(NotAllowed, match="your own team"):
         decide_flag(contest.session, contest.organiser, flag, FlagState.DISMISSED, "fine", at=LATER)
+
+
+@pytest.mark.postgres
+def test_flags_are_made_and_decided_on_postgresql_too(postgres_engine: Engine) -> None:
+    sessions = sessionmaker(postgres_engine, expire_on_commit=False)
+    with sessions() as session:
+        contest = make_contest(session)
+        for _ in range(2):
+            entry = hand_in(contest, contest.team(), losses(1), digest="d" * 64)
+            for _ in range(2):
+                again = hand_in(contest, entry.team or contest.team(), losses(2), digest="e" * 64)
+                keep_address(session, again, "192.0.2.7", "key")
+        session.commit()
+        assert flag_boards(sessions, LATER) == 3
+        assert [flag.kind for flag in flags(contest)] == [
+            FlagKind.DUPLICATE, FlagKind.DUPLICATE, FlagKind.ADDRESS,
+        ]  # fmt: skip
+        flag = flags(contest)[0]
+        decide_flag(session, contest.organiser, flag, FlagState.DISMISSED, "fine", at=LATER)
+        session.commit()

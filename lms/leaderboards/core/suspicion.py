@@ -47,6 +47,7 @@ LEAST_QUOTA_DAYS = 2
 _HOUR, _DAY = 3600, 86_400
 _TILTS = 60
 _SMOOTHING = 1.0
+_BLOCK = 256  # new files that are compared at once
 
 
 @dataclass(frozen=True)
@@ -103,23 +104,34 @@ def alike(losses: Floats, new: Sequence[int]) -> list[Alike]:
 def _candidates(values: Floats, new: Sequence[int], *, binary: bool) -> list[tuple[int, int]]:
     """Return the pairs that are worth a closer look, the closest first."""
     chosen = np.unique(np.asarray(new, dtype=np.int64))
-    if binary:
-        counts = values.sum(axis=1)
-        together = (values[chosen].astype(np.float32) @ values.T.astype(np.float32)).astype(np.float64)
-        union = counts[chosen, None] + counts[None, :] - together
-        closeness = np.where(together >= LEAST_SHARED, together / np.maximum(union, 1), 0)
-        least = LEAST_OVERLAP
-    else:
-        # The mean still has the pair in it, which keeps copies close; it is asked again without.
-        centred = _unit(values - _usual(values, ()))
-        closeness, least = centred[chosen] @ centred.T, LEAST_CORRELATION - 0.35
     is_new = np.zeros(len(values), dtype=bool)
     is_new[chosen] = True
-    first, second = np.nonzero(closeness >= least)
-    keep = (chosen[first] != second) & (~is_new[second] | (chosen[first] < second))
-    first, second = first[keep], second[keep]
-    order = np.argsort(-closeness[first, second], kind="stable")[:MOST_CANDIDATES]
-    return [(int(chosen[first[at]]), int(second[at])) for at in order]
+    # The mean still has the pair in it, which keeps copies close; it is asked again without.
+    compared = (values if binary else _unit(values - _usual(values, ()))).astype(np.float32)
+    least = LEAST_OVERLAP - 1e-6 if binary else LEAST_CORRELATION - 0.35
+    found: list[tuple[float, int, int]] = []
+    for start in range(0, len(chosen), _BLOCK):
+        block = chosen[start : start + _BLOCK]
+        closeness = _closeness(compared, block, binary=binary)
+        at, second = np.nonzero(closeness >= least)
+        first = block[at]
+        keep = (first != second) & (~is_new[second] | (first < second))
+        near, first, second = closeness[at, second][keep], first[keep], second[keep]
+        best = np.argsort(-near, kind="stable")[:MOST_CANDIDATES]
+        found += [(-float(near[one]), int(first[one]), int(second[one])) for one in best]
+        found = sorted(found)[:MOST_CANDIDATES]
+    return [(first, second) for _, first, second in found]
+
+
+def _closeness(compared: NDArray[np.float32], block: NDArray[np.int64], *, binary: bool) -> Floats:
+    """Return how close some rows are to all: mistakes in common as a share, or the correlation."""
+    together = compared[block] @ compared.T
+    if not binary:
+        return together.astype(np.float64)
+    counts = compared.sum(axis=1)
+    union = counts[block, None] + counts[None, :] - together
+    found: Floats = np.where(together >= LEAST_SHARED, together / np.maximum(union, 1), 0).astype(np.float64)
+    return found
 
 
 def _in_mistakes(wrong: Floats, one: int, other: int) -> Alike | None:

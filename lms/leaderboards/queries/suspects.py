@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from lms.leaderboards.core.losses import unpack
@@ -222,7 +222,7 @@ def some_entries(session: Session, board: Board, teams: Sequence[int], most: int
     return list(
         session.scalars(
             select(Entry.id)
-            .where(Entry.board_id == board.id, or_(Entry.team_id.in_(teams), Entry.origin_id.in_(teams)))
+            .where(Entry.board_id == board.id, Entry.team_id.in_(teams))
             .order_by(Entry.sequence.desc())
             .limit(most)
         )

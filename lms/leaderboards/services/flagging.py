@@ -3,6 +3,7 @@
 Repeatable: an entry is compared once, a finding has one row, and whoever dies in between begins again.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,6 +34,8 @@ MOST_AT_ONCE = 2000
 """New entries of a board that one look compares; the next look takes the next ones."""
 MOST_ENTRIES = 50
 """The entries that one flag names."""
+MOST_PAIRS = 100
+"""The pairs that one look flags as nearly the same, the closest first: a class may share one recipe."""
 LOOK_BACK = timedelta(days=14)
 
 
@@ -120,7 +123,7 @@ def _near(session: Session, board: Board, new: Sequence[int]) -> Iterable[Findin
     if compared is None:
         return
     rows = [at for at, entry_id in enumerate(compared.entries) if entry_id in stands]
-    for pair in alike(compared.losses, rows):
+    for pair in alike(compared.losses, rows)[:MOST_PAIRS]:
         yield _near_finding(compared, pair)
 
 
@@ -151,8 +154,12 @@ def _perfect(session: Session, board: Board) -> Iterable[Finding]:
 
 
 def _bursts(recent: Sequence[Sent], new: set[int]) -> Iterable[Finding]:
-    for team in sorted({each.team_id for each in recent if each.entry_id in new}):
-        own = [each for each in recent if each.team_id == team]
+    sent = defaultdict(list)
+    for each in recent:
+        sent[each.team_id].append(each)
+    for team, own in sorted(sent.items()):
+        if new.isdisjoint(each.entry_id for each in own):
+            continue
         most = burst([each.at.timestamp() for each in own])
         if most:
             evidence = {"most": most, "seconds": BURST_SECONDS}
