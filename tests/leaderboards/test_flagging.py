@@ -107,7 +107,7 @@ def test_a_copy_with_some_rows_changed_is_flagged_and_other_work_is_not(
 def test_mistakes_are_kept_where_the_metric_has_no_losses_of_rows(
     contest: Contest, sessions: sessionmaker[Session]
 ) -> None:
-    places: list[str | float] = ["north"] * 10 + ["south"] * (ROWS - 10)
+    places: list[str | float] = ["north" if at < 10 else "south" for at in range(ROWS)]
     told = print_of(TRUTH, {"place": places}, keep_mistakes=True)
     for number in range(2):
         entry = contest.take(contest.team(), blob=f"{number}" * 64)

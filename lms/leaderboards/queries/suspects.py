@@ -27,7 +27,7 @@ from lms.leaderboards.tables.flags import EntryAddress, EntryPrint, Flag, FlagSt
 
 MOST_CELLS = 40_000_000
 """The largest table of teams by rows that is compared; of a larger board only equal files are found."""
-MOST_ENTRIES = 20_000
+MOST_ENTRIES = 10_000
 """The entries whose moments are compared, the newest."""
 MOST_TWINS = 5000
 MOST_TEAMS = 200
