@@ -212,7 +212,8 @@ class Story:
             ]
 
         rows = self._wait(ranked, "both entries on the board")
-        return Step("ranked", rows[0].startswith("1 "), " · ".join(rows))
+        places = [row.split(" ", 1)[0] for row in rows if not row.startswith("–")]
+        return Step("ranked", places == ["1", "2"], " · ".join(rows))
 
     def _certified(self) -> Step:
         started = time.monotonic()
