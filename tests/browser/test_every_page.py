@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
+from _pytest.mark import ParameterSet
 from playwright.sync_api import Browser, Page, Route
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -380,11 +381,15 @@ def test_no_page_is_forgotten(installed: Stage) -> None:
     assert not seen & left_out
 
 
-@pytest.mark.parametrize("language", ["ko", "en"])
-@pytest.mark.parametrize(
-    ("who", "path"),
-    [pytest.param(who, path, id=f"{name or 'error'}, {what}") for name, what, who, path in PAGES],
-)
+def _looks() -> Iterator[ParameterSet]:
+    """Yield each page in both languages: by default in one of them, in turns, the other in the long tests."""
+    for number, (name, what, who, path) in enumerate(PAGES):
+        for order, language in enumerate(("ko", "en")):
+            marks = [pytest.mark.long] if (number + order) % 2 else []
+            yield pytest.param(who, path, language, id=f"{name or 'error'}, {what}-{language}", marks=marks)
+
+
+@pytest.mark.parametrize(("who", "path", "language"), _looks())
 def test_axe_finds_nothing_and_nothing_is_cut_off(
     scenery: Scenery, who: str, path: str, language: str
 ) -> None:
