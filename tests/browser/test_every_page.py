@@ -389,7 +389,7 @@ def _looks() -> Iterator[ParameterSet]:
             yield pytest.param(who, path, language, id=f"{name or 'error'}, {what}-{language}", marks=marks)
 
 
-@pytest.mark.parametrize(("who", "path", "language"), _looks())
+@pytest.mark.parametrize(("who", "path", "language"), list(_looks()))
 def test_axe_finds_nothing_and_nothing_is_cut_off(
     scenery: Scenery, who: str, path: str, language: str
 ) -> None:
