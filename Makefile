@@ -1,8 +1,8 @@
 # Every command sets up what it needs; see README.md.
 PORT ?= 8000
 BIN := .venv/bin
-# Three processes share the tests, as much of their time is waiting; file by file: what a file makes is made once.
-SPREAD := -n 3 --dist loadfile
+# Two processes share the tests, file by file: what a file makes for its tests is made once.
+SPREAD := -n 2 --dist loadfile
 export PORT
 
 .DEFAULT_GOAL := help
