@@ -185,7 +185,7 @@ def test_a_slow_cell_meets_its_own_limit(course: Course) -> None:
     assert "cell-timeout" in {notice.code for notice in slow.notices}
 
 
-@pytest.mark.parametrize("name", ["endless", "flood"])
+@pytest.mark.parametrize("name", [pytest.param("endless", marks=pytest.mark.long), "flood"])
 def test_an_endless_loop_leaves_a_notebook_behind(course: Course, name: str) -> None:
     # Upstream skips the second one, because it consumes a lot of memory.
     report = course.grade(name, SOURCES[name], cell_seconds=1)

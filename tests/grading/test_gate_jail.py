@@ -65,6 +65,7 @@ def test_a_test_that_gives_other_points_each_time_is_refused(
     assert "lint-unseeded" in {one.code for one in report.warnings}
 
 
+@pytest.mark.long
 def test_an_error_without_end_is_noticed_by_the_clock(
     runner: JailedRunner, environment: Path, tmp_path: Path
 ) -> None:

@@ -1,8 +1,10 @@
 """The line between checker and student's kernel, attacked from the student's end."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.redteam.arena import Arena, assert_no_mark, reached_by_student, student_outputs, told, wrong
 from tests.redteam.lab import ARGUMENT_MARK, FULL, LIMITS, NUMBER_MARK, SOLUTIONS, SOURCE_MARK
@@ -55,6 +57,20 @@ TALKS = {
 }
 
 
+SLOW = {
+    "a message that never ends",
+    "one byte at a time",
+    "brackets",
+    "output without end",
+    "numbers whose hashes are all the same",
+}
+
+
+def _by_length(attacks: Iterable[str]) -> list[ParameterSet]:
+    """Leave those that wait for a limit again and again to the long tests."""
+    return [pytest.param(name, marks=[pytest.mark.long] if name in SLOW else []) for name in attacks]
+
+
 def test_there_is_a_line_to_attack(arena: Arena) -> None:
     graded = arena.attack(
         arena.release.submission(SOLUTIONS, first=[f"{LINES}\nprint('lines', bool(lines))"])
@@ -63,7 +79,7 @@ def test_there_is_a_line_to_attack(arena: Arena) -> None:
     assert graded.scores == FULL
 
 
-@pytest.mark.parametrize("talk", TALKS)
+@pytest.mark.parametrize("talk", _by_length(TALKS))
 def test_whatever_is_said_on_the_line_gains_nothing(arena: Arena, talk: str) -> None:
     arena.gains_nothing(arena.release.submission(first=[f"{LINES}\n{TALKS[talk]}"]), limits=SHORT)
 
@@ -132,7 +148,7 @@ FORGES = {
 }
 
 
-@pytest.mark.parametrize("forge", FORGES)
+@pytest.mark.parametrize("forge", _by_length(FORGES))
 def test_forged_answers_gain_nothing(arena: Arena, forge: str) -> None:
     """Baseline: the answers of the same notebook without forging, which are all wrong."""
     code = f"{SPEAK}\n{FORGES[forge]}"
