@@ -21,7 +21,7 @@ from lms.leaderboards.core.predictions import BadPredictions
 from lms.leaderboards.models import Board, Challenge, Entry
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.entries import OwnEntry, Quota, entries_of, quota_of
-from lms.leaderboards.queries.standings import PAGE, Row, standings
+from lms.leaderboards.queries.standings import PAGE, Row, is_anonymous, standings
 from lms.leaderboards.services.addresses import keep_address
 from lms.leaderboards.services.entering import NOTEBOOK_BYTES, check_file, hand_in
 from lms.web.guard import public
@@ -68,12 +68,13 @@ def board(challenge_slug: str) -> Response:
     _, found = _seen(challenge_slug)
     offset, limit = _number("offset", 0, 10_000_000), _number("limit", PAGE, LARGEST_PAGE)
     table = standings(session(), found, _reader(), now(), offset=offset, limit=max(1, limit))
+    hidden = is_anonymous(found, table.share)
     return _json(
         {
             "share": table.share.value,
             "ranked": table.ranked,
             "offset": offset,
-            "rows": [_row(row, found) for row in table.rows],
+            "rows": [_row(row, found, is_named=row.mine or not hidden) for row in table.rows],
             "mine": _row(table.mine, found) if table.mine is not None else None,
         }
     )
@@ -192,11 +193,11 @@ def _challenge(found: Challenge, at: datetime) -> dict[str, Any]:
     }
 
 
-def _row(row: Row, board: Board) -> dict[str, Any]:
+def _row(row: Row, board: Board, *, is_named: bool = True) -> dict[str, Any]:
     return {
         "rank": row.rank,
         "team": row.name or row.title,
-        "team_id": row.team_id,
+        "team_id": row.team_id if is_named else None,  # it would name the team at the end
         "score": round(row.score, board.decimals),
         "entries": row.entries,
         "received_at": row.received_at,

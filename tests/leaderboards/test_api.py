@@ -172,6 +172,20 @@ def test_the_board_shows_rounded_public_scores_and_the_askers_own_row(program: P
     assert program.get("/board").get_json()["mine"] is None
 
 
+def test_an_anonymous_board_tells_nothing_that_names_a_team_later(program: Program) -> None:
+    contest = program.contest
+    first, second = (contest.team(name, at=now()) for name in ("하나", "둘"))
+    for team in (first, second):
+        contest.enter(team, 0.5, at=now())
+    contest.board.anonymous = True
+    contest.session.commit()
+    told = program.get("/board", contest.leader(first)).get_json()
+    assert [row["team_id"] for row in told["rows"]] == [first.id, None]
+    assert told["mine"]["team_id"] == first.id
+    assert "둘" not in json.dumps(told, ensure_ascii=False)
+    assert [row["team_id"] for row in program.get("/board").get_json()["rows"]] == [None, None]
+
+
 def test_numbers_of_pages_are_bounded(program: Program) -> None:
     for query in ("?offset=-5", "?limit=0", "?limit=99999999", "?offset=x", "?offset=999999999999999999999"):
         assert program.get(f"/board{query}").status_code == 200
