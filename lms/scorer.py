@@ -1,7 +1,8 @@
 """The process that scores entries of challenges, in the order of their receipt, and works out who is tied.
 
 Everything stands in the database and every step is repeatable: it may be killed at any moment, and two of
-them do no harm. No transaction is held while an entry is read, run or scored.
+them do no harm. No transaction is held while an entry is read, run or scored. Notebooks, which take minutes,
+have a thread of their own: files, which take milliseconds, do not wait for them.
 """
 
 import signal
@@ -11,7 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
@@ -20,7 +21,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.blobs import BlobStore
 from lms.chores import repeat
-from lms.db import now
+from lms.db import now, reading
 from lms.errors import Conflict, DomainError, NotFound
 from lms.leaderboards.core.challenge_file import Challenge
 from lms.leaderboards.core.failures import EntryFailed, write_failure
@@ -49,7 +50,7 @@ log = structlog.get_logger()
 
 LOOK_SECONDS = 0.2
 MOST_AT_ONCE = 50
-MOST_KNOWN = 8
+MOST_GROUNDS = 8
 TIE_SECONDS = 5.0
 FLAG_SECONDS = 60.0
 AGAIN_SECONDS = 30.0  # after a fault of the house, such as an environment that is not built
@@ -82,18 +83,25 @@ class Scorer:
     workshop: Workshop
     notebooks: Notebooks
     stop: threading.Event = field(default_factory=threading.Event)
-    _known: OrderedDict[tuple[int, int], _Known] = field(default_factory=OrderedDict, init=False)
+    kinds: frozenset[EntryKind] = frozenset(EntryKind)
+    """What this one scores."""
+    _grounds: OrderedDict[str, Ground] = field(default_factory=OrderedDict, init=False)
     _later: dict[int, float] = field(default_factory=dict, init=False)
 
     def run(self) -> None:
-        """Score what comes until told to stop; tie groups are worked out beside it."""
+        """Score what comes until told to stop; notebooks, tie groups and flags have threads beside it."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told_to_stop)
-        steps = ((self.tie, TIE_SECONDS), (self.flag, FLAG_SECONDS))
+        notebooks = frozenset({EntryKind.NOTEBOOK})
+        steps = (
+            (replace(self, kinds=self.kinds & notebooks).score_waiting, LOOK_SECONDS),
+            (self.tie, TIE_SECONDS),
+            (self.flag, FLAG_SECONDS),
+        )
         beside = [threading.Thread(target=repeat, args=(*step, self.stop), daemon=True) for step in steps]
         for thread in beside:
             thread.start()
-        repeat(self.score_waiting, LOOK_SECONDS, self.stop)
+        repeat(replace(self, kinds=self.kinds - notebooks).score_waiting, LOOK_SECONDS, self.stop)
         for thread in beside:
             thread.join(timeout=2)
 
@@ -113,16 +121,22 @@ class Scorer:
 
     def score_waiting(self) -> bool:
         """Score what waits, then what is scored anew in private; False: nothing could be done."""
-        with self.sessions() as session:
-            entries = waiting.waiting_entries(session, MOST_AT_ONCE)
-            anew = waiting.waiting_rescores(session, MOST_AT_ONCE) if not entries else ()
+        moment = time.monotonic()
+        self._later = {number: until for number, until in self._later.items() if until > moment}
+        with reading(self.sessions) as session:
+            entries = waiting.waiting_entries(session, self.kinds, MOST_AT_ONCE, self._later)
+            anew = (
+                waiting.waiting_rescores(session, self.kinds, MOST_AT_ONCE, self._later)
+                if not entries
+                else ()
+            )
         done = [self._alone(entry, self._score) for entry in entries]
         done += [self._alone(entry, self._rescoring(truth_id)) for truth_id, entry in anew]
         return any(done)
 
     def _alone(self, entry: WaitingEntry, step: Callable[[WaitingEntry], None]) -> bool:
         """Take one step with one entry, whose faults hold no other up; False: it is left for later."""
-        if self.stop.is_set() or self._later.get(entry.entry_id, 0) > time.monotonic():
+        if self.stop.is_set():
             return False
         try:
             step(entry)
@@ -132,7 +146,6 @@ class Scorer:
             log.exception("scorer.entry_not_scored", entry=entry.entry_id)
             self._later[entry.entry_id] = time.monotonic() + AGAIN_SECONDS
             return False
-        self._later.pop(entry.entry_id, None)
         return True
 
     def _score(self, entry: WaitingEntry) -> None:
@@ -182,7 +195,7 @@ class Scorer:
         content = self.blobs.get(entry.blob)
         truth = known.ground.truth
         if entry.kind is EntryKind.NOTEBOOK:
-            limit = form_of(known.challenge, truth).limit_bytes
+            limit = form_of(known.challenge, truth.rows).limit_bytes
             with self._data(entry.board_id, known) as folder:
                 content = self.notebooks.predictions(known.challenge, content, folder, limit)
         return read_entry(known.challenge, truth, content, self.workshop)
@@ -198,28 +211,27 @@ class Scorer:
         return _Result(scores, resampled=resampled, compared_by=compared_by)
 
     def _ground(self, board_id: int, version: int) -> _Known:
-        """Return one version of a board; those used last are kept.
+        """Return one version of a board as it is published now; the grounds used last are kept.
 
         Raises:
             KeyError: its data were not made, or are gone from the store.
         """
-        key = (board_id, version)
-        if key not in self._known:
-            with self.sessions() as session:
-                blob = waiting.ground_blob(session, board_id, version)
-                challenge = waiting.challenge_of_board(session, board_id)
-            if blob is None:
-                raise KeyError(f"there is no ground of board {board_id} in version {version}")
-            self._known[key] = _Known(challenge, Ground.from_json(self.blobs.get(blob)))
-            while len(self._known) > MOST_KNOWN:
-                self._known.popitem(last=False)
-        self._known.move_to_end(key)
-        return self._known[key]
+        with reading(self.sessions) as session:
+            blob = waiting.ground_blob(session, board_id, version)
+            challenge = waiting.challenge_of_board(session, board_id)
+        if blob is None:
+            raise KeyError(f"there is no ground of board {board_id} in version {version}")
+        if blob not in self._grounds:
+            self._grounds[blob] = Ground.from_json(self.blobs.get(blob))
+            while len(self._grounds) > MOST_GROUNDS:
+                self._grounds.popitem(last=False)
+        self._grounds.move_to_end(blob)
+        return _Known(challenge, self._grounds[blob])
 
     @contextmanager
     def _data(self, board_id: int, known: _Known) -> Iterator[Path]:
         """Lay out what a notebook finds in `data/` when it counts: hidden files stand over shared ones."""
-        with self.sessions() as session:
+        with reading(self.sessions) as session:
             names = waiting.file_blobs(session, board_id) | dict(known.ground.hidden)
         with tempfile.TemporaryDirectory(prefix="duri-hidden-") as scratch:
             folder = Path(scratch) / "data"

@@ -3,13 +3,14 @@
 import json
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
+from lms.accounts.models import User
 from lms.blobs import FolderBlobs
 from lms.db import now
 from lms.leaderboards.core.challenge_file import Challenge as ChallengeFile
@@ -39,7 +40,7 @@ from tests.factories.accounts import make_organisation, make_user
 from tests.factories.challenges import CHALLENGE, write_challenge
 
 IDS = tuple(f"p{number}" for number in range(100))
-PLACES = [random.Random(5).choice(["north", "south"]) for _ in IDS]
+PLACES = random.Random(5).choices(["north", "south"], k=len(IDS))
 TRUTH = Truth(IDS, {"place": PLACES}, tuple(range(40)))
 
 
@@ -78,9 +79,10 @@ class FakeNotebooks:
     """What participants' notebooks leave behind."""
 
     seen: list[dict[str, bytes]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
 
     def predictions(self, challenge: ChallengeFile, content: bytes, data: Path, limit_bytes: int) -> bytes:
-        assert challenge.compute.seconds
+        self.seconds.append(challenge.compute.seconds)
         assert limit_bytes
         self.seen.append({path.name: path.read_bytes() for path in data.iterdir()})
         if content == b"fails":
@@ -93,10 +95,10 @@ def written(places: list[str]) -> bytes:
     return f"id,place\n{rows}".encode()
 
 
-def right(count: int) -> bytes:
-    """Predictions of which the first `count` rows are right, and all others wrong."""
+def right(stop: int, start: int = 0) -> bytes:
+    """Predictions of which the rows from `start` up to `stop` are right, and all others wrong."""
     other = {"north": "south", "south": "north"}
-    return written([place if at < count else other[place] for at, place in enumerate(PLACES)])
+    return written([place if start <= at < stop else other[place] for at, place in enumerate(PLACES)])
 
 
 @dataclass
@@ -118,12 +120,16 @@ class Arena:
     def checked(self) -> CheckedChallenge:
         return read_challenge(self.folder, ["ml-basics"])
 
-    def enter(self, content: bytes, kind: EntryKind = EntryKind.PREDICTIONS) -> int:
+    def enter(self, content: bytes, kind: EntryKind = EntryKind.PREDICTIONS, *, of: int | None = None) -> int:
+        """Enter for a new team, or for the team of another entry."""
         with self.sessions.begin() as session:
             challenge = session.scalars(select(Challenge)).one()
-            user = make_user(session)
-            accept_rules(session, user, challenge, challenge.rules_version, at=now())
-            teams.join(session, user, challenge, f"Team {user.id}", at=now())
+            if of is None:
+                user = make_user(session)
+                accept_rules(session, user, challenge, challenge.rules_version, at=now())
+                teams.join(session, user, challenge, f"Team {user.id}", at=now())
+            else:
+                user = session.get_one(User, session.get_one(Entry, of).submitted_by_id)
             work = Work(kind, self.blobs.put(content))
             return take_entry(session, user, challenge, work, received_at=now()).id
 
@@ -265,12 +271,51 @@ def test_teams_that_chance_alone_could_part_are_tied(arena: Arena) -> None:
     assert groups == {entries[0]: 1, entries[1]: 1, entries[2]: 2}
 
 
-def test_a_ladder_tells_no_score_that_is_better_by_chance_alone(arena: Arena) -> None:
-    arena.publish(**{"metric: accuracy": "metric: f1_macro\nladder: true", "also: [f1_macro]": "also: []"})
-    entry = arena.enter(right(30))
+@pytest.mark.parametrize("metric", ["accuracy", "f1_macro"])
+def test_a_ladder_tells_no_score_that_is_better_by_chance_alone(arena: Arena, metric: str) -> None:
+    arena.publish(**{"metric: accuracy": f"metric: {metric}\nladder: true", "also: [f1_macro]": "also: []"})
+    first = arena.enter(right(20))
+    second = arena.enter(right(40, 19), of=first)  # one more, but nearly all others: chance
+    third = arena.enter(right(38), of=first)
     arena.scorer.score_waiting()
-    kept = arena.entry(entry)
-    assert kept.state is EntryState.SCORED
-    assert kept.released_score is not None
-    assert kept.public_score is not None
-    assert kept.released_score == pytest.approx(kept.public_score, abs=1 / 40)
+    kept = [arena.entry(number) for number in (first, second, third)]
+    assert {entry.state for entry in kept} == {EntryState.SCORED}
+    public, told = [entry.public_score for entry in kept], [entry.released_score for entry in kept]
+    assert public[0] < public[1] < public[2]  # type: ignore[operator]  # all have one
+    assert told[0] == told[1] == pytest.approx(public[0], abs=1 / 80)
+    assert told[2] == pytest.approx(public[2], abs=1 / 80)
+
+
+def test_what_is_left_for_later_stands_in_nobodys_way(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than are looked at in one go cannot be scored: those behind them are still reached."""
+    monkeypatch.setattr("lms.scorer.MOST_AT_ONCE", 2)
+    arena.publish()
+    lost = [arena.enter(right(count)) for count in (60, 61, 62)]
+    good = arena.enter(right(50))
+    for number in lost:
+        arena.blobs.forget(arena.entry(number).blob or "")
+    while arena.scorer.score_waiting():
+        pass
+    arena.scorer.score_waiting()
+    assert arena.entry(good).state is EntryState.SCORED
+    assert {arena.entry(number).state for number in lost} == {EntryState.RECEIVED}
+
+
+def test_files_do_not_wait_for_notebooks(arena: Arena) -> None:
+    arena.publish()
+    notebook, file = arena.enter(right(40), EntryKind.NOTEBOOK), arena.enter(right(50))
+    files_alone = replace(arena.scorer, kinds=frozenset({EntryKind.PREDICTIONS}))
+    assert files_alone.score_waiting() is True
+    assert (arena.entry(file).state, arena.entry(notebook).state) == (EntryState.SCORED, EntryState.RECEIVED)
+    assert replace(arena.scorer, kinds=frozenset({EntryKind.NOTEBOOK})).score_waiting() is True
+    assert arena.entry(notebook).state is EntryState.SCORED
+
+
+def test_newer_limits_hold_from_the_next_entry_on(arena: Arena) -> None:
+    arena.publish()
+    arena.enter(right(40), EntryKind.NOTEBOOK)
+    arena.scorer.score_waiting()
+    arena.publish(**{"licence:": "compute: {seconds: 7}\nlicence:"})
+    arena.enter(right(40), EntryKind.NOTEBOOK)
+    arena.scorer.score_waiting()
+    assert arena.notebooks.seconds == [300, 7]

@@ -96,6 +96,18 @@ def read_predictions(content: bytes, form: Form) -> Table:
 
     Complexity: O(bytes).
     """
+    check_size(content, form)
+    text = _text(content)
+    rows = _json_rows(text, form) if text.lstrip()[:1] in {"[", "{"} else _csv_rows(text, form)
+    return _filled(rows, form)
+
+
+def check_size(content: bytes, form: Form) -> None:
+    """Refuse a file of any kind that is far larger than its rows need.
+
+    Raises:
+        TooLarge: it is.
+    """
     if len(content) > form.limit_bytes:
         raise TooLarge(
             N_(
@@ -105,9 +117,6 @@ def read_predictions(content: bytes, form: Form) -> Table:
             limit=form.limit_bytes >> 10,
             rows=len(form.ids),
         )
-    text = _text(content)
-    rows = _json_rows(text, form) if text.lstrip()[:1] in {"[", "{"} else _csv_rows(text, form)
-    return _filled(rows, form)
 
 
 class _Row(NamedTuple):

@@ -117,12 +117,17 @@ class Notebooks(Protocol):
         """
 
 
-def form_of(challenge: Challenge, truth: Truth) -> Form:
-    """Return what a predictions file must hold."""
+def form_of(challenge: Challenge, rows: Mapping[str, int]) -> Form:
+    """Return what a predictions file must hold.
+
+    Args:
+        challenge: as it was published.
+        rows: id -> row of the truth.
+    """
     columns = tuple(
         Column(column.name, Kind(column.kind), frozenset(column.labels)) for column in challenge.form.columns
     )
-    return Form(challenge.form.id, columns, truth.rows)
+    return Form(challenge.form.id, columns, rows)
 
 
 def read_entry(challenge: Challenge, truth: Truth, content: bytes, workshop: Workshop) -> Table:
@@ -132,7 +137,7 @@ def read_entry(challenge: Challenge, truth: Truth, content: bytes, workshop: Wor
         TooLarge: it is far larger than its rows need.
         Invalid: it cannot be scored; see `BadPredictions`.
     """
-    form = form_of(challenge, truth)
+    form = form_of(challenge, truth.rows)
     if content.startswith(PARQUET) and len(content) <= form.limit_bytes:
         content = workshop.read_parquet(challenge, content, form)
     return read_predictions(content, form)

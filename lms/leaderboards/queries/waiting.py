@@ -1,6 +1,6 @@
 """What waits to be scored."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -34,13 +34,21 @@ class WaitingEntry(NamedTuple):
     truth_version: int
 
 
-def waiting_entries(session: Session, most: int) -> Sequence[WaitingEntry]:
-    """Return the entries of challenges that wait, in the order of their receipt."""
+def waiting_entries(
+    session: Session, kinds: Collection[EntryKind], most: int, without: Collection[int] = ()
+) -> Sequence[WaitingEntry]:
+    """Return the entries of challenges that wait, in the order of their receipt.
+
+    Args:
+        without: the entries that are left for later.
+    """
     rows = session.execute(
         select(Entry.id, Entry.board_id, Entry.kind, BLOB, Board.truth_version)
         .join(Entry.board)
         .where(
             Entry.state.in_((EntryState.RECEIVED, EntryState.SCORING)),
+            Entry.kind.in_(kinds),
+            Entry.id.not_in(without),
             Entry.blob.is_not(None),
             Board.challenge_id.is_not(None),
         )
@@ -50,7 +58,9 @@ def waiting_entries(session: Session, most: int) -> Sequence[WaitingEntry]:
     return [WaitingEntry._make(row) for row in rows]
 
 
-def waiting_rescores(session: Session, most: int) -> Sequence[tuple[int, WaitingEntry]]:
+def waiting_rescores(
+    session: Session, kinds: Collection[EntryKind], most: int, without: Collection[int] = ()
+) -> Sequence[tuple[int, WaitingEntry]]:
     """Return (truth, entry) of what is not yet scored against truths that are being prepared."""
     rows = session.execute(
         select(Truth.id, Entry.id, Entry.board_id, Entry.kind, BLOB, Truth.version)
@@ -59,6 +69,8 @@ def waiting_rescores(session: Session, most: int) -> Sequence[tuple[int, Waiting
         .where(
             Truth.published_at.is_(None),
             Rescore.entry_id.is_(None),
+            Entry.kind.in_(kinds),
+            Entry.id.not_in(without),
             Entry.blob.is_not(None),
             or_(
                 Entry.state == EntryState.SCORED,

@@ -52,7 +52,7 @@ def correct(
 
 def _with_truth(ground: Ground, challenge: Challenge, content: bytes) -> Ground:
     """Take other true values for the same rows, which stay public or private as they were."""
-    table = read_predictions(content, form_of(load_challenge(challenge.settings), ground.truth))
+    table = read_predictions(content, form_of(load_challenge(challenge.settings), ground.truth.rows))
     return replace(ground, truth=replace(ground.truth, columns={**ground.truth.columns, **table}))
 
 

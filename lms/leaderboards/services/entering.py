@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
 from lms.blobs import BlobStore
-from lms.errors import N_, Conflict, Invalid, TooLarge
+from lms.errors import N_, Conflict, Invalid
 from lms.grading.core.notices import Unreadable
 from lms.grading.core.reading import read_notebook
 from lms.leaderboards.core.challenge_file import load_challenge
-from lms.leaderboards.core.predictions import Column, Form, Kind, read_predictions
-from lms.leaderboards.core.scoring import PARQUET
+from lms.leaderboards.core.predictions import Form, check_size, read_predictions
+from lms.leaderboards.core.scoring import PARQUET, form_of
 from lms.leaderboards.models import Challenge, Entry, EntryKind
 from lms.leaderboards.services.data import SAMPLE
 from lms.leaderboards.services.receiving import Work, take_entry
@@ -39,13 +39,7 @@ def check_file(challenge: Challenge, content: bytes, blobs: BlobStore) -> EntryK
         return EntryKind.NOTEBOOK
     form = form_of_challenge(challenge, blobs)
     if content.startswith(PARQUET):
-        if len(content) > form.limit_bytes:
-            raise TooLarge(
-                N_("The file is larger than %(limit)d KiB, which is ample for %(rows)d rows. "
-                   "Send only the columns asked for."),
-                limit=form.limit_bytes >> 10,
-                rows=len(form.ids),
-            )  # fmt: skip
+        check_size(content, form)
     else:
         read_predictions(content, form)
     return EntryKind.PREDICTIONS
@@ -77,9 +71,7 @@ def form_of_challenge(challenge: Challenge, blobs: BlobStore) -> Form:
     sample = challenge.files.get(SAMPLE)
     if sample is None:
         raise Conflict(N_("The data of this challenge are still being made. Try again in a minute."))
-    found = load_challenge(challenge.settings)
-    columns = tuple(Column(one.name, Kind(one.kind), frozenset(one.labels)) for one in found.form.columns)
-    return Form(found.form.id, columns, _ids(str(sample["sha256"]), blobs))
+    return form_of(load_challenge(challenge.settings), _ids(str(sample["sha256"]), blobs))
 
 
 def _check_notebook(content: bytes) -> None:

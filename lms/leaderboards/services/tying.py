@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from sqlalchemy.orm import Session, sessionmaker
 
+from lms.db import reading
 from lms.leaderboards.core.losses import unpack
 from lms.leaderboards.core.ties import tie_groups
 from lms.leaderboards.models import Board
@@ -22,7 +23,7 @@ def tie_boards(sessions: sessionmaker[Session], at: datetime) -> int:
 
     A board is looked at once in `EVERY` at most. Nothing is locked while its teams are compared.
     """
-    with sessions() as session:
+    with reading(sessions) as session:
         boards = boards_to_tie(session, at - EVERY)
     for board_id in boards:
         _tie(sessions, board_id, at)
@@ -30,7 +31,7 @@ def tie_boards(sessions: sessionmaker[Session], at: datetime) -> int:
 
 
 def _tie(sessions: sessionmaker[Session], board_id: int, at: datetime) -> None:
-    with sessions() as session:
+    with reading(sessions) as session:
         board = session.get_one(Board, board_id)
         standing = {share: losses_of_standings(session, board, share) for share in shares_of(board)}
     found = {share: _tied(rows) for share, rows in standing.items()}

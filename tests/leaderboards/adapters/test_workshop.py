@@ -127,4 +127,4 @@ def test_a_broken_parquet_file_is_refused(
             read_entry(challenge, made.truth, content, workshop)
     with pytest.raises(BadPredictions):
         read_entry(challenge, made.truth, b"id,place\n", workshop)
-    assert form_of(challenge, made.truth).names == ("id", "place")
+    assert form_of(challenge, made.truth.rows).names == ("id", "place")
