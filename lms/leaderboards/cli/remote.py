@@ -180,6 +180,7 @@ class _Asking:
         self.language = language
         self.slug = slug
         self.server = server.rstrip("/")
+        self._check_token()
         self._check_server()
         headers = {"Accept": "application/json", "Accept-Language": language, "User-Agent": "lms-boards"}
         if self.token:
@@ -192,6 +193,11 @@ class _Asking:
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
+
+    def _check_token(self) -> None:
+        """End where no server can know the token, which is no text that fits into a header."""
+        if not (self.token.isascii() and self.token.isprintable()):
+            self.end(Status.NOT_ALLOWED, "unknown-token")
 
     def _check_server(self) -> None:
         try:

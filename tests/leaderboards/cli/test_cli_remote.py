@@ -104,6 +104,17 @@ def test_no_token_a_bad_one_and_no_challenge_have_a_status_each(
     assert (terminal.submit(file, contest.challenge.slug).exit_code) == 3
 
 
+@pytest.mark.parametrize("token", ["토큰", "x\udcff", "x\x1by", "x\ny", "caf\u00e9"])
+def test_a_token_that_no_header_can_carry_is_refused_before_anything_is_sent(file: Path, token: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        pytest.fail(f"{request.url} was asked")
+
+    terminal = Terminal(httpx.MockTransport(answer), token)
+    for ran in (terminal.submit(file, "parcels"), terminal.run("standings", "parcels")):
+        assert (ran.exit_code, "Make a token" in ran.stderr) == (3, True)
+        assert isinstance(ran.exception, SystemExit)
+
+
 def test_the_board_is_printed_with_ones_own_place(terminal: Terminal, contest: Contest) -> None:
     slug = contest.challenge.slug
     assert "Nobody is on the board yet" in terminal.run("standings", slug).stdout
