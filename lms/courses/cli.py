@@ -1,41 +1,14 @@
 """`lms course …`: check and publish course folders."""
 
 from pathlib import Path
-from typing import Protocol
 
 import click
-from sqlalchemy.orm import Session, sessionmaker
 
-from lms.blobs import BlobStore
+from lms.commands import LANGUAGE, Publishing
 from lms.config import Settings
 from lms.courses.core.check import check_folder
 from lms.courses.core.problems import Problem, errors
 from lms.courses.services import publishing
-
-
-class Installation(Protocol):
-    """What `ctx.obj` offers."""
-
-    @property
-    def settings(self) -> Settings:
-        """Return the settings."""
-
-    @property
-    def sessions(self) -> sessionmaker[Session]:
-        """Return the factory of sessions."""
-
-    @property
-    def blobs(self) -> BlobStore:
-        """Return the store of files."""
-
-
-LANGUAGE = click.option(
-    "--language",
-    type=click.Choice(["ko", "en"]),
-    default="en",
-    show_default=True,
-    help="Language of messages.",
-)
 
 
 @click.group()
@@ -47,7 +20,7 @@ def course() -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @LANGUAGE
 @click.pass_obj
-def check(installation: Installation, path: Path, language: str) -> None:
+def check(installation: Publishing, path: Path, language: str) -> None:
     """Report everything that is wrong with the course folder PATH.
 
     One line each: file:line:column: what is wrong, what to do. Exits 1 if there are errors.
@@ -63,7 +36,7 @@ def check(installation: Installation, path: Path, language: str) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @LANGUAGE
 @click.pass_obj
-def publish(installation: Installation, path: Path, language: str) -> None:
+def publish(installation: Publishing, path: Path, language: str) -> None:
     """Make an immutable version of the course folder PATH.
 
     It opens when an instructor of each of its two organisations has approved it. Unchanged files

@@ -13,6 +13,7 @@ import click
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.blobs import BlobStore
+from lms.commands import LANGUAGE
 from lms.config import Settings
 from lms.db import now
 from lms.grading.core.contracts import Runner, RunnerUnavailable
@@ -113,9 +114,6 @@ KEYS = click.option(
     help="Keys of another installation (its /.well-known/duri-grade-keys.json) instead of this one's.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as one JSON document.")
-LANGUAGE = click.option(
-    "--language", type=click.Choice(["ko", "en"]), default="en", show_default=True, help="Of the sentences."
-)
 
 
 @click.group()

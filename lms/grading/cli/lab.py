@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import click
 
+from lms.commands import LANGUAGE
 from lms.config import Settings
 from lms.courses.core.check import check_folder
 from lms.courses.core.problems import errors
@@ -36,13 +37,6 @@ from lms.runtime.environments import EnvironmentBroken, prepare
 from lms.runtime.probe import Isolation, IsolationLevel
 
 DEFAULT_ENVIRONMENT = "ml-basics"
-LANGUAGE = click.option(
-    "--language",
-    type=click.Choice(["ko", "en"]),
-    default="en",
-    show_default=True,
-    help="Language of messages.",
-)
 ENOUGH = {
     "full": {IsolationLevel.FULL},
     "reduced": {IsolationLevel.FULL, IsolationLevel.REDUCED},

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
+from lms.commands import LANGUAGE
 from lms.grading.cli.grade import (
     JSON,
-    LANGUAGE,
     NOT_GRADED,
     RECORD,
     REFUSED,

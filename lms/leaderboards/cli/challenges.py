@@ -4,43 +4,20 @@ from pathlib import Path
 from typing import Protocol
 
 import click
-from sqlalchemy.orm import Session, sessionmaker
 
-from lms.blobs import BlobStore
-from lms.config import Settings
+from lms.commands import LANGUAGE, Publishing
 from lms.courses.core.problems import Problem, errors
 from lms.leaderboards.core.challenge_file import CheckedChallenge, read_challenge
 from lms.leaderboards.core.scoring import ChallengeFailed, Workshop
 from lms.leaderboards.services.publishing import publish_folder
 
 
-class Installation(Protocol):
+class Installation(Publishing, Protocol):
     """What `ctx.obj` offers."""
-
-    @property
-    def settings(self) -> Settings:
-        """Return the settings."""
-
-    @property
-    def sessions(self) -> sessionmaker[Session]:
-        """Return the factory of sessions."""
-
-    @property
-    def blobs(self) -> BlobStore:
-        """Return the store of files."""
 
     @property
     def workshop(self) -> Workshop:
         """Return where authors' programs run."""
-
-
-LANGUAGE = click.option(
-    "--language",
-    type=click.Choice(["ko", "en"]),
-    default="en",
-    show_default=True,
-    help="Language of messages.",
-)
 
 
 @click.group()

@@ -7,8 +7,9 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
+from lms.commands import LANGUAGE, Database
 from lms.db import now
-from lms.leaderboards.cli.upkeep import DIFFERS, LANGUAGE, REFUSED, Tools, named_board
+from lms.leaderboards.cli.upkeep import DIFFERS, REFUSED, named_board
 from lms.leaderboards.core.grade_rule_files import read_rule
 from lms.leaderboards.core.grade_rules import RuleProblem
 from lms.leaderboards.core.tables import printable
@@ -64,7 +65,7 @@ def grades(context: click.Context, name: str, language: str, *, as_json: bool) -
     BOARD is a number, or the name of a challenge. Before somebody confirmed the awards they are shown as they
     would be; afterwards those that were confirmed are compared. Status 1: something differs.
     """
-    tools: Tools = context.obj
+    tools: Database = context.obj
     with tools.sessions() as session:
         board = named_board(session, name, language)
         declared, confirmed = current_rule(session, board), confirmation_of(session, board)

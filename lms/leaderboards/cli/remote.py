@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 import click
 import httpx
 
-from lms.leaderboards.cli.upkeep import LANGUAGE
+from lms.commands import LANGUAGE
 from lms.leaderboards.core.tables import printable
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}

@@ -9,6 +9,7 @@ from unicodedata import east_asian_width
 
 import click
 
+from lms.commands import LANGUAGE
 from lms.leaderboards.core.ladder import Release, of_losses, step
 from lms.leaderboards.core.loss_tables import MOST_ITEMS, Losses, read_losses, read_outcomes
 from lms.leaderboards.core.rank import Direction
@@ -30,9 +31,6 @@ HEADS: Mapping[str, tuple[str, str]] = {
 }
 SHAKE_UP = ("Shake-up: {:.4f}", "순위 변동률: {:.4f}")
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-LANGUAGE = click.option(
-    "--language", type=click.Choice(["ko", "en"]), default="en", show_default=True, help="Of the sentences."
-)
 
 
 @click.command("rank", short_help="Rank a plain table.")

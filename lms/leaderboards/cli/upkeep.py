@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 import click
 from sqlalchemy import select
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
+from lms.commands import LANGUAGE, Database
 from lms.db import now
 from lms.leaderboards.core.tables import TableProblem, printable, read_table
 from lms.leaderboards.models import Board, Challenge, Team
@@ -44,17 +45,6 @@ WORDS = {
         "{}행을 리더보드 {}에 넣었습니다. 순위는 {}개입니다.",
     ),
 }
-LANGUAGE = click.option(
-    "--language", type=click.Choice(["ko", "en"]), default="en", show_default=True, help="Of the sentences."
-)
-
-
-class Tools(Protocol):
-    """What the command line gives its commands."""
-
-    @property
-    def sessions(self) -> sessionmaker[Session]:
-        """Return the factory of sessions."""
 
 
 @click.command("diff", short_help="Say where kept standings are not what the entries say.")
@@ -67,7 +57,7 @@ def diff(context: click.Context, names: Sequence[str], language: str) -> None:
     BOARD is a number, or the name of a challenge; without one all boards are looked at. Status 1: something
     differs.
     """
-    tools: Tools = context.obj
+    tools: Database = context.obj
     with tools.sessions() as session:
         found = {board.id: differences(session, board) for board in _boards(session, names, language)}
         for number, different in found.items():
@@ -82,7 +72,7 @@ def diff(context: click.Context, names: Sequence[str], language: str) -> None:
 @click.pass_context
 def recompute(context: click.Context, names: Sequence[str], language: str) -> None:
     """Work boards out anew from their entries, and mend what differs. BOARD as with `diff`."""
-    tools: Tools = context.obj
+    tools: Database = context.obj
     with tools.sessions() as session:
         numbers = [board.id for board in _boards(session, names, language)]
     for number in numbers:
@@ -102,7 +92,7 @@ def import_entries(context: click.Context, table: Path, name: str, language: str
     The table is that of `lms boards rank`: team, score, received_at, and if there are such private_score,
     baseline, selected. Stop the server first where the database is SQLite: nobody can write meanwhile.
     """
-    tools: Tools = context.obj
+    tools: Database = context.obj
     click.echo(_word("reading", language).format(table.name), err=True)
     try:
         read = read_table(table.read_bytes())
