@@ -94,7 +94,7 @@ def _together(installation: Installation, requests: list[int], supervisor: Super
     gc.freeze()  # as the worker does when it starts
     before, begun = _processor(supervisor), time.perf_counter()
     if workers == 1:
-        issue_many(installation.sessions, requests, installation.signing, now())
+        issue_many(installation.sessions, requests, installation.signing, now)
     else:
         _shared(installation.settings, [requests[start::workers] for start in range(workers)])
     keep_heads_signed(installation.sessions, installation.signing, now())
@@ -121,7 +121,7 @@ def _shared(settings: Settings, shares: list[list[int]]) -> None:
 
 def _work(settings: Settings, requests: list[int]) -> None:
     installation = Installation(settings)
-    issue_many(installation.sessions, requests, installation.signing, now())
+    issue_many(installation.sessions, requests, installation.signing, now)
 
 
 def _floor(sessions: sessionmaker[Session]) -> None:

@@ -152,7 +152,7 @@ class Chores:
         unsigned = _step(lambda: keep_notices_signed(sessions, signing, now()))
         unsigned += _step(lambda: keep_forms_signed(sessions, signing, now()))
         _step(lambda: keep_status_lists_fresh(sessions, signing, now()))
-        issued = _step(lambda: issue_many(sessions, self._due(), signing, now()))
+        issued = _step(lambda: issue_many(sessions, self._due(), signing, now))
         unsigned += _step(lambda: keep_heads_signed(sessions, signing, now()))
         for missing in unsigned:
             log.warning("log.not_signed", role=missing.role, reason=missing.refusal.partition("\n")[0])

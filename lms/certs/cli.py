@@ -22,7 +22,7 @@ from lms.certs.services.papers import Press, make_next, renew_papers
 from lms.certs.services.signing import Signing
 from lms.certs.services.status import keep_status_lists_fresh
 from lms.certs.vcapi.command import vc_api
-from lms.db import now
+from lms.db import now, reading
 from lms.errors import DomainError
 
 JOURNAL = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -68,7 +68,7 @@ def trust(tools: Tools) -> None:
 @click.pass_obj
 def waiting(tools: Tools) -> None:
     """List the certificates that are on their way, and what each waits for."""
-    with tools.sessions() as session:
+    with reading(tools.sessions) as session:
         for request in queries.requests_under_way(session):
             course = request.enrolment.cohort.course.slug
             click.echo(f"{request.id}\t{course}\t{request.state}\ttries: {request.tries}")
@@ -113,14 +113,14 @@ def render(tools: Tools, *, everything: bool, here: bool) -> None:
 def papers(tools: Tools) -> None:
     """Show how many papers are signed, how many are to be made, and what signers refused."""
     _show_papers(tools)
-    with tools.sessions() as session:
+    with reading(tools.sessions) as session:
         for paper in signed_papers.refusals(session):
             reason = paper.refusal.partition("\n")[0]
             click.echo(f"{paper.credential.uuid}\t{paper.language}\ttries: {paper.tries}\t{reason}")
 
 
 def _show_papers(tools: Tools) -> None:
-    with tools.sessions() as session:
+    with reading(tools.sessions) as session:
         found = signed_papers.paper_progress(session)
     click.echo(f"{found.made} of {found.made + found.due} papers are signed; {found.stuck} were refused.")
 
@@ -132,9 +132,9 @@ def issue_now(tools: Tools) -> None:
     signing = tools.signing
     for missing in keep_status_lists_fresh(tools.sessions, signing, now()):
         click.echo(f"status list: {missing}", err=True)
-    with tools.sessions() as session:
+    with reading(tools.sessions) as session:
         waiting = [request.id for request in queries.requests_under_way(session)]
-    issued = issue_many(tools.sessions, waiting, signing, now())
+    issued = issue_many(tools.sessions, waiting, signing, now)
     click.echo(f"{len(issued)} of {len(waiting)} issued.")
 
 
@@ -148,7 +148,7 @@ def log() -> None:
 def show(tools: Tools) -> None:
     """Print how far the log is co-signed, and the entry by which a trust file asks for its proofs."""
     signing = tools.signing
-    with tools.sessions() as session:
+    with reading(tools.sessions) as session:
         newest, size = log_lines.newest_head(session), log_lines.log_size(session)
         refusal = log_lines.refusal_of_log(session)
     signed = "nothing" if newest is None else f"{newest.size} lines, at {newest.made_at.isoformat()}"
@@ -182,7 +182,7 @@ def _differences(tools: Tools, university: Path, company: Path) -> Iterator[Find
     with university.open("rb") as one, company.open("rb") as other:
         journals = read_signed(Role.UNIVERSITY, one), read_signed(Role.COMPANY, other)
     signing = tools.signing
-    with tools.sessions() as session:
+    with reading(tools.sessions) as session:
         entries = log_lines.log_entries(session, 0, log_lines.log_size(session))
         heads = [
             (

@@ -19,7 +19,7 @@ from lms.certs.services import batches, ceremony
 from lms.certs.services.batches import issue_many
 from lms.courses.models import Enrolment
 from tests.factories.accounts import make_user
-from tests.factories.certs import NOW, Pair, make_enrolment, make_request
+from tests.factories.certs import NOW, Pair, make_enrolment, make_request, then
 
 
 @pytest.fixture
@@ -87,11 +87,11 @@ def counted(sessions: sessionmaker[Session]) -> Iterator[list[str]]:
 def test_more_certificates_take_no_more_statements(sessions: sessionmaker[Session], pair: Pair) -> None:
     few, many = classmates(sessions, 3), classmates(sessions, 9)
     for part in (few, many):
-        issue_many(sessions, [part.pop()], pair.signing, NOW)  # the first has lists and endorsement signed
+        issue_many(sessions, [part.pop()], pair.signing, then)  # the first has lists and endorsement signed
     with counted(sessions) as for_few:
-        assert len(issue_many(sessions, few, pair.signing, NOW)) == 2
+        assert len(issue_many(sessions, few, pair.signing, then)) == 2
     with counted(sessions) as for_many:
-        assert len(issue_many(sessions, many, pair.signing, NOW)) == 8
+        assert len(issue_many(sessions, many, pair.signing, then)) == 8
     assert len(for_many) == len(for_few)
 
 
@@ -100,7 +100,7 @@ def test_several_parts_under_way_at_once_come_out_whole(
 ) -> None:
     monkeypatch.setattr(batches, "MOST_ASKED", 3)
     requests = classmates(shared, 14)
-    issued = issue_many(shared, requests, pair.signing, NOW)
+    issued = issue_many(shared, requests, pair.signing, then)
     assert [each.request_id for each in issued] == requests
     assert pair.university.asked.count(Kind.STATUS_LIST) == 2
     assert pair.company.asked.count(Kind.ENDORSEMENT) == 1
@@ -118,7 +118,7 @@ def test_two_workers_with_the_same_requests_issue_each_once(
     def work() -> None:
         meeting.wait()
         try:
-            issue_many(shared, requests, pair.signing, NOW)
+            issue_many(shared, requests, pair.signing, then)
         except BaseException as error:  # noqa: BLE001 - told to the test
             failed.append(error)
 
@@ -143,10 +143,10 @@ def test_what_one_worker_has_in_hand_no_other_takes_up(sessions: sessionmaker[Se
 
     pair.university.before = look
     with pytest.raises(KeyboardInterrupt):
-        issue_many(sessions, requests, pair.signing, NOW)
+        issue_many(sessions, requests, pair.signing, then)
     assert due == [[], requests]
     pair.university.before = lambda: None
-    assert len(issue_many(sessions, requests, pair.signing, NOW)) == 2
+    assert len(issue_many(sessions, requests, pair.signing, then)) == 2
 
 
 def asked_of(role: str) -> Callable[[Pair, pytest.MonkeyPatch], None]:
@@ -190,13 +190,13 @@ def test_a_batch_killed_at_any_step_shows_nothing_and_is_carried_on(
     with pytest.MonkeyPatch.context() as patch:
         kill(pair, patch)
         with pytest.raises(KeyboardInterrupt):
-            issue_many(sessions, requests, pair.signing, NOW)
+            issue_many(sessions, requests, pair.signing, then)
     assert count(sessions, Credential) == count(sessions, LogEntry) == count(sessions, OutgoingMail) == 0
     with sessions() as session:
         frozen = {
             each.id: each.document for each in session.scalars(select(IssuanceRequest)) if each.document
         }
-    issue_many(sessions, requests, pair.signing, NOW)
+    issue_many(sessions, requests, pair.signing, then)
     check_whole(sessions, requests)
     with sessions() as session:
         for credential in session.scalars(select(Credential)):
@@ -208,11 +208,11 @@ def test_who_finds_no_place_in_a_full_list_comes_next_into_a_new_one(
     sessions: sessionmaker[Session], pair: Pair
 ) -> None:
     first, *rest = classmates(sessions, 4)
-    issue_many(sessions, [first], pair.signing, NOW)
+    issue_many(sessions, [first], pair.signing, then)
     with sessions.begin() as session:
         session.execute(update(StatusList).values(next_index=LEAST_BITS - 2))
-    assert [each.request_id for each in issue_many(sessions, rest, pair.signing, NOW)] == rest[:2]
-    (last,) = issue_many(sessions, rest, pair.signing, NOW)
+    assert [each.request_id for each in issue_many(sessions, rest, pair.signing, then)] == rest[:2]
+    (last,) = issue_many(sessions, rest, pair.signing, then)
     assert last.request_id == rest[2]
     assert last.status_index == 0
     with sessions() as session:
@@ -223,10 +223,10 @@ def test_one_that_the_database_does_not_take_keeps_no_other_back(
     sessions: sessionmaker[Session], pair: Pair
 ) -> None:
     first, *rest = classmates(sessions, 4)
-    issue_many(sessions, [first], pair.signing, NOW)
+    issue_many(sessions, [first], pair.signing, then)
     with sessions.begin() as session:
         session.execute(update(Credential).values(status_index=2))  # as after a backup was put back
-    issued = issue_many(sessions, rest, pair.signing, NOW)
+    issued = issue_many(sessions, rest, pair.signing, then)
     assert [each.request_id for each in issued] == [rest[0], rest[2]]
     with sessions() as session:
         refused = session.get_one(IssuanceRequest, rest[1])
@@ -242,7 +242,7 @@ def test_a_text_that_cannot_be_written_concerns_its_own_certificate_only(
         damaged = session.get_one(IssuanceRequest, requests[1])
         labs = [dict(lab, title={"ko": "\ud800", "en": "half"}) for lab in damaged.claim["labs"]]
         damaged.claim = {**damaged.claim, "labs": labs}
-    issued = issue_many(sessions, requests, pair.signing, NOW)
+    issued = issue_many(sessions, requests, pair.signing, then)
     assert [each.request_id for each in issued] == [requests[0], requests[2]]
     with sessions() as session:
         assert session.get_one(IssuanceRequest, requests[1]).state is RequestState.REFUSED
@@ -253,6 +253,6 @@ def test_facts_whose_labs_are_no_list_are_refused(sessions: sessionmaker[Session
     with sessions.begin() as session:
         damaged = session.get_one(IssuanceRequest, requests[0])
         damaged.claim = {**damaged.claim, "labs": None}
-    assert [each.request_id for each in issue_many(sessions, requests, pair.signing, NOW)] == requests[1:]
+    assert [each.request_id for each in issue_many(sessions, requests, pair.signing, then)] == requests[1:]
     with sessions() as session:
         assert session.get_one(IssuanceRequest, requests[0]).state is RequestState.REFUSED

@@ -36,6 +36,11 @@ DIDS = {Role.UNIVERSITY: "did:web:hangang.example", Role.COMPANY: "did:web:nuri.
 _count = count(1)
 
 
+def then() -> datetime:
+    """Return the moment at which these tests take place."""
+    return NOW
+
+
 @dataclass
 class KeySigner:
     """A signer that signs everything with its key, unless it is told to be down, to refuse or to lie."""
@@ -48,6 +53,7 @@ class KeySigner:
     lies_on_heads: bool = False
     asked: list[str] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
+    now: Callable[[], datetime] = then
     operational: Ed25519PrivateKey = field(default_factory=generate)
     own: set[str] = field(default_factory=set)
     witness: Witness = field(default_factory=Witness)
@@ -69,7 +75,7 @@ class KeySigner:
         if kind is Kind.SD_JWT:
             return self._sign_form(document)
         suite = ENDORSEMENT_SUITE if kind is Kind.ENDORSEMENT else SUITES[self.role]
-        return create_proof(signed, self.key, self.key_id, suite, NOW)
+        return create_proof(signed, self.key, self.key_id, suite, self.now())
 
     def _vouch(self, document: Document, kind: Kind) -> Document:
         """Review as the real signer does, at the time that the document gives."""

@@ -6,9 +6,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
-from lms.certs.core.notices import notice_address, write_notices
-from lms.certs.core.strict_json import Document, canonical
-from lms.certs.models import Credential, IssuanceRequest, Notice, StatusList
+from lms.certs.core.strict_json import canonical
+from lms.certs.models import Credential, IssuanceRequest, StatusList
 from lms.certs.queries.credentials import UNDER_WAY
 from lms.courses.models import Cohort, Course, CourseVersion, Enrolment
 
@@ -48,27 +47,9 @@ def credentials_of(session: Session, request_ids: Collection[int]) -> Sequence[C
 
 
 def resources_of_lists(session: Session, list_ids: Collection[int], public_url: str) -> dict[str, bytes]:
-    """Return what a verifier asks for besides certificates: these lists, and every notice about their places.
-
-    It is read once for all, so that all are held against the same editions.
-    """
+    """Return what a verifier asks for besides new certificates: these lists, all in the same editions."""
     start = public_url.rstrip("/")
     lists = session.execute(select(StatusList.id, StatusList.document).where(StatusList.id.in_(list_ids)))
-    found = {
+    return {
         f"{start}/status/{each.id}": canonical(each.document) for each in lists if each.document is not None
     }
-    return found | _notices(session, list_ids, f"{start}/status/")
-
-
-def _notices(session: Session, list_ids: Collection[int], start: str) -> dict[str, bytes]:
-    rows = session.execute(
-        select(Credential.status_list_id, Credential.sha256, Notice.document)
-        .join(Notice, Notice.credential_id == Credential.id)
-        .where(Credential.status_list_id.in_(list_ids))
-        .order_by(Notice.id)
-    )
-    signed: dict[str, list[Document]] = {}
-    for list_id, sha256, document in rows:
-        if document is not None:
-            signed.setdefault(notice_address(f"{start}{list_id}", sha256), []).append(document)
-    return {address: write_notices(notices) for address, notices in signed.items()}

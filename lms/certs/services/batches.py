@@ -38,6 +38,7 @@ from lms.certs.services.endorsing import keep_endorsement
 from lms.certs.services.signing import Signing, Unanswered, ask_many
 from lms.certs.services.status import due_lists, renew_status_list
 from lms.certs.services.writing import freeze
+from lms.db import Clock, reading
 
 log = structlog.get_logger()
 
@@ -56,15 +57,22 @@ def issue(
 
     Safe to repeat and to run twice at once. Nothing is visible to anyone before both have signed.
     """
-    return next(iter(issue_many(sessions, [request_id], signing, at)), None)
+    return next(iter(issue_many(sessions, [request_id], signing, lambda: at)), None)
 
 
 def issue_many(
-    sessions: sessionmaker[Session], request_ids: Iterable[int], signing: Signing, at: datetime
+    sessions: sessionmaker[Session],
+    request_ids: Iterable[int],
+    signing: Signing,
+    clock: Clock,
 ) -> list[Credential]:
-    """Carry many requests as far as they go now, each as `issue` says; return what was issued."""
+    """Carry many requests as far as they go now, each as `issue` says; return what was issued.
+
+    Args:
+        clock: asked anew for every step, as many take longer together than two clocks may differ.
+    """
     parts = list(_parts(sorted(set(request_ids)), MOST_ASKED))
-    batch = _Batch(sessions, signing, at)
+    batch = _Batch(sessions, signing, clock)
     if len(parts) <= 1:
         return [credential for part in parts for credential in batch.carry(part)]
     with ThreadPoolExecutor(LANES, thread_name_prefix="ceremony") as lanes:
@@ -74,10 +82,10 @@ def issue_many(
 class _Batch:
     """Carry some requests together; each step returns those that go on."""
 
-    def __init__(self, sessions: sessionmaker[Session], signing: Signing, at: datetime) -> None:
+    def __init__(self, sessions: sessionmaker[Session], signing: Signing, clock: Clock) -> None:
         self.sessions = sessions
         self.signing = signing
-        self.at = at
+        self.clock = clock
         self._describing = Describing(signing)
         self._shared = threading.Lock()
 
@@ -86,7 +94,7 @@ class _Batch:
         seen = Seen()
         with self._shared:  # lists and endorsements are the same for many: the first to come has them signed
             with self.sessions.begin() as session:
-                lists = prepare(session, request_ids, self.at)
+                lists = prepare(session, request_ids, self.clock())
             lists = self._with_fresh_lists(lists)
             ready = self._endorsed(list(lists))
         texts = self._frozen({each: lists[each] for each in ready})
@@ -96,12 +104,12 @@ class _Batch:
 
     def _with_fresh_lists(self, lists: dict[int, list[int]]) -> dict[int, list[int]]:
         named = {each for own in lists.values() for each in own}
-        with self.sessions() as session:
-            due = due_lists(session, named, self.at)
+        with reading(self.sessions) as session:
+            due = due_lists(session, named, self.clock())
         missing: dict[int, Unanswered] = {}
         for list_id in due:
             try:
-                renew_status_list(self.sessions, list_id, self.signing, self.at)
+                renew_status_list(self.sessions, list_id, self.signing, self.clock())
             except Unanswered as error:
                 missing[list_id] = error
         against: dict[int, Problem] = {
@@ -113,7 +121,7 @@ class _Batch:
 
     def _endorsed(self, ready: list[int]) -> list[int]:
         """Ask for each achievement's endorsement once."""
-        with self.sessions() as session:
+        with reading(self.sessions) as session:
             about = under_way.achievements(session, ready)
         against: dict[tuple[int, str], Problem | None] = {}
         for request_id, what in about.items():
@@ -124,7 +132,7 @@ class _Batch:
 
     def _endorse(self, request_id: int) -> Problem | None:
         try:
-            keep_endorsement(self.sessions, request_id, self.signing, self.at)
+            keep_endorsement(self.sessions, request_id, self.signing, self.clock())
         except (CertificateProblem, Unanswered) as problem:
             return problem
         return None
@@ -134,7 +142,7 @@ class _Batch:
         if not lists:
             return {}
         with self.sessions.begin() as session:
-            texts, problems = freeze(session, lists, self._describing, self.at)
+            texts, problems = freeze(session, lists, self._describing, self.clock())
         self._without(list(lists), problems)
         return texts
 
@@ -145,7 +153,7 @@ class _Batch:
             return texts
         try:
             answers = ask_many(
-                self.signing, role, list(unsigned.values()), Kind.CREDENTIAL, self.at, seen=seen
+                self.signing, role, list(unsigned.values()), Kind.CREDENTIAL, self.clock, seen=seen
             )
         except Unanswered as missing:
             answers = [missing] * len(unsigned)
@@ -163,17 +171,17 @@ class _Batch:
         halves = {each: text for each, text in texts.items() if not is_complete(text)}
         if halves:
             with self.sessions.begin() as session:
-                keep_proofs(session, halves, self.at)
+                keep_proofs(session, halves, self.clock())
 
     def _completed(self, ready: list[int], texts: dict[int, Text], seen: Seen) -> list[Credential]:
         if not ready:
             return []
-        with self.sessions() as session:
-            wholes, problems = examine(session, texts, self.signing, seen, self.at)
+        with reading(self.sessions) as session:
+            wholes, problems = examine(session, texts, self.signing, seen, self.clock())
         issued = {each.request_id: each for each in self._kept(wholes, problems)}
         self._without(list(texts), problems)
         rest = [each for each in ready if each not in issued and each not in problems]
-        with self.sessions() as session:  # by another worker, meanwhile
+        with reading(self.sessions) as session:  # by another worker, meanwhile
             issued |= {each.request_id: each for each in under_way.credentials_of(session, rest)}
         return [issued[each] for each in sorted(issued)]
 
@@ -181,7 +189,7 @@ class _Batch:
         """Keep all in one transaction; where the database refuses one, each in a transaction of its own."""
         try:
             with self.sessions.begin() as session:
-                return keep(session, wholes, self.signing, self.at) if wholes else []
+                return keep(session, wholes, self.signing, self.clock()) if wholes else []
         except IntegrityError as error:
             if len(wholes) > 1:
                 alone = ({number: whole} for number, whole in wholes.items())
@@ -195,7 +203,7 @@ class _Batch:
         """Note what came between with each that it came between."""
         if problems:
             with self.sessions.begin() as session:
-                put_off(session, problems, self.at)
+                put_off(session, problems, self.clock())
         return [each for each in ready if each not in problems]
 
 

@@ -18,6 +18,7 @@ from lms.certs.core.witness import MOST_ENTRIES, write_head_request
 from lms.certs.models import Credential, LogEntry, LogTree, TreeHead
 from lms.certs.queries import log_lines
 from lms.certs.services.signing import Signing, Unanswered, ask_signer, both_languages
+from lms.db import reading
 
 LONGEST_WAIT = timedelta(minutes=4)
 """A head that waits longer is dated anew: signers vouch for the present only."""
@@ -162,7 +163,7 @@ def _cosign(
     sessions: sessionmaker[Session], head_id: int, role: Role, signing: Signing, at: datetime
 ) -> None:
     """Get one organisation's signature over a head, and believe it only if it holds."""
-    with sessions() as session:
+    with reading(sessions) as session:
         found = session.get_one(TreeHead, head_id)
         if log_lines.cosignature(found, role) is not None:
             return

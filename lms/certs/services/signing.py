@@ -21,8 +21,11 @@ from lms.certs.core.seen import Seen
 from lms.certs.core.sentences import sentence
 from lms.certs.core.strict_json import Document
 from lms.certs.core.trust import Role, Trust
+from lms.db import Clock
 
 _ENGLISH, _KOREAN = 180, 119
+_PASSES = frozenset({"proof.unknown_key", "proof.from_the_future"})
+"""What time mends: a key rotated a moment ago, which the trust file will name, and a clock that runs fast."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,13 +113,14 @@ def ask_many(
     role: Role,
     documents: Sequence[Document],
     kind: Kind,
-    at: datetime,
+    clock: Clock,
     *,
     seen: Seen | None = None,
 ) -> list[Document | Unanswered]:
     """Get one organisation's proofs over many documents at once; each is believed only if it holds.
 
     Args:
+        clock: asked once they are there: a signer may have taken its time.
         seen: where what was found of each proof is kept.
 
     Raises:
@@ -128,6 +132,7 @@ def ask_many(
     except SignerUnavailable:
         raise Unanswered(role) from None
     found: list[Document | Unanswered] = []
+    at = clock()
     for document, answer in zip(documents, answers, strict=True):
         try:
             if isinstance(answer, SignerRefused | SignerWaits):
@@ -169,9 +174,7 @@ def _believed(
         if seen is not None:
             seen.keep_signature(document, answer, signature)
     for finding in findings:
-        # A key that was rotated at the signer a moment ago: the trust file will follow.
-        waits = finding.code == "proof.unknown_key"
-        raise Unanswered(role, both_languages(finding.code, finding.params), waits=waits)
+        raise Unanswered(role, both_languages(finding.code, finding.params), waits=finding.code in _PASSES)
     return answer
 
 
