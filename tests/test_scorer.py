@@ -238,6 +238,27 @@ def test_a_notebook_is_run_again_where_hidden_files_stand_over_shared_ones(arena
     assert read_failure(arena.entry(bad).failure)[1] == {"cell": 3, "error": "ValueError"}
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        right(3).replace(b"p7,", b"hidden-row,"),
+        right(3).replace(b"p7,north", b"p7,hidden-row").replace(b"p7,south", b"p7,hidden-row"),
+        right(3).replace(b"id,place", b"id,hidden-row"),
+        right(3) * 2,
+        right(3)[:100],
+        right(3) + b"x" * (2 << 20),
+        b"",
+    ],
+)
+def test_no_predictions_of_a_notebook_carry_hidden_rows_out(arena: Arena, content: bytes) -> None:
+    """Nor do their lines, their numbers or the kind of fault: all that is said is one sentence."""
+    arena.publish()
+    entry = arena.enter(content, EntryKind.NOTEBOOK)
+    arena.scorer.score_waiting()
+    assert arena.entry(entry).state is EntryState.FAILED
+    assert arena.entry(entry).failure == '["bad_predictions", {}]'
+
+
 def test_a_new_truth_is_scored_in_private_first(arena: Arena) -> None:
     arena.publish()
     entry = arena.enter(right(100))

@@ -10,7 +10,10 @@ from lms.errors import N_
 
 FAILURES: Mapping[str, str] = {
     "not_finite": N_("The score is not a finite number. Look at your predictions."),
-    "bad_predictions": N_("The predictions could not be taken: %(problem)s"),
+    "bad_predictions": N_(
+        "The predictions for the hidden data could not be taken. What is wrong in them is told to nobody, as "
+        "it could carry hidden rows out. Look at the columns, the ids and the values that you write."
+    ),
     "no_value": N_("The metric has no value for these predictions. Look whether they are all the same."),
     "notebook_unreadable": N_(
         "This is not a notebook that can be read. Save it in Jupyter and send it again."
