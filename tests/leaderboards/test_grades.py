@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from lms.accounts.models import AuditEvent, OutgoingMail
 from lms.errors import Conflict, Invalid, NotAllowed, NotFound
 from lms.leaderboards.core.grade_rule_files import read_rule
-from lms.leaderboards.core.losses import losses_of, pack
+from lms.leaderboards.core.losses import Losses, losses_of, pack
 from lms.leaderboards.models import Entry, EntryLosses, EntryState, Share, Team
 from lms.leaderboards.queries.awards import (
     Outcome,
@@ -245,10 +245,10 @@ def test_tie_groups_are_worked_out_from_what_is_kept_of_each_row(group: Class) -
     assert group.award(near).points == 100
 
 
-def _lose(group: Class, team: Team, wrong: int) -> None:
+def _lose(group: Class, team: Team, wrong: int, share: Share = Share.PRIVATE) -> None:
     entry = group.session.scalars(select(Entry).where(Entry.team_id == team.id)).one()
     packed = pack(losses_of([1.0] * wrong + [0.0] * (100 - wrong)))
-    group.session.add(EntryLosses(entry_id=entry.id, share=Share.PRIVATE, packed=packed))
+    group.session.add(EntryLosses(entry_id=entry.id, share=share, packed=packed))
     group.session.flush()
 
 
@@ -260,6 +260,51 @@ def test_what_a_ladder_hides_is_in_no_preview(group: Class) -> None:
     own = grades_page(group.session, group.board, group.contest.leader(team), NOW).own
     assert own is not None
     assert own.points == 100
+
+
+def test_a_students_own_preview_reads_nothing_that_its_rule_does_not_need(
+    group: Class, statements: list[str]
+) -> None:
+    team = group.team(0.9)
+    _lose(group, team, 2, Share.PUBLIC)
+    declare(group)
+    student = group.contest.leader(team)
+    for reader, points in ((student, 100), (group.absent, 5), (make_user(group.session), None)):
+        statements.clear()
+        own = grades_page(group.session, group.board, reader, NOW, whole=False).own
+        assert (own and own.points) == points
+        assert not [one for one in statements if "entry_losses" in one or "tie_groups" in one]
+        assert not [one for one in statements if "FROM users" in one]
+        members = [one for one in statements if "FROM team_members" in one]
+        assert all("team_members.user_id = " in one for one in members)
+
+
+def test_a_preview_by_groups_that_are_not_worked_out_yet_unpacks_no_table_of_losses(
+    group: Class, statements: list[str]
+) -> None:
+    teams = [group.team(score) for score in (0.9, 0.8, 0.7)]
+    rule, board = read_rule(declare(group, BY_GROUP).rule), group.board
+    assert outcome(group.session, board, rule, Share.PUBLIC).grouping is Grouping.EQUAL
+    for wrong, team in enumerate(teams[:2]):
+        _lose(group, team, wrong, Share.PUBLIC)
+    assert outcome(group.session, board, rule, Share.PUBLIC).grouping is Grouping.EQUAL
+    _lose(group, teams[2], 3, Share.PUBLIC)
+    statements.clear()
+    assert outcome(group.session, board, rule, Share.PUBLIC).grouping is Grouping.AWAITED
+    unpacked = [one for one in statements if "entry_losses.packed" in one]
+    assert len(unpacked) <= 1
+    assert all("entry_losses.entry_id = " in one for one in unpacked)
+
+
+def test_losses_on_resamples_are_not_waited_for(group: Class) -> None:
+    team = group.team(0.9)
+    entry = group.session.scalars(select(Entry).where(Entry.team_id == team.id)).one()
+    packed = pack(Losses(losses_of([0.25, 0.5]).values, 100, whole=0.25))
+    group.session.add(EntryLosses(entry_id=entry.id, share=Share.PUBLIC, packed=packed))
+    group.session.flush()
+    rule = read_rule(declare(group, BY_GROUP).rule)
+    found = outcome(group.session, group.board, rule, Share.PUBLIC)
+    assert found.grouping is Grouping.EQUAL
 
 
 def test_a_student_objects_once_at_a_time_and_reads_the_answer(group: Class) -> None:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from lms.accounts.models import User
@@ -16,7 +16,7 @@ from lms.leaderboards.core.grade_rule_files import read_rule
 from lms.leaderboards.core.grade_rules import Award, Blended, Placed, RankedBoard, Rule, Sentence
 from lms.leaderboards.models import Board, Entry, EntryState, PrivateScore, Share, TeamMember
 from lms.leaderboards.policy import course_of
-from lms.leaderboards.queries.grouping import Grouping, groups_of, kept_ranks, ranks_anew
+from lms.leaderboards.queries.grouping import Grouping, Ranked, groups_of, kept_ranks, ranks_anew
 from lms.leaderboards.queries.waiting import number_waiting
 from lms.leaderboards.tables.grades import GradeConfirmation, GradeRule, Objection, RankAward
 
@@ -93,18 +93,31 @@ def uses_groups(rule: Rule) -> bool:
 def ranked_board(
     session: Session, board: Board, share: Share, *, anew: bool = False
 ) -> tuple[RankedBoard, Grouping]:
-    """Return all that a rule may look at, on one share of a board; teams by their number as text.
+    """Return all that any rule may look at, on one share of a board; teams by their number as text.
 
     Args:
         anew: from the entries alone, instead of from what was kept with each score.
     """
     ranked = (ranks_anew if anew else kept_ranks)(session, board, share)
     groups = groups_of(session, board, share, ranked, anew=anew)
+    return _board(session, board, share, ranked, groups.numbers), groups.kind
+
+
+def board_for_rule(session: Session, board: Board, rule: Rule, share: Share) -> RankedBoard:
+    """Return what one rule looks at, from what was kept with each score: tie groups where they decide."""
+    if uses_groups(rule):
+        return ranked_board(session, board, share)[0]
+    return _board(session, board, share, kept_ranks(session, board, share), {})
+
+
+def _board(
+    session: Session, board: Board, share: Share, ranked: Sequence[Ranked], numbers: Mapping[int, int]
+) -> RankedBoard:
     teams = [
-        Placed(str(each.team_id), rank, each.score, groups.numbers[each.team_id])
+        Placed(str(each.team_id), rank, each.score, numbers.get(each.team_id))
         for rank, each in enumerate(ranked, start=1)
     ]
-    return RankedBoard(teams, _baselines(session, board, share), board.direction.value), groups.kind
+    return RankedBoard(teams, _baselines(session, board, share), board.direction.value)
 
 
 def _baselines(session: Session, board: Board, share: Share) -> Mapping[str, float]:
@@ -148,11 +161,12 @@ def own_outcome(session: Session, board: Board, rule: Rule, share: Share, user: 
     Raises:
         lms.leaderboards.core.grade_rules.RuleProblem: the board has not what the rule names.
     """
-    if not any(each.id == user.id for each in graded_people(session, board)):
+    graded = _graded(board)
+    if graded is None or session.scalar(graded.where(Enrolment.user_id == user.id).limit(1)) is None:
         return None
-    ranked, _ = ranked_board(session, board, share)
+    ranked = board_for_rule(session, board, rule, share)
     placed = {team.team: team for team in ranked.teams}
-    return _line(rule, ranked, placed, user, _teams(session, board).get(user.id))
+    return _line(rule, ranked, placed, user, _teams(session, board, user).get(user.id))
 
 
 def _line(
@@ -162,8 +176,11 @@ def _line(
     return Line(user, team_id, where, rule.award(where, ranked))
 
 
-def _teams(session: Session, board: Board) -> dict[int, int]:
+def _teams(session: Session, board: Board, user: User | None = None) -> dict[int, int]:
+    """Return person -> team, of everybody on a board or of one person."""
     rows = select(TeamMember.user_id, TeamMember.team_id).where(TeamMember.board_id == board.id)
+    if user is not None:
+        rows = rows.where(TeamMember.user_id == user.id)
     return {row.user_id: row.team_id for row in session.execute(rows)}
 
 
@@ -172,19 +189,25 @@ def graded_people(session: Session, board: Board) -> Sequence[User]:
 
     Those of its cohort; of a challenge's board those of all cohorts that run while the challenge does.
     """
+    people = _graded(board)
+    if people is None:
+        return []
+    return session.scalars(select(User).where(User.id.in_(people)).order_by(User.id)).all()
+
+
+def _graded(board: Board) -> Select[int] | None:
+    """Select the numbers of the people whom a board grades; None for a board of no course."""
     course = course_of(board)
     if course is None:
-        return []
+        return None
     people = select(Enrolment.user_id).where(Enrolment.left_at.is_(None))
     if board.challenge is None:
-        people = people.where(Enrolment.cohort_id == board.cohort_id)
-    else:
-        people = people.join(Cohort, Cohort.id == Enrolment.cohort_id).where(
-            Cohort.course_id == course.id,
-            Cohort.starts_at <= board.challenge.ends_at,
-            Cohort.ends_at >= board.challenge.opens_at,
-        )
-    return session.scalars(select(User).where(User.id.in_(people)).order_by(User.id)).all()
+        return people.where(Enrolment.cohort_id == board.cohort_id)
+    return people.join(Cohort, Cohort.id == Enrolment.cohort_id).where(
+        Cohort.course_id == course.id,
+        Cohort.starts_at <= board.challenge.ends_at,
+        Cohort.ends_at >= board.challenge.opens_at,
+    )
 
 
 def number_unfinished(session: Session, board: Board) -> int:

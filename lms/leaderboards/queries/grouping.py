@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from lms.leaderboards.core.losses import unpack
@@ -72,14 +72,20 @@ def groups_of(
     """
     if board.ladder and share is not Share.PRIVATE:
         return Groups(Grouping.HIDDEN, _equal(ranked))
-    if not anew:
-        kept = _kept(session, board, share, ranked)
-        if kept is not None:
-            return kept
+    if anew:
+        return _groups_anew(session, board, share, ranked)
+    kept = _kept(session, board, share, ranked)
+    if kept is not None:
+        return kept
+    awaited = _are_comparable(session, board, share, ranked)
+    return Groups(Grouping.AWAITED if awaited else Grouping.EQUAL, _equal(ranked))
+
+
+def _groups_anew(session: Session, board: Board, share: Share, ranked: Sequence[Ranked]) -> Groups:
     losses = _losses(session, share, ranked)
     if losses is None:
         return Groups(Grouping.EQUAL, _equal(ranked))
-    if anew and losses.size <= MOST_CELLS:
+    if losses.size <= MOST_CELLS:
         found = tie_groups(losses)
         numbers = {each.team_id: tie.group for each, tie in zip(ranked, found, strict=True)}
         return Groups(Grouping.TESTED, numbers)
@@ -107,9 +113,31 @@ def _kept(session: Session, board: Board, share: Share, ranked: Sequence[Ranked]
     return Groups(Grouping.TESTED, {row.team_id: row.number for row in rows}) if same and rows else None
 
 
+def _are_comparable(session: Session, board: Board, share: Share, ranked: Sequence[Ranked]) -> bool:
+    """Say whether there are losses of rows for every entry that stands; reads those of one entry at most."""
+    if not ranked:
+        return False
+    of = _kept_of(share)
+    count = (
+        select(func.count())
+        .select_from(Standing)
+        .join(EntryLosses, (EntryLosses.entry_id == Standing.entry_id) & (EntryLosses.share == of))
+        .where(Standing.board_id == board.id, Standing.share == share)
+    )
+    if session.scalar(count) != len(ranked):
+        return False
+    first = session.get_one(EntryLosses, (ranked[0].entry_id, of))
+    return unpack(first.packed).whole is None
+
+
+def _kept_of(share: Share) -> Share:
+    """Return of which share losses are kept: frozen standings are of public scores."""
+    return Share.PRIVATE if share is Share.PRIVATE else Share.PUBLIC
+
+
 def _losses(session: Session, share: Share, ranked: Sequence[Ranked]) -> NDArray[np.float64] | None:
     """Return the losses of the ranked entries, teams by rows; None where they cannot be compared."""
-    of = Share.PRIVATE if share is Share.PRIVATE else Share.PUBLIC
+    of = _kept_of(share)
     entries = [each.entry_id for each in ranked]
     packed: dict[int, bytes] = {}
     for start in range(0, len(entries), BATCH):

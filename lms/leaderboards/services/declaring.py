@@ -13,7 +13,7 @@ from lms.leaderboards import policy
 from lms.leaderboards.core.grade_rule_files import read_rule
 from lms.leaderboards.core.grade_rules import Placed, Rule, RuleProblem
 from lms.leaderboards.models import Board
-from lms.leaderboards.queries.awards import confirmation_of, current_rule, ranked_board
+from lms.leaderboards.queries.awards import board_for_rule, confirmation_of, current_rule
 from lms.leaderboards.services import grade_letters
 from lms.leaderboards.tables.grades import LONGEST, GradeRule
 
@@ -89,9 +89,8 @@ def _usable(session: Session, actor: User, board: Board, text: str, at: datetime
     rule, problems = rule_from_text(text, actor.language)
     if rule is None:
         raise Invalid(N_("This rule cannot be used: %(why)s"), field="rule", why=" ".join(problems))
-    ranked, _ = ranked_board(session, board, policy.share_at(board, at))
     try:
-        rule.award(NOBODY, ranked)
+        rule.award(NOBODY, board_for_rule(session, board, rule, policy.share_at(board, at)))
     except RuleProblem as problem:
         why = " ".join(problem.sentences(actor.language))
         raise Invalid(N_("This rule cannot be used: %(why)s"), field="rule", why=why) from problem
