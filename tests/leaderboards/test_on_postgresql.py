@@ -12,8 +12,10 @@ from lms.leaderboards.models import Entry, Team
 from lms.leaderboards.queries.counting import differences
 from lms.leaderboards.queries.entries import entries_of, history
 from lms.leaderboards.queries.standings import around, found_by_name, standings
+from lms.leaderboards.queries.waiting import boards_to_tie
 from lms.leaderboards.services import rescoring, upkeep
 from lms.leaderboards.services.importing import import_table
+from lms.leaderboards.services.ties import lock_truth
 from tests.factories.leaderboards import NOW, make_contest
 from tests.leaderboards.test_upkeep import TABLE
 
@@ -48,4 +50,6 @@ def test_a_board_is_imported_scored_anew_looked_over_and_read(postgres_engine: E
         names = dict(iter(session.execute(select(Team.id, Team.name))))  # type: ignore[arg-type]
         rows = standings(session, board, None, NOW + timedelta(days=60)).rows
         assert [names.get(row.team_id or 0) for row in rows] == ["<b>", "둘째", None, "first"]
+        assert boards_to_tie(session, NOW) == [board.id]
+        assert lock_truth(session, board.id) is board
         assert upkeep.look_over(session, board, NOW) == []

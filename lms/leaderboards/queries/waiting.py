@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import String, and_, exists, func, or_, select, type_coerce
+from sqlalchemy import String, and_, case, exists, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
 from lms.leaderboards.core.challenge_file import Challenge as ChallengeFile
@@ -14,10 +14,12 @@ from lms.leaderboards.models import (
     Challenge,
     Entry,
     EntryKind,
+    EntryLosses,
     EntryState,
     Rescore,
     Share,
     Standing,
+    TieGroup,
     Truth,
 )
 
@@ -105,15 +107,34 @@ def file_blobs(session: Session, board_id: int) -> dict[str, str]:
 
 
 def boards_to_tie(session: Session, before: datetime) -> Sequence[int]:
-    """Return the boards with scores newer than their tie groups, if those are older than a moment."""
-    newer = exists().where(
-        Entry.board_id == Board.id,
-        Entry.state == EntryState.SCORED,
-        or_(Board.tied_at.is_(None), Entry.scored_at > Board.tied_at),
-    )
-    standing = exists().where(Standing.board_id == Board.id, Standing.share == Share.PUBLIC)
+    """Return the boards whose tie groups are not of the entries that stand, if those are older than a moment.
+
+    What stands is compared with what was tied, and no times are: a score may be stamped long before it is
+    committed, and a choice, a disqualification or a merge leaves no score at all.
+    """
     due = or_(Board.tied_at.is_(None), Board.tied_at < before)
-    return session.scalars(select(Board.id).where(due, newer, standing)).all()
+    return session.scalars(select(Board.id).where(due, or_(_untied(), _tied_before()))).all()
+
+
+def _untied() -> Any:
+    """Pick boards where something stands whose losses are kept, and that is in no tie group."""
+    of = case((Standing.share == Share.PRIVATE, Share.PRIVATE.value), else_=Share.PUBLIC.value)
+    has_losses = exists().where(EntryLosses.entry_id == Standing.entry_id, EntryLosses.share == of)
+    return exists().where(Standing.board_id == Board.id, ~exists().where(_is_tied()), has_losses)
+
+
+def _tied_before() -> Any:
+    """Pick boards with a tie group of something that stands no more."""
+    return exists().where(TieGroup.board_id == Board.id, ~exists().where(_is_tied()))
+
+
+def _is_tied() -> Any:
+    return and_(
+        TieGroup.board_id == Standing.board_id,
+        TieGroup.share == Standing.share,
+        TieGroup.team_id == Standing.team_id,
+        TieGroup.entry_id == Standing.entry_id,
+    )
 
 
 def number_waiting(session: Session, board: Board) -> int:

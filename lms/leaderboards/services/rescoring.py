@@ -25,6 +25,7 @@ from lms.leaderboards.models import (
     Share,
     Standing,
     Team,
+    TieGroup,
     Truth,
 )
 from lms.leaderboards.queries.counting import shares_of
@@ -238,6 +239,9 @@ def _apply(session: Session, board: Board, truth: Truth) -> None:
         raise Conflict(N_("A newer version counts already. Prepare a new one."))
     _keep_old(session, board)
     _write_new(session, board, truth)
+    session.execute(  # they say what the old truth could tell apart
+        delete(TieGroup).where(TieGroup.board_id == board.id), execution_options=WITHOUT_SYNC
+    )
     board.truth_version = truth.version
     session.flush()
     session.expire_all()

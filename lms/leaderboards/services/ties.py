@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from lms.leaderboards.models import Board, Entry, EntryLosses, EntryState, Share, Standing, TieGroup
@@ -29,6 +29,15 @@ def keep_tie_groups(
     session.add_all(TieGroup(board_id=board.id, share=share, **vars(row)) for row in rows)
     board.tied_at = at
     session.flush()
+
+
+def lock_truth(session: Session, board_id: int) -> Board:
+    """Return a board whose truth nobody replaces before this transaction ends."""
+    same = update(Board).where(Board.id == board_id).values(truth_version=Board.truth_version)
+    return session.scalars(
+        same.returning(Board),
+        execution_options={"populate_existing": True, "synchronize_session": False},
+    ).one()
 
 
 def losses_of_standings(session: Session, board: Board, share: Share) -> dict[int, tuple[int, bytes]]:

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from lms.db import reading
 from lms.leaderboards.core.losses import unpack
 from lms.leaderboards.core.ties import tie_groups
-from lms.leaderboards.models import Board
+from lms.leaderboards.models import Board, Share
 from lms.leaderboards.queries.counting import shares_of
 from lms.leaderboards.queries.waiting import boards_to_tie
-from lms.leaderboards.services.ties import Tied, keep_tie_groups, losses_of_standings
+from lms.leaderboards.services.ties import Tied, keep_tie_groups, lock_truth, losses_of_standings
 
 EVERY = timedelta(seconds=60)
 MOST_CELLS = 40_000_000
@@ -19,7 +19,7 @@ MOST_CELLS = 40_000_000
 
 
 def tie_boards(sessions: sessionmaker[Session], at: datetime) -> int:
-    """Bring the tie groups of all boards with new scores up to date; return how many boards were.
+    """Bring the tie groups of all boards in line with what stands; return how many boards were looked at.
 
     A board is looked at once in `EVERY` at most. Nothing is locked while its teams are compared.
     """
@@ -33,12 +33,15 @@ def tie_boards(sessions: sessionmaker[Session], at: datetime) -> int:
 def _tie(sessions: sessionmaker[Session], board_id: int, at: datetime) -> None:
     with reading(sessions) as session:
         board = session.get_one(Board, board_id)
+        version = board.truth_version  # read first: what is read of a newer one is thrown away below
         standing = {share: losses_of_standings(session, board, share) for share in shares_of(board)}
     found = {share: _tied(rows) for share, rows in standing.items()}
     with sessions.begin() as session:
-        board = session.get_one(Board, board_id)
-        for share, rows in found.items():
-            keep_tie_groups(session, board, share, rows, at=at)
+        tied_against = lock_truth(session, board_id)
+        if tied_against.truth_version != version:  # these losses are against a truth that counts no more
+            return
+        for share in Share:
+            keep_tie_groups(session, tied_against, share, found.get(share, ()), at=at)
 
 
 def _tied(rows: dict[int, tuple[int, bytes]]) -> list[Tied]:

@@ -1,0 +1,149 @@
+"""Tie groups follow what stands, whatever changed it."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from lms.leaderboards.core.scoring import Scores
+from lms.leaderboards.models import Entry, Share, Team, TieGroup
+from lms.leaderboards.services import judging, rescoring, teams, tying
+from lms.leaderboards.services.scoring import score_entry
+from lms.leaderboards.services.selecting import select_entries
+from lms.leaderboards.services.ties import Tied
+from tests.factories.leaderboards import NOW, Contest
+
+LATER = NOW + timedelta(hours=1)
+
+
+def scores(wrong: int) -> Scores:
+    losses = np.array([1.0] * wrong + [0.0] * (100 - wrong))
+    return Scores(1 - wrong / 100, 1 - wrong / 100, public_losses=losses, private_losses=losses)
+
+
+def enter(contest: Contest, team: Team, wrong: int) -> Entry:
+    return score_entry(contest.session, contest.take(team).id, scores(wrong), at=NOW)
+
+
+def groups(contest: Contest, share: Share = Share.PUBLIC) -> dict[int, int]:
+    contest.session.expire_all()
+    rows = select(TieGroup.team_id, TieGroup.number).where(
+        TieGroup.board_id == contest.board.id, TieGroup.share == share
+    )
+    return {row.team_id: row.number for row in contest.session.execute(rows)}
+
+
+@pytest.fixture
+def three(contest: Contest, sessions: sessionmaker[Session]) -> list[Team]:
+    """Three teams that can be told apart, and are."""
+    found = [contest.team() for _ in range(3)]
+    for team, wrong in zip(found, (0, 30, 60), strict=True):
+        enter(contest, team, wrong)
+    contest.session.commit()
+    assert tying.tie_boards(sessions, LATER) == 1
+    assert groups(contest) == {team.id: number for number, team in enumerate(found, 1)}
+    assert tying.tie_boards(sessions, LATER + timedelta(days=1)) == 0  # nothing changed
+    return found
+
+
+def again(contest: Contest, sessions: sessionmaker[Session]) -> int:
+    contest.session.commit()
+    return tying.tie_boards(sessions, LATER + timedelta(days=1))
+
+
+def test_a_disqualified_team_is_in_no_group_and_is_again_when_that_is_lifted(
+    contest: Contest, sessions: sessionmaker[Session], three: list[Team]
+) -> None:
+    made = judging.disqualify_team(contest.session, contest.organiser, three[0], "copied", at=NOW)
+    assert again(contest, sessions) == 1
+    assert groups(contest) == {three[1].id: 1, three[2].id: 2}
+    judging.lift(contest.session, contest.organiser, made, "a mistake", at=NOW)
+    contest.session.commit()
+    assert tying.tie_boards(sessions, LATER + timedelta(days=2)) == 1
+    assert groups(contest) == {three[0].id: 1, three[1].id: 2, three[2].id: 3}
+
+
+def test_a_choice_for_the_end_moves_the_groups_of_the_end(
+    contest: Contest, sessions: sessionmaker[Session], three: list[Team]
+) -> None:
+    worse = enter(contest, three[0], 90)
+    again(contest, sessions)
+    leader = contest.leader(three[0])
+    select_entries(contest.session, leader, three[0], [worse.id], at=NOW)
+    contest.session.commit()
+    assert tying.tie_boards(sessions, LATER + timedelta(days=2)) == 1
+    assert groups(contest, Share.PRIVATE) == {three[1].id: 1, three[2].id: 2, three[0].id: 3}
+    assert groups(contest)[three[0].id] == 1
+
+
+def test_a_merge_leaves_one_team_in_the_groups(
+    contest: Contest, sessions: sessionmaker[Session], three: list[Team]
+) -> None:
+    leader = contest.leader(three[0])
+    asked = teams.invite(contest.session, contest.leader(three[1]), three[1], leader, at=NOW)
+    teams.accept(contest.session, leader, asked, at=NOW)
+    assert again(contest, sessions) == 1
+    assert groups(contest) == {three[1].id: 1, three[2].id: 2}
+
+
+def test_a_score_that_was_stamped_before_the_groups_and_came_after_them_counts(
+    contest: Contest, sessions: sessionmaker[Session], three: list[Team]
+) -> None:
+    """Its transaction was open while the board was tied."""
+    late = contest.team()
+    assert score_entry(contest.session, contest.take(late).id, scores(31), at=NOW).scored_at == NOW
+    assert again(contest, sessions) == 1
+    assert groups(contest) == {three[0].id: 1, three[1].id: 2, late.id: 2, three[2].id: 3}
+
+
+def publish(contest: Contest, wrong: dict[int, int]) -> None:
+    """Let another truth count, by which each team has so many rows wrong."""
+    session = contest.session
+    truth = rescoring.prepare_rescore(session, None, contest.board, "corrected", blob=None, at=NOW)
+    for entry in session.scalars(select(Entry).where(Entry.board_id == contest.board.id)):
+        rescoring.rescore_entry(session, truth, entry.id, scores(wrong[entry.team_id or 0]))
+    rescoring.publish_rescore(session, None, truth, at=NOW)
+    session.commit()
+
+
+def test_another_truth_makes_other_groups(
+    contest: Contest, sessions: sessionmaker[Session], three: list[Team]
+) -> None:
+    """The same entries stand, and what they lost is another."""
+    publish(contest, dict(zip([team.id for team in three], (0, 1, 60), strict=True)))
+    assert groups(contest) == {}  # not even for a minute are the old ones shown
+    assert tying.tie_boards(sessions, LATER + timedelta(days=1)) == 1
+    assert groups(contest) == {three[0].id: 1, three[1].id: 1, three[2].id: 2}
+
+
+def test_groups_against_a_truth_that_was_replaced_meanwhile_are_thrown_away(
+    contest: Contest,
+    sessions: sessionmaker[Session],
+    three: list[Team],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    enter(contest, three[2], 50)
+    contest.session.commit()
+    compare = tying._tied
+
+    def slow(rows: dict[int, tuple[int, bytes]]) -> list[Tied]:
+        found = compare(rows)
+        if contest.board.truth_version == 1:
+            publish(contest, dict(zip([team.id for team in three], (0, 1, 60), strict=True)))
+        return found
+
+    monkeypatch.setattr(tying, "_tied", slow)
+    tying.tie_boards(sessions, LATER + timedelta(days=1))
+    assert groups(contest) == {}
+    tying.tie_boards(sessions, LATER + timedelta(days=2))
+    assert groups(contest) == {three[0].id: 1, three[1].id: 1, three[2].id: 2}
+
+
+def test_a_board_that_keeps_no_results_of_rows_is_not_looked_at_for_ever(
+    contest: Contest, sessions: sessionmaker[Session]
+) -> None:
+    contest.enter(contest.team(), 0.5)
+    contest.session.commit()
+    assert tying.tie_boards(sessions, LATER) == 0
