@@ -9,13 +9,16 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
+from sqlalchemy import update
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import User
 from lms.db import now
 from lms.leaderboards.cli.boards import boards
-from lms.leaderboards.models import Team
-from lms.leaderboards.queries.awards import confirmation_of, current_rule
+from lms.leaderboards.core.grade_rule_files import read_rule
+from lms.leaderboards.models import Entry, Share, Team
+from lms.leaderboards.queries.awards import awards_of, confirmation_of, current_rule, outcome
+from lms.leaderboards.services.awarding import confirm_awards
 from lms.leaderboards.services.declaring import declare_rule
 from tests.factories.grades import BY_BASELINE, BY_RANK, Class, make_class
 
@@ -178,3 +181,44 @@ def test_the_command_works_points_out_anew_and_compares_them(
     differs = run(slug, "--json")
     assert (differs.exit_code, len(json.loads(differs.stdout)["unequal"])) == (1, 1)
     assert "kept rank 1 with 50" in run(slug).output
+
+
+def test_the_command_says_no_rank_in_words(group: Class, team: Team, run: Callable[..., Result]) -> None:
+    slug = group.contest.challenge.slug
+    declared = declare_rule(
+        group.session, group.instructor, group.board, BY_RANK, objection_days=14, at=now()
+    )
+    for language, ranked, unranked, heading in (
+        ("en", "  rank 1, ", "  no rank, 오새롬", f"If board {group.board.id} ended now:"),
+        ("ko", "  1위, ", "  순위 없음, 오새롬", f"리더보드 {group.board.id}: 지금 끝난다면"),
+    ):
+        said = run(slug, "--language", language).output.splitlines()
+        assert said[0] == heading
+        assert said[1].startswith(ranked)
+        assert said[2].startswith(unranked)
+    found = outcome(group.session, group.board, read_rule(declared.rule), Share.PRIVATE, anew=True)
+    confirmed = confirm_awards(
+        group.session, group.instructor, group.board, seen=found.digest, at=group.after
+    )
+    awards = {each.user_id: each for each in awards_of(group.session, confirmed)}
+    awards[group.absent.id].computed, awards[group.contest.leader(team).id].rank = 6, None
+    english, korean = (run(slug, "--language", language).output for language in ("en", "ko"))
+    assert "kept no rank with 6.0, entries say no rank with 5.0" in english
+    assert "kept no rank with 100.0, entries say rank 1 with 100.0" in english
+    assert "확정 순위 없음 6.0점, 기록 순위 없음 5.0점" in korean
+    assert "None" not in english + korean
+
+
+def test_who_asks_for_json_gets_json_where_there_is_no_rule_to_use(
+    group: Class, run: Callable[..., Result]
+) -> None:
+    none = run(group.contest.challenge.slug, "--json", "--language", "ko")
+    assert (none.exit_code, none.stderr) == (2, "")
+    reason = f"리더보드 {group.board.id}에는 점수 규칙이 없습니다."
+    assert json.loads(none.stdout) == {"board": group.board.id, "state": "no_rule", "reasons": [reason]}
+    declare_rule(group.session, group.instructor, group.board, BY_BASELINE, objection_days=14, at=now())
+    group.session.execute(update(Entry).where(Entry.baseline == "forest").values(baseline="tree"))
+    unusable = run(group.contest.challenge.slug, "--json")
+    assert (unusable.exit_code, unusable.stderr) == (2, "")
+    told = json.loads(unusable.stdout)
+    assert (told["state"], "forest" in told["reasons"][0]) == ("unusable_rule", True)

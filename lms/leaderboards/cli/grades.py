@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from sqlalchemy.orm import Session
@@ -28,10 +28,10 @@ from lms.leaderboards.tables.grades import GradeConfirmation, GradeRule
 
 WORDS = {
     "no_rule": ("Board {} has no grade rule.", "리더보드 {}에는 점수 규칙이 없습니다."),
-    "preview": ("If board {} ended now:", "리더보드 {}가 지금 끝난다면:"),
+    "preview": ("If board {} ended now:", "리더보드 {}: 지금 끝난다면"),
     "computed": (
         "Board {} has ended; nobody has confirmed this yet:",
-        "리더보드 {}가 끝났고, 아직 아무도 확정하지 않았습니다:",
+        "리더보드 {}: 끝났고, 아직 아무도 확정하지 않았습니다.",
     ),
     "same": (
         "Board {}: all {} confirmed awards are what the entries say.",
@@ -42,13 +42,15 @@ WORDS = {
         "리더보드 {}: 확정된 점수 {}개가 제출 기록과 다릅니다.",
     ),
     "row": (
-        "  rank {rank}, {name} ({user}): {points} / {maximum}",
-        "  {rank}위, {name}({user}): {points} / {maximum}",
+        "  {rank}, {name} ({user}): {points} / {maximum}",
+        "  {rank}, {name}({user}): {points} / {maximum}",
     ),
     "unequal": (
-        "  {name} ({user}): kept rank {rank} with {points}, entries say rank {now_rank} with {now_points}",
-        "  {name}({user}): 확정 {rank}위 {points}점, 기록 {now_rank}위 {now_points}점",
+        "  {name} ({user}): kept {rank} with {points}, entries say {now_rank} with {now_points}",
+        "  {name}({user}): 확정 {rank} {points}점, 기록 {now_rank} {now_points}점",
     ),
+    "rank": ("rank {}", "{}위"),
+    "no_rank": ("no rank", "순위 없음"),
 }  # fmt: skip
 
 
@@ -63,23 +65,21 @@ def grades(context: click.Context, name: str, language: str, *, as_json: bool) -
     """Work out anew from the stored entries what the grade rule of BOARD gives; nothing changes.
 
     BOARD is a number, or the name of a challenge. Before somebody confirmed the awards they are shown as they
-    would be; afterwards those that were confirmed are compared. Status 1: something differs.
+    would be; afterwards those that were confirmed are compared. Status 1: something differs; 2: there is no
+    such board, or no rule that can be used.
     """
     tools: Database = context.obj
     with tools.sessions() as session:
         board = named_board(session, name, language)
         declared, confirmed = current_rule(session, board), confirmation_of(session, board)
         if declared is None:
-            click.echo(_word("no_rule", language).format(board.id), err=True)
-            context.exit(REFUSED)
+            _refuse(board, "no_rule", [_word("no_rule", language).format(board.id)], as_json=as_json)
         try:
             if confirmed is not None:
                 context.exit(_compare(session, confirmed, language, as_json=as_json))
             _show(session, board, declared, language, as_json=as_json)
         except RuleProblem as problem:
-            for line in problem.sentences(language):
-                click.echo(line, err=True)
-            context.exit(REFUSED)
+            _refuse(board, "unusable_rule", problem.sentences(language), as_json=as_json)
 
 
 def _show(session: Session, board: Board, declared: GradeRule, language: str, *, as_json: bool) -> None:
@@ -91,7 +91,7 @@ def _show(session: Session, board: Board, declared: GradeRule, language: str, *,
         return _print(board, declared, state, {"grouping": found.grouping, "awards": rows})
     click.echo(_word(state, language).format(board.id))
     for line in found.lines:
-        said = _line(line) | {"rank": line.placed.rank or "–", "name": printable(line.user.name)}
+        said = _line(line) | {"rank": _rank(line.placed.rank, language), "name": printable(line.user.name)}
         click.echo(_word("row", language).format(**said))
     return None
 
@@ -116,7 +116,9 @@ def _compare(session: Session, confirmed: GradeConfirmation, language: str, *, a
 
 def _tell(unequal: Sequence[Unequal], language: str) -> None:
     for each in unequal:
-        click.echo(_word("unequal", language).format(**_unequal(each), name=printable(each.kept.user.name)))
+        said = _unequal(each) | {"name": printable(each.kept.user.name)}
+        said |= {name: _rank(said[name], language) for name in ("rank", "now_rank")}
+        click.echo(_word("unequal", language).format(**said))
 
 
 def _print(board: Board, declared: GradeRule, state: str, more: dict[str, Any]) -> None:
@@ -143,6 +145,21 @@ def _unequal(each: Unequal) -> dict[str, Any]:
         "now_rank": each.computed.placed.rank,
         "now_points": each.computed.points,
     }
+
+
+def _rank(rank: int | None, language: str) -> str:
+    return _word("no_rank" if rank is None else "rank", language).format(rank)
+
+
+def _refuse(board: Board, state: str, reasons: Sequence[str], *, as_json: bool) -> NoReturn:
+    """End without points; a program that asked for JSON gets it here too."""
+    if as_json:
+        told = {"board": board.id, "state": state, "reasons": list(reasons)}
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+    else:
+        for line in reasons:
+            click.echo(line, err=True)
+    raise SystemExit(REFUSED)
 
 
 def _word(code: str, language: str) -> str:

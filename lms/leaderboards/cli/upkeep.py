@@ -35,7 +35,7 @@ WORDS = {
     "nothing": ("nothing", "없음"),
     "unknown": (
         "There is no board {}. Give its number, or the name of its challenge.",
-        "리더보드 {}가 없습니다. 번호나 챌린지 이름을 쓰세요.",
+        "리더보드 {}: 찾을 수 없습니다. 번호나 챌린지 이름을 쓰세요.",
     ),
     "none": ("There is no board here yet.", "아직 리더보드가 없습니다."),
     "reading": ("Reading {}", "{} 읽는 중"),
