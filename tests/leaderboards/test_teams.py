@@ -5,11 +5,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lms.errors import Conflict, Invalid, NotAllowed, NotFound, TooSoon
-from lms.leaderboards.models import Entry, QuotaDay, Team, TeamMerge
+from lms.leaderboards.models import Entry, EntryKind, QuotaDay, Team, TeamMerge
 from lms.leaderboards.queries.boards import open_invitations, team_of
 from lms.leaderboards.queries.counting import differences
 from lms.leaderboards.services import teams
 from lms.leaderboards.services.challenges import accept_rules
+from lms.leaderboards.services.judging import disqualify_team
+from lms.leaderboards.services.receiving import Work, take_entry
 from tests.factories.grading import make_user
 from tests.factories.leaderboards import NOW, OPENS, Contest, make_contest
 
@@ -152,6 +154,32 @@ def test_nobody_leaves_a_team_that_has_entries(contest: Contest, team: Team) -> 
     with pytest.raises(Conflict, match="entries already"):
         teams.leave(session, person, team, at=NOW)
     assert entry.team_id == team.id
+
+
+def test_nobody_leaves_a_team_whose_entries_came_with_a_merge(contest: Contest, team: Team) -> None:
+    """Otherwise: send five, merge, leave, join, and send five more on the same day."""
+    session, empty = contest.session, contest.team()
+    entries = [contest.take(team) for _ in range(5)]
+    into = come(contest, empty, team)
+    assert {entry.team_id for entry in entries} == {into.id}
+    for member in list(into.members):
+        with pytest.raises(Conflict, match="entries already"):
+            teams.leave(session, member.user, into, at=NOW)
+        assert teams.join(session, member.user, contest.challenge, "fresh", at=NOW) is into
+        with pytest.raises(TooSoon):
+            take_entry(
+                session,
+                member.user,
+                contest.challenge,
+                Work(EntryKind.PREDICTIONS, "c" * 64),
+                received_at=NOW,
+            )
+
+
+def test_nobody_leaves_a_disqualified_team(contest: Contest, team: Team) -> None:
+    disqualify_team(contest.session, contest.organiser, team, "two accounts", at=NOW)
+    with pytest.raises(Conflict, match="disqualified"):
+        teams.leave(contest.session, contest.leader(team), team, at=NOW)
 
 
 def test_who_leaves_an_untouched_team_can_join_again(contest: Contest, team: Team) -> None:

@@ -3,7 +3,7 @@
 import unicodedata
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
@@ -211,11 +211,14 @@ def leave(session: Session, user: User, team: Team, *, at: datetime) -> None:
 
     Raises:
         NotFound: the user is not in it.
-        Conflict: the team has entries, or the team deadline has passed.
+        Conflict: the team has entries, is disqualified, or the team deadline has passed.
     """
     policy.check_can_change_team(_challenge_of(team), at)
     locked = lock_team(session, team.id)
-    if session.scalar(select(Entry.id).where(Entry.origin_id == team.id).limit(1)) is not None:
+    if locked.disqualified:
+        raise Conflict(N_("Your team is disqualified, so nobody can leave it any more."))
+    has_entries = or_(Entry.team_id == team.id, Entry.origin_id == team.id)  # a merged team's are both
+    if session.scalar(select(Entry.id).where(has_entries).limit(1)) is not None:
         raise Conflict(N_("Your team has entries already, so nobody can leave it any more."))
     gone = session.scalar(
         select(TeamMember).where(TeamMember.team_id == team.id, TeamMember.user_id == user.id)
