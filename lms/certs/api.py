@@ -13,8 +13,8 @@ from werkzeug.wrappers import Response
 from lms.accounts.services.limits import count_try
 from lms.accounts.services.tokens import Purpose, person_of
 from lms.certs import policy
+from lms.certs.core.carriers import most_bytes
 from lms.certs.core.many import tell, tell_many, write_report
-from lms.certs.core.pdf import MAX_PDF_BYTES
 from lms.certs.core.strict_json import canonical
 from lms.certs.queries import credentials as queries
 from lms.db import now
@@ -59,15 +59,15 @@ def status_list(list_id: int) -> Response:
 @blueprint.post("/api/verify")
 @public
 def verify() -> Response:
-    """Check the certificate in the body: JSON, or a PDF that carries it."""
-    if (request.content_length or 0) > MAX_PDF_BYTES:
-        raise TooLarge(
-            N_("This is more than %(limit)d bytes. Send the certificate file itself."), limit=MAX_PDF_BYTES
-        )
+    """Check the certificate in the body: JSON, or a PDF, PNG, SVG or holder's bundle that carries it."""
     with own_session() as own:
         count_try(own, policy.VERIFY_PER_ADDRESS, request.remote_addr or "")
         own.commit()
     content = _taken()
+    if len(content) > (limit := most_bytes(content)):
+        raise TooLarge(
+            N_("This is more than %(limit)d bytes. Send the certificate file itself."), limit=limit
+        )
     with own_session() as reading:
         trust = queries.pinned_trust(settings().trust)
         verdict = queries.verdict_on(reading, content, trust, settings().public_url, now())

@@ -18,7 +18,10 @@ class VerifyForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
 
     file = FileField(
         _("Certificate file"),
-        description=_("credential.json, or the PDF, PNG or SVG that carries it. Drop it here or choose it."),
+        description=_(
+            "credential.json, the PDF, PNG or SVG that carries it, or the holder's bundle (ZIP). Drop it "
+            "here or choose it."
+        ),
     )
     text = TextAreaField(
         _("Or paste the JSON"),
@@ -31,7 +34,10 @@ class ManyForm(FlaskForm):  # type: ignore[misc]  # flask_wtf has no types
 
     files = MultipleFileField(
         _("Certificates"),
-        description=_("JSON, PDF, PNG or SVG files, a ZIP of them, or a CSV; 5,000 certificates at most."),
+        description=_(
+            "JSON, PDF, PNG or SVG files, a ZIP of them, holders' bundles, a transcript, or a CSV; 5,000 "
+            "certificates at most."
+        ),
     )
 
 

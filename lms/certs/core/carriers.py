@@ -24,6 +24,7 @@ LABEL_COLUMN = "label"
 
 _MOST_DIRECTORY_BYTES = 2_000_000
 _LONGEST_NAME = 200
+_ZIPPED = (b"PK\x03\x04", b"PK\x05\x06")
 _END, _END_BYTES = b"PK\x05\x06", 22
 _ZIP64 = b"PK\x06\x07"
 _LONGEST_COMMENT = 65_535
@@ -70,10 +71,10 @@ class Item:
 def kind_of(content: bytes, name: str = "") -> Kind:
     """Tell what a file is by how it begins; a CSV only by its name, for it begins like any text."""
     start = content[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
-    begins = {b"\x89PNG\r\n\x1a\n": Kind.PNG, b"PK\x03\x04": Kind.ZIP, b"PK\x05\x06": Kind.ZIP}
-    for signature, kind in begins.items():
-        if content.startswith(signature):
-            return kind
+    if content.startswith(_ZIPPED):
+        return Kind.ZIP
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        return Kind.PNG
     if name.lower().endswith(".csv"):
         return Kind.CSV
     if start.startswith(b"<"):
@@ -81,6 +82,13 @@ def kind_of(content: bytes, name: str = "") -> Kind:
     if not start.startswith(b"{") and b"%PDF-" in content[:1024]:
         return Kind.PDF
     return Kind.TRANSCRIPT if is_transcript(content) else Kind.JSON
+
+
+def most_bytes(start: bytes) -> int:
+    """Return how large a file with one certificate may be that begins so: a ZIP is a whole bundle."""
+    from lms.certs.core.evidence import MAX_BUNDLE_BYTES  # noqa: PLC0415 - for ZIPs only
+
+    return MAX_BUNDLE_BYTES if start.startswith(_ZIPPED) else MAX_FILE_BYTES
 
 
 def open_carrier(content: bytes) -> Carried:
@@ -108,8 +116,16 @@ def open_carrier(content: bytes) -> Carried:
 
 def _bundled(content: bytes) -> Carried:
     """Open the one archive that is about one certificate: the bundle that a holder hands over."""
-    from lms.certs.core.evidence import BundleProblem, is_bundle, open_bundle  # noqa: PLC0415 - for ZIPs only
+    # For ZIPs only.
+    from lms.certs.core.evidence import (  # noqa: PLC0415
+        MAX_BUNDLE_BYTES,
+        BundleProblem,
+        is_bundle,
+        open_bundle,
+    )
 
+    if len(content) > MAX_BUNDLE_BYTES:  # more than anybody reads: what it says of itself is not looked for
+        raise Unreadable("file.too_large", limit=MAX_BUNDLE_BYTES)
     if not is_bundle(content):
         raise Unreadable("carrier.many")
     try:

@@ -10,8 +10,8 @@ from werkzeug.wrappers import Response
 
 from lms.accounts.services.limits import count_try
 from lms.certs import policy
+from lms.certs.core.carriers import MAX_FILE_BYTES, most_bytes
 from lms.certs.core.evidence import write_bundle
-from lms.certs.core.pdf import MAX_PDF_BYTES
 from lms.certs.core.verify import Status, Verdict
 from lms.certs.forms import CorrectForm, SuspendForm, VerifyForm, WithdrawForm
 from lms.certs.models import Credential
@@ -251,8 +251,9 @@ def _taken(form: VerifyForm) -> bytes:
     if not form.file.data:
         return (form.text.data or "").strip().encode("utf-8", errors="replace")
     with form.file.data.stream as stream:
-        content: bytes = stream.read(MAX_PDF_BYTES + 1)
-    return content
+        start: bytes = stream.read(MAX_FILE_BYTES + 1)
+        rest: bytes = stream.read(most_bytes(start) + 1 - len(start)) if len(start) > MAX_FILE_BYTES else b""
+    return start + rest
 
 
 def _count_verification() -> None:

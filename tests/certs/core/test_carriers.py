@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lms.certs.core import carriers
+from lms.certs.core import carriers, evidence
 from lms.certs.core.carriers import Kind, kind_of, open_carrier, unpack
 from lms.certs.core.evidence import Bundle, Piece, write_bundle
 from lms.certs.core.problems import Unreadable
@@ -185,6 +185,13 @@ def test_a_holders_bundle_is_one_certificate_with_what_lies_beside_it() -> None:
     assert told({"a.zip": packed({"manifest.json": b'{"format": "other"}'})}) == [
         ("a.zip/manifest.json", '{"format": "other"}')
     ]
+
+
+def test_an_archive_larger_than_any_bundle_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = packed({"manifest.json": b'{"format": "duri-bundle/1"}'})
+    monkeypatch.setattr(evidence, "MAX_BUNDLE_BYTES", len(content) - 1)
+    with pytest.raises(Unreadable, match=r"file\.too_large"):
+        open_carrier(content)
 
 
 def test_more_than_the_limit_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

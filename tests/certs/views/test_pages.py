@@ -1,8 +1,10 @@
 """Pages: the wallet, the public certificate, the verify page and what staff see."""
 
 import io
+import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from flask import Flask
@@ -13,6 +15,7 @@ from lms.accounts.models import Role as Member
 from lms.accounts.models import User
 from lms.accounts.services.limits import Limit
 from lms.certs import policy
+from lms.certs.core.evidence import read_bundle, write_bundle
 from lms.certs.core.pdf import credential_from_pdf
 from lms.certs.core.strict_json import canonical, read_object
 from lms.certs.models import Credential, IssuanceRequest, RequestState
@@ -130,6 +133,31 @@ def test_garbage_gets_an_answer_and_never_a_crash(client: FlaskClient, content: 
     assert api.status_code == 200
     assert api.json is not None
     assert api.json["status"] in {"unreadable", "refused"}
+
+
+def test_a_bundle_with_large_files_is_checked_too(
+    client: FlaskClient, credential: Credential, sign_in: SignIn
+) -> None:
+    sign_in(credential.enrolment.user)
+    bundle = read_bundle(client.get(f"/c/{credential.uuid}/bundle.zip").data)
+    content = write_bundle(replace(bundle, others={"data.bin": os.urandom(5_100_000)}))
+    status, page = upload(client, content, "bundle.zip")
+    assert (status, status_of(page)) == (200, "valid")
+    told = client.post("/api/verify", data=content, content_type="application/zip")
+    assert (told.json or {})["status"] == "valid"
+    assert client.post("/api/verify", data=b" " * 5_100_000).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "many"), [("en", "bundle", "transcript"), ("ko", "보유자의 묶음", "모은 파일")]
+)
+def test_both_pages_say_which_files_they_take(
+    client: FlaskClient, credential: Credential, sign_in: SignIn, language: str, one: str, many: str
+) -> None:
+    sign_in(credential.enrolment.user)
+    client.set_cookie("language", language)
+    assert one in client.get("/verify").get_data(as_text=True)
+    assert many in client.get("/verify/many").get_data(as_text=True)
 
 
 def test_an_upload_without_anything_says_what_to_do(client: FlaskClient) -> None:
