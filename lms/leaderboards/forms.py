@@ -164,8 +164,9 @@ class ObjectionForm(Form):
 
 
 class DecisionForm(Form):
-    """An instructor's answer about a student's points."""
+    """An instructor's answer about a student's points, and which objection they had before them."""
 
+    seen = HiddenField()
     reason = TextAreaField(
         lazy_gettext("Your answer"),
         description=lazy_gettext("The student reads it."),

@@ -54,15 +54,20 @@ def attach(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http)
 
 
+def said(message: str, params: object) -> str:
+    """Translate a msgid into the language of this request, and fill it in."""
+    sentence = str(gettext(message))
+    return sentence % params if params else sentence
+
+
 def translated(error: DomainError) -> str:
     """Return the error's sentence in the language of this request."""
-    sentence = str(gettext(error.message))
-    return sentence % error.params if error.params else sentence
+    return said(error.message, error.params)
 
 
-def put_beside(form: FlaskForm, error: Invalid) -> None:
-    """Show what a service found wrong beside the field it is about, or above the form."""
-    field = form._fields.get(error.field or "")
+def put_beside(form: FlaskForm, error: DomainError) -> None:
+    """Show what a service refused beside the field it is about, or above the form."""
+    field = form._fields.get(error.field or "") if isinstance(error, Invalid) else None
     if field is None:
         form.form_errors.append(translated(error))
     else:

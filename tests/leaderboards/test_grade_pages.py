@@ -18,7 +18,7 @@ from lms.leaderboards.cli.boards import boards
 from lms.leaderboards.core.grade_rule_files import read_rule
 from lms.leaderboards.models import Entry, Share, Team
 from lms.leaderboards.queries.awards import awards_of, confirmation_of, current_rule, outcome
-from lms.leaderboards.services.awarding import confirm_awards
+from lms.leaderboards.services.awarding import answer_objection, confirm_awards, raise_objection
 from lms.leaderboards.services.declaring import declare_rule
 from tests.factories.grades import BY_BASELINE, BY_RANK, Class, make_class
 
@@ -130,15 +130,76 @@ def _object(client: FlaskClient, sign_in: SignIn, group: Class, team: Team, home
     page = client.get(award).text
     assert "Answer the objection" in page
     assert "&lt;b&gt;My second entry&lt;/b&gt;" in page
+    read = {"seen": _seen(page)}
     for wrong in ({"reason": "", "points": "90"}, {"reason": "So.", "points": "1000"}, {"reason": "So."}):
-        assert client.post(award, data=wrong).status_code == 422
-    assert client.post(award, data={"reason": "So it is.", "points": "95"}).status_code == 303
+        refused = client.post(award, data=wrong | read)
+        assert refused.status_code == 422
+        assert "waits for an answer" in refused.text
+    assert client.post(award, data=read | {"reason": "So it is.", "points": "95"}).status_code == 303
     assert client.post(award, data={"reason": "Once more.", "points": "95"}).status_code == 422
     assert client.get(f"{home}/999999").status_code == 404
     sign_in(group.contest.leader(team))
     mine = client.get(home).text
     assert "So it is." in mine
     assert "The rule gave 100; a person corrected it." in mine
+
+
+def _seen(page: str) -> str:
+    """Which objection an instructor has read on a page."""
+    (found,) = re.findall(r'name="seen"[^>]*value="([0-9]*)"', page)
+    return str(found)
+
+
+def _confirmed(group: Class) -> None:
+    group.end(now() - timedelta(hours=1))
+    declared = current_rule(group.session, group.board)
+    assert declared is not None
+    found = outcome(group.session, group.board, read_rule(declared.rule), Share.PRIVATE, anew=True)
+    confirm_awards(group.session, group.instructor, group.board, seen=found.digest, at=now())
+
+
+def test_an_objection_that_came_meanwhile_is_not_answered_unread(
+    client: FlaskClient, sign_in: SignIn, group: Class, declared: Team, home: str
+) -> None:
+    _confirmed(group)
+    award, student = group.award(declared), group.contest.leader(declared)
+    sign_in(group.instructor)
+    page = client.get(f"{home}/{award.id}").text
+    assert "Correct the points" in page
+    raise_objection(group.session, student, award, "It came in time.", at=now())
+    sent = {"reason": "For the talk in class.", "points": "70", "seen": _seen(page)}
+    refused = client.post(f"{home}/{award.id}", data=sent)
+    assert refused.status_code == 409
+    for kept in ("For the talk in class.", "It came in time.", "said about these points meanwhile"):
+        assert kept in refused.text
+    group.session.expire_all()
+    assert (award.points, [each.answered_at for each in award.objections]) == (100, [None])
+    sent["seen"] = _seen(refused.text)
+    assert client.post(f"{home}/{award.id}", data=sent).status_code == 303
+    again = client.post(f"{home}/{award.id}", data=sent | {"points": "60"})
+    assert again.status_code == 409  # a colleague's page, on which it still waited
+    group.session.expire_all()
+    assert (award.points, award.objections[0].answer) == (70, "For the talk in class.")
+
+
+def test_what_a_student_wrote_stays_on_the_page_when_it_cannot_be_taken(
+    client: FlaskClient, sign_in: SignIn, group: Class, declared: Team, home: str
+) -> None:
+    _confirmed(group)
+    student = group.contest.leader(declared)
+    sign_in(student)
+    assert client.post(f"{home}/objection", data={"text": "The first one."}).status_code == 303
+    second = client.post(f"{home}/objection", data={"text": "A second one."})
+    assert second.status_code == 409
+    for kept in ("A second one.", "Wait for the answer."):
+        assert kept in second.text
+    award = group.award(declared)
+    answer_objection(group.session, group.instructor, award, "No.", at=now())
+    award.confirmation.objections_until = now() - timedelta(minutes=1)
+    group.session.commit()
+    late = client.post(f"{home}/objection", data={"text": "A third one."})
+    assert (late.status_code, "A third one." in late.text) == (409, True)
+    assert "A third one." not in client.get(home).text
 
 
 def test_a_board_of_no_course_has_no_page_of_points(

@@ -330,6 +330,18 @@ def test_a_student_objects_once_at_a_time_and_reads_the_answer(group: Class) -> 
     assert {"board.confirm_grades", "board.object", "board.answer_objection", "board.correct_award"} <= events
 
 
+def test_what_cannot_be_decided_leaves_the_objection_as_it_was(group: Class) -> None:
+    team = group.team(0.9)
+    declare(group)
+    confirm(group)
+    session, award = group.session, group.award(team)
+    objection = raise_objection(session, group.contest.leader(team), award, "So.", at=group.after)
+    for reason, points in (("Well.", 101.0), ("Well.", float("nan")), ("x" * 2001, 50.0)):
+        with pytest.raises(Invalid):
+            answer_objection(session, group.instructor, award, reason, points, at=group.after)
+        assert (objection.answer, objection.answered_at, award.points) == ("", None, 100)
+
+
 def test_objections_are_ones_own_say_something_and_come_in_time(group: Class) -> None:
     team = group.team(0.9)
     declare(group)

@@ -276,6 +276,11 @@ def award_on(session: Session, board: Board, award_id: int) -> RankAward:
     return found
 
 
+def waiting_objection(award: RankAward) -> Objection | None:
+    """Return the objection to an award that nobody has answered yet; there is one at most."""
+    return next((each for each in award.objections if each.answered_at is None), None)
+
+
 def confirmed_boards(session: Session, cohort_id: int) -> Sequence[GradeConfirmation]:
     """Return the confirmed awards that belong beside a cohort's gradebook, the newest first."""
     students = select(Enrolment.user_id).where(Enrolment.cohort_id == cohort_id, Enrolment.left_at.is_(None))

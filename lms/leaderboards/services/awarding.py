@@ -22,6 +22,7 @@ from lms.leaderboards.queries.awards import (
     number_unfinished,
     outcome,
     uses_groups,
+    waiting_objection,
 )
 from lms.leaderboards.queries.grouping import Grouping
 from lms.leaderboards.services import grade_letters
@@ -133,6 +134,37 @@ def raise_objection(session: Session, actor: User, award: RankAward, text: str, 
     return made
 
 
+def decide(
+    session: Session,
+    actor: User,
+    award: RankAward,
+    reason: str,
+    points: float,
+    *,
+    seen: int | None,
+    at: datetime,
+) -> None:
+    """Answer the objection that the actor has read, or correct the points where they saw none waiting.
+
+    Args:
+        seen: the number of the objection that waited on the actor's page, if one did.
+
+    Raises:
+        NotAllowed: the actor may not decide about this award.
+        Conflict: another objection waits than the actor has read, or theirs was answered meanwhile.
+        Invalid: as `answer_objection` and `correct_award`.
+    """
+    policy.check_can_grade_person(actor, award)
+    _lock(session, award)
+    waiting = waiting_objection(award)
+    if (waiting.id if waiting is not None else None) != seen:
+        raise Conflict(N_("Something was said about these points meanwhile. Read it, then decide."))
+    if waiting is None:
+        correct_award(session, actor, award, reason, points, at=at)
+    else:
+        answer_objection(session, actor, award, reason, points, at=at)
+
+
 def answer_objection(
     session: Session,
     actor: User,
@@ -151,13 +183,14 @@ def answer_objection(
     """
     policy.check_can_grade_person(actor, award)
     _lock(session, award)
-    waiting = next((each for each in award.objections if each.answered_at is None), None)
+    waiting = waiting_objection(award)
     if waiting is None:
         raise Conflict(N_("No objection waits here. Load the page again."))
-    waiting.answer = _said(reason, "reason")
-    waiting.answered_by_id, waiting.answered_at = actor.id, at
-    if points is not None and _points(award, points) != award.points:
-        _set_points(session, actor, award, points, waiting, at=at)
+    answer = _said(reason, "reason")
+    wanted = award.points if points is None else _points(award, points)
+    waiting.answer, waiting.answered_by_id, waiting.answered_at = answer, actor.id, at
+    if wanted != award.points:
+        _set_points(session, actor, award, wanted, waiting, at=at)
     session.flush()
     record(session, actor, "board.answer_objection", f"award:{award.id}", objection=waiting.id)
     grade_letters.tell_answered(session, award, waiting.answer)
@@ -176,9 +209,10 @@ def correct_award(
     policy.check_can_grade_person(actor, award)
     _lock(session, award)
     text = _said(reason, "reason")
-    if _points(award, points) == award.points:
+    wanted = _points(award, points)
+    if wanted == award.points:
         raise Invalid(N_("These are the points already. Give others."), field="points")
-    made = _set_points(session, actor, award, points, None, reason=text, at=at)
+    made = _set_points(session, actor, award, wanted, None, reason=text, at=at)
     grade_letters.tell_answered(session, award, text)
     return made
 
@@ -196,7 +230,7 @@ def _set_points(
     made = AwardChange(
         objection_id=objection.id if objection is not None else None,
         points_before=award.points,
-        points_after=_points(award, points),
+        points_after=points,
         reason=objection.answer if objection is not None else reason,
         changed_by_id=actor.id,
         changed_at=at,

@@ -18,17 +18,14 @@ from lms.leaderboards.queries import awards as queries
 from lms.leaderboards.queries import boards
 from lms.leaderboards.queries.awards import outcome
 from lms.leaderboards.queries.grade_pages import grades_page
-from lms.leaderboards.services.awarding import (
-    answer_objection,
-    confirm_awards,
-    correct_award,
-    raise_objection,
-)
+from lms.leaderboards.services import awarding
 from lms.leaderboards.services.declaring import declare_rule, rule_from_text
 from lms.leaderboards.tables.grades import GradeRule, RankAward
 from lms.web.errors import put_beside, translated
+from lms.web.forms import text
 from lms.web.language import language
 from lms.web.session import session
+from lms.web.shapes import row_number
 
 blueprint = Blueprint("leaderboards_grades", __name__, template_folder="../templates")
 
@@ -79,13 +76,12 @@ def declare(board_id: int) -> Response | tuple[str, int] | str:
     board, form = _graded(board_id), GradeRuleForm()
     if not form.validate_on_submit():
         return _rule_page(board, form), Invalid.status
-    text = form.rule.data or ""
     if request.form.get("step") != "declare":
-        return _looked_at(board, form, text)
+        return _looked_at(board, form, text(form.rule))
     try:
         declare_rule(
-            session(), _user(), board, text, objection_days=form.objection_days.data or 0,
-            reason=form.reason.data or "", at=g.received_at,
+            session(), _user(), board, text(form.rule), objection_days=form.objection_days.data or 0,
+            reason=text(form.reason), at=g.received_at,
         )  # fmt: skip
     except Invalid as problem:
         put_beside(form, problem)
@@ -100,7 +96,7 @@ def confirm(board_id: int) -> Response | tuple[str, int]:
     board, form = _graded(board_id), ConfirmForm()
     if not form.validate_on_submit():
         return _page(board, ObjectionForm(formdata=None), form), Invalid.status
-    confirm_awards(session(), _user(), board, seen=form.seen.data or "", at=g.received_at)
+    awarding.confirm_awards(session(), _user(), board, seen=text(form.seen), at=g.received_at)
     flash(gettext("The points count now. Each student gets a letter with the reason."), "success")
     return redirect(url_for(".show", board_id=board.id), 303)
 
@@ -114,7 +110,11 @@ def objection(board_id: int) -> Response | tuple[str, int]:
         raise NotFound(N_("You have no confirmed points on this board, so there is nothing to object to."))
     if not form.validate_on_submit():
         return _page(board, form, ConfirmForm(formdata=None)), Invalid.status
-    raise_objection(session(), _user(), award, form.text.data or "", at=g.received_at)
+    try:
+        awarding.raise_objection(session(), _user(), award, text(form.text), at=g.received_at)
+    except (Invalid, Conflict) as problem:
+        put_beside(form, problem)
+        return _page(board, form, ConfirmForm(formdata=None)), problem.status
     flash(gettext("Your objection has arrived. An instructor answers it here."), "success")
     return redirect(url_for(".show", board_id=board.id), 303)
 
@@ -132,11 +132,13 @@ def decide(board_id: int, award_id: int) -> Response | tuple[str, int]:
     found, form = queries.award_on(session(), _graded(board_id), award_id), DecisionForm()
     if not form.validate_on_submit():
         return _award_page(found, form), Invalid.status
-    act = answer_objection if _waits(found) else correct_award
     points = form.points.data if form.points.data is not None else found.points
     try:
-        act(session(), _user(), found, form.reason.data or "", points, at=g.received_at)
-    except Invalid as problem:
+        awarding.decide(
+            session(), _user(), found, text(form.reason), points,
+            seen=request.form.get("seen", type=row_number), at=g.received_at,
+        )  # fmt: skip
+    except (Invalid, Conflict) as problem:
         put_beside(form, problem)
         return _award_page(found, form), problem.status
     flash(gettext("Kept. The student gets a letter."), "success")
@@ -172,10 +174,6 @@ def _graded(board_id: int) -> Board:
     return board
 
 
-def _waits(found: RankAward) -> bool:
-    return any(each.answered_at is None for each in found.objections)
-
-
 def _page(board: Board, form: ObjectionForm, confirming: ConfirmForm) -> str:
     page = grades_page(session(), board, _reader(), now())
     if page.outcome is not None and not confirming.errors:
@@ -186,14 +184,14 @@ def _page(board: Board, form: ObjectionForm, confirming: ConfirmForm) -> str:
         versions=queries.rules_of(session(), board),
         form=form,
         confirming=confirming,
-        waits=page.award is not None and _waits(page.award),
+        waits=page.award is not None and queries.waiting_objection(page.award) is not None,
         at=now(),
     )
 
 
-def _looked_at(board: Board, form: GradeRuleForm, text: str) -> str | tuple[str, int]:
+def _looked_at(board: Board, form: GradeRuleForm, written: str) -> str | tuple[str, int]:
     """Show what a rule that is not declared says, and what it would give now."""
-    found, problems = rule_from_text(text, language())
+    found, problems = rule_from_text(written, language())
     try:
         given = found and outcome(session(), board, found, policy.share_at(board, now()))
     except RuleProblem as problem:
@@ -217,12 +215,13 @@ def _rule_page(board: Board, form: GradeRuleForm, **shown: object) -> str:
 
 
 def _award_page(found: RankAward, form: DecisionForm) -> str:
-    board = found.confirmation.board
+    waiting = queries.waiting_objection(found)
+    form.seen.data = str(waiting.id) if waiting is not None else ""
     return render_template(
         "leaderboards/grades_award.html",
-        board=board,
+        board=found.confirmation.board,
         award=found,
         form=form,
-        waits=_waits(found),
+        waits=waiting is not None,
         own=found.user_id == current_user.id,
     )
