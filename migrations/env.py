@@ -4,8 +4,11 @@ from alembic import context
 
 import lms.certs.models
 import lms.leaderboards.models
+import lms.leaderboards.tables.discussion
 import lms.leaderboards.tables.flags
-import lms.leaderboards.tables.grades  # noqa: F401 - with certs they bring every table in
+import lms.leaderboards.tables.grades
+import lms.leaderboards.tables.winners
+import lms.leaderboards.tables.writeups  # noqa: F401 - with certs they bring every table in
 from lms.config import Settings
 from lms.db import Base, make_engine
 

@@ -1,0 +1,1 @@
+"""Who may do what around a challenge, and when: its discussion, write-ups, winners. Boards: `policy`."""
