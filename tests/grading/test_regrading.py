@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -62,6 +63,9 @@ class Fake:
     checks: tuple[CheckResult, ...] = SEEN
     jobs: list[GradingJob] = field(default_factory=list)
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def grade(self, job: GradingJob, _on_progress: OnProgress) -> GradingReport:
         self.jobs.append(job)
         return replace(grading_report(), checks=self.checks)
@@ -88,6 +92,17 @@ def test_the_same_points_are_the_same_and_hidden_tests_are_not_asked_for() -> No
     found, runner = record(), Fake()
     answer = grade_files(found, job(found), witness(found), runner)
     assert (answer.same, len(runner.jobs)) == (True, 1)
+    assert (answer.compared, answer.left_out) == (1, 2)
+
+
+@pytest.mark.parametrize("outcomes", [OUTCOMES[1:2], OUTCOMES[1:], ()])
+def test_where_there_is_no_test_that_students_see_whole_nothing_is_compared(
+    outcomes: tuple[OutcomePart, ...],
+) -> None:
+    found, runner = record(outcomes=outcomes), Fake(())
+    with pytest.raises(RecordProblem) as problem:
+        grade_files(found, job(found), witness(found), runner)
+    assert (problem.value.code, runner.jobs) == ("again.no-seen-test", [])
 
 
 @pytest.mark.parametrize(
@@ -166,14 +181,13 @@ def test_names_that_would_leave_their_folder_are_refused() -> None:
             names_of(record(release=said.release.model_copy(update={"lab": name})))
 
 
-def run(folder: Path, found: bytes, *more: str) -> Result:
+def run(folder: Path, found: bytes, *more: str, tools: object = None) -> Result:
     files = {"record": found, "notebook": WORK, "lab": LAB}
     for name, content in files.items():
         (folder / name).write_bytes(content)
     named = [str(folder / "record"), "--notebook", str(folder / "notebook"), "--lab", str(folder / "lab")]
-    return CliRunner().invoke(
-        main, ["regrade", *named, *more], obj=Installation(Settings(instance=folder / "nowhere"))
-    )
+    tools = tools or Installation(Settings(instance=folder / "nowhere"))
+    return CliRunner().invoke(main, ["regrade", *named, *more], obj=tools)
 
 
 def test_the_command_says_what_is_missing_and_touches_no_installation(tmp_path: Path) -> None:
@@ -187,3 +201,38 @@ def test_the_command_says_what_is_missing_and_touches_no_installation(tmp_path: 
         assert "ml-basics" in answer.output
     assert run(tmp_path, b"{}").exit_code == 3
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_the_command_does_not_call_a_record_of_hidden_tests_the_same(tmp_path: Path) -> None:
+    hidden = written(record(outcomes=OUTCOMES[1:2]))
+    for language, words in (
+        ("en", "no test in the record that students see whole"),
+        ("ko", "비교할 것이 없"),
+    ):
+        answer = run(tmp_path, hidden, "--language", language)
+        assert (answer.exit_code, words in answer.output) == (3, True)
+    told = json.loads(run(tmp_path, hidden, "--json").output)
+    assert (told["ran"], told["same"], told["compared"]) == (False, False, 0)
+
+
+def test_the_command_says_how_much_was_compared(tmp_path: Path) -> None:
+    found = record()
+    python = tmp_path / ".environments" / f"ml-basics-{found.environment.lock_sha256[:12]}" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    settings = Settings(instance=tmp_path / "instance", environments_root=tmp_path)
+    notary = SimpleNamespace(witness=lambda _name, _lock: witness(found))
+    tools = SimpleNamespace(settings=settings, notary=notary, runner=Fake)
+    english, korean = (
+        run(tmp_path, written(found), "--language", word, tools=tools) for word in ("en", "ko")
+    )
+    assert (english.exit_code, english.output.splitlines()) == (
+        0,
+        [
+            "Same points: 1 of 3 outcomes were compared, and came out as recorded.",
+            "Not compared: hidden tests and answers that people mark.",
+        ],
+    )
+    assert "결과 3개 가운데 1개를 비교했고" in korean.output
+    told = json.loads(run(tmp_path, written(found), "--json", tools=tools).output)
+    assert (told["same"], told["compared"], told["left_out"]) == (True, 1, 2)

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -22,10 +23,19 @@ from lms.grading.core.contracts import RunnerUnavailable
 from lms.grading.core.reading import LIMIT_BYTES
 from lms.grading.core.record import MAX_BYTES, GradeRecord
 from lms.grading.core.record_reading import RecordProblem, explained, read_record
-from lms.grading.services.regrading import grade_files, job_of_files, lay_out, names_of
-from lms.grading.services.rerunning import Rerun
+from lms.grading.services.regrading import Regrade, grade_files, job_of_files, lay_out, names_of, number_seen
 from lms.runtime.environments import EnvironmentBroken, prepare
 
+WORDS = {
+    "same": (
+        "Same points: {compared} of {all} outcomes were compared, and came out as recorded.",
+        "같은 점수: 결과 {all}개 가운데 {compared}개를 비교했고 모두 기록과 같습니다.",
+    ),
+    "left_out": (
+        "Not compared: hidden tests and answers that people mark.",
+        "비공개 테스트와 사람이 채점하는 답은 비교하지 않았습니다.",
+    ),
+}
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -44,7 +54,7 @@ def regrade(
     """Grade again what RECORD tells of, from files alone, and compare the tests that students see whole.
 
     Needs no database and changes nothing. Who signed the record is not asked: a certificate's bundle binds
-    it. Exits 0 for the same points, 1 for others, 3 if nothing was graded.
+    it. Exits 0 for the same points, 1 for others, 3 if nothing was graded or compared.
     """
     try:
         found = read_record(_content(record, MAX_BYTES))
@@ -52,18 +62,35 @@ def regrade(
         answer = _graded(tools, found, files, data)
         reasons = explained(answer.inputs, language)
     except RecordProblem as problem:
-        answer, reasons = Rerun(ran=False, inputs=(), result=()), [problem.sentence(language)]
+        answer, reasons = Regrade(ran=False, inputs=(), result=()), [problem.sentence(language)]
     if as_json:
         told = {"same": answer.same, **asdict(answer), "explained": reasons}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
-        for line in compared_lines(answer, reasons, language) if answer.ran else reasons:
+        for line in _lines(answer, reasons, language) if answer.ran else reasons:
             click.echo(printable(line))
     raise SystemExit(0 if answer.same else REFUSED if answer.ran else NOT_GRADED)
 
 
-def _graded(tools: Tools, record: GradeRecord, files: tuple[bytes, bytes], data: Path | None) -> Rerun:
+def _lines(answer: Regrade, reasons: Iterable[str], language: str) -> Iterator[str]:
+    """Say what came of it, and of how much of the record that is true."""
+    if answer.same:
+        everything = answer.compared + answer.left_out
+        yield _word("same", language).format(compared=answer.compared, all=everything)
+    else:
+        yield from compared_lines(answer, reasons, language)
+    if answer.left_out:
+        yield _word("left_out", language)
+
+
+def _word(code: str, language: str) -> str:
+    english, korean = WORDS[code]
+    return korean if language == "ko" else english
+
+
+def _graded(tools: Tools, record: GradeRecord, files: tuple[bytes, bytes], data: Path | None) -> Regrade:
     course, lab, environment = names_of(record)
+    number_seen(record)  # before an environment is asked for, which would be no help
     here = data or tools.settings.course_content / course / "labs" / lab / "data"
     lock = record.environment.lock_sha256
     with tempfile.TemporaryDirectory(prefix="duri-data-") as folder:

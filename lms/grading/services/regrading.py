@@ -9,6 +9,7 @@ import math
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from lms.grading.core.build_program import released_manifest
@@ -18,6 +19,14 @@ from lms.grading.core.record_reading import Difference, RecordProblem
 from lms.grading.services.rerunning import Rerun
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+
+
+@dataclass(frozen=True)
+class Regrade(Rerun):
+    """What came of grading again from files alone."""
+
+    compared: int = 0  # tests that students see whole
+    left_out: int = 0  # hidden tests, and answers that people mark
 
 
 def job_of_files(
@@ -71,22 +80,37 @@ def names_of(record: GradeRecord) -> tuple[str, str, str]:
     return names
 
 
-def grade_files(record: GradeRecord, job: GradingJob, witness: Witness, runner: Runner) -> Rerun:
+def number_seen(record: GradeRecord) -> int:
+    """Return of how many tests that students see whole a record tells points.
+
+    Raises:
+        RecordProblem: of none, so there is nothing to compare.
+    """
+    seen = sum(not outcome.hidden and outcome.score is not None for outcome in record.outcomes)
+    if not seen:
+        raise RecordProblem("again.no-seen-test")
+    return seen
+
+
+def grade_files(record: GradeRecord, job: GradingJob, witness: Witness, runner: Runner) -> Regrade:
     """Grade the job of a record (`job_of_files`) and compare the tests that students see whole.
 
     Where the engine or the packages are not those of the record, nothing runs.
 
     Raises:
-        RecordProblem: points differ, and what a leaderboard keeps hidden may be why.
+        RecordProblem: there is no such test (`number_seen`); or points differ, and what a leaderboard keeps
+            hidden may be why.
     """
+    compared = number_seen(record)
     inputs = list(_unlike(record, witness))
     if inputs:
-        return Rerun(ran=False, inputs=inputs, result=())
+        return Regrade(ran=False, inputs=inputs, result=())
     report = runner.grade(job, lambda _step: None)
     result = list(_compared(record, report))
     if result and record.board is not None:
         raise RecordProblem("again.board")
-    return Rerun(ran=True, inputs=(), result=result)
+    left_out = len(record.outcomes) - compared
+    return Regrade(ran=True, inputs=(), result=result, compared=compared, left_out=left_out)
 
 
 def _unlike(record: GradeRecord, witness: Witness) -> Iterator[Difference]:
