@@ -20,6 +20,8 @@ from lms.grading.core.notices import TABLE as NOTICES
 from lms.grading.core.record import GradeRecord
 from lms.grading.core.record_reading import SENTENCES as RECORD_SENTENCES
 from lms.leaderboards import policy as leaderboards
+from lms.leaderboards.core.grade_rules import SENTENCES as RULE_SENTENCES
+from lms.leaderboards.core.tables import SENTENCES as TABLE_SENTENCES
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -194,6 +196,13 @@ def codes_page() -> str:
         "## Grade records",
         "Said by `lms grade verify`, `lms grade rerun` and `lms regrade`.",
         _codes(RECORD_SENTENCES),
+        "## Tables of boards",
+        "Said by `lms boards rank`, `lms boards ladder` and `lms boards import`, each with its line.",
+        _codes(TABLE_SENTENCES),
+        "## Grade rules",
+        "Shown on the pages of a board's points and said by `lms boards grades`: `rule.` tells a rule, "
+        "`why.` why somebody got these points, `bad.` what cannot be used.",
+        _codes(RULE_SENTENCES),
         "## Certificates and signers",
         "Findings and notices of `/verify` and `lms-verify`; `signer.` and `key.` are said by `lms signer`.",
         _codes(certificate_sentences()),
@@ -201,7 +210,9 @@ def codes_page() -> str:
 
 
 def _codes(table: Mapping[str, Mapping[str, str]]) -> str:
-    return _table(CODE_COLUMNS, ((f"`{code}`", words["en"], words["ko"]) for code, words in table.items()))
+    """Draw a table of sentences; where values are named after `%`, a doubled sign stands for itself."""
+    rows = ((f"`{code}`", words["en"], words["ko"]) for code, words in table.items())
+    return _table(CODE_COLUMNS, ([cell.replace("%%", "%") for cell in row] for row in rows))
 
 
 def record_schema() -> str:

@@ -1,6 +1,8 @@
 import contextlib
 import io
 import re
+import tomllib
+from pathlib import Path
 
 import click
 import pytest
@@ -27,6 +29,18 @@ def help_of(program: object, *words: str) -> str:
 def test_a_generated_page_says_what_the_code_says(path: object) -> None:
     fresh = reference.pages(main, ROOT)
     assert path.read_text(encoding="utf-8") == fresh[path], "run `make docs` and commit the page"  # type: ignore[attr-defined, index]
+
+
+TABLES = sorted((ROOT / "lms").glob("*/core/*sentences.toml"))
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
+def test_every_sentence_that_a_program_says_is_on_the_page_of_codes(path: Path) -> None:
+    page = reference.codes_page()
+    sentences = tomllib.loads(path.read_text(encoding="utf-8"))
+    assert sentences
+    assert [code for code in sentences if f"| `{code}` |" not in page] == []
+    assert "%%" not in page
 
 
 def test_every_setting_says_what_it_means() -> None:
