@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+PIECE_BYTES = 256 << 10
+
 
 class BlobStore(Protocol):
     """Keeps immutable bytes under the hash of their content."""
@@ -22,6 +24,24 @@ class BlobStore(Protocol):
         Raises:
             KeyError: it is not in the store.
             ValueError: what is stored does not match its hash.
+        """
+
+    def pieces(self, sha256: str) -> Iterator[bytes]:
+        """Return the content with this hash piece by piece, for what is large and sent on.
+
+        Memory: two pieces of `PIECE_BYTES`.
+
+        Raises:
+            KeyError: it is not in the store; told at once.
+            ValueError: what is stored does not match its hash. Told before the last piece is given, so
+                that nobody takes what came for the whole.
+        """
+
+    def size_bytes(self, sha256: str) -> int:
+        """Return how many bytes the content with this hash has.
+
+        Raises:
+            KeyError: it is not in the store.
         """
 
     def forget(self, sha256: str) -> None:
@@ -66,6 +86,20 @@ class FolderBlobs:
             raise ValueError(f"blob {sha256} is damaged")
         return content
 
+    def pieces(self, sha256: str) -> Iterator[bytes]:
+        """Return the content with this hash piece by piece; see `BlobStore.pieces`."""
+        path = self._path(sha256)
+        if not path.exists():
+            raise KeyError(sha256)
+        return _checked_pieces(path, sha256)
+
+    def size_bytes(self, sha256: str) -> int:
+        """Return how large a content is; see `BlobStore.size_bytes`."""
+        try:
+            return self._path(sha256).stat().st_size
+        except FileNotFoundError:
+            raise KeyError(sha256) from None
+
     def forget(self, sha256: str) -> None:
         """Delete the content with this hash; see `BlobStore.forget`."""
         self._path(sha256).unlink(missing_ok=True)
@@ -92,6 +126,14 @@ class _Beside:
         """Return what the store holds; see `BlobStore.get`."""
         return self._store.get(sha256)
 
+    def pieces(self, sha256: str) -> Iterator[bytes]:
+        """Return what the store holds piece by piece; see `BlobStore.pieces`."""
+        return self._store.pieces(sha256)
+
+    def size_bytes(self, sha256: str) -> int:
+        """Return how large a content is; see `BlobStore.size_bytes`."""
+        return self._store.size_bytes(sha256)
+
     def forget(self, sha256: str) -> None:
         """Delete a content; see `BlobStore.forget`."""
         self._store.forget(sha256)
@@ -108,6 +150,21 @@ def beside(store: BlobStore) -> Iterator[BlobStore]:
         yield putting
         for each in putting.begun:
             each.result()
+
+
+def _checked_pieces(path: Path, sha256: str) -> Iterator[bytes]:
+    """Read a file; its last piece is held back until all of it is known to be what it should be."""
+    found, held = hashlib.sha256(), b""
+    with path.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            found.update(piece)
+            if held:
+                yield held
+            held = piece
+    if found.hexdigest() != sha256:
+        raise ValueError(f"blob {sha256} is damaged")
+    if held:
+        yield held
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,11 +1,12 @@
 import hashlib
+import random
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lms.blobs import FolderBlobs, beside
+from lms.blobs import PIECE_BYTES, FolderBlobs, beside
 
 
 @given(content=st.binary(max_size=2000))
@@ -40,6 +41,37 @@ def test_damage_is_noticed(blobs: FolderBlobs) -> None:
     (blobs.folder / sha256[:2] / sha256[2:]).write_bytes(b"two")
     with pytest.raises(ValueError, match="damaged"):
         blobs.get(sha256)
+
+
+@pytest.mark.parametrize("count", [0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES])
+def test_what_is_read_in_pieces_is_the_whole(blobs: FolderBlobs, count: int) -> None:
+    content = random.Random(count).randbytes(count)
+    sha256 = blobs.put(content)
+    pieces = list(blobs.pieces(sha256))
+    assert blobs.size_bytes(sha256) == count
+    assert b"".join(pieces) == content
+    assert all(0 < len(piece) <= PIECE_BYTES for piece in pieces)
+
+
+@pytest.mark.parametrize("count", [1, PIECE_BYTES, 2 * PIECE_BYTES + 1])
+def test_of_a_damaged_content_the_last_piece_is_never_given(blobs: FolderBlobs, count: int) -> None:
+    sha256 = blobs.put(bytes(count))
+    (blobs.folder / sha256[:2] / sha256[2:]).write_bytes(b"x" + bytes(count - 1))
+    given: list[bytes] = []
+    with pytest.raises(ValueError, match="damaged"):
+        given.extend(blobs.pieces(sha256))
+    assert sum(map(len, given)) < count
+
+
+def test_what_is_not_there_is_told_before_the_first_piece(blobs: FolderBlobs) -> None:
+    for name in ("0" * 64, "../../etc/passwd"):
+        for ask in (blobs.pieces, blobs.size_bytes):
+            with pytest.raises(KeyError):
+                ask(name)
+    with beside(blobs) as putting:
+        sha256 = putting.put(b"one")
+    assert b"".join(putting.pieces(sha256)) == b"one"
+    assert putting.size_bytes(sha256) == 3
 
 
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "0" * 63, "Z" * 64, "0" * 64])

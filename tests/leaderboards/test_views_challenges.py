@@ -1,6 +1,7 @@
 """Challenges as people meet them: reading, joining, sending, choosing; and what strangers are refused."""
 
 import io
+import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from werkzeug.test import TestResponse
 
 from lms.accounts.models import OutgoingMail, User
 from lms.accounts.services.tokens import Purpose, person_of
-from lms.blobs import FolderBlobs
+from lms.blobs import PIECE_BYTES, FolderBlobs
 from lms.db import now
-from lms.leaderboards.models import Entry, Team, TeamInvitation, TeamMember, Visibility
+from lms.leaderboards.models import Entry, RulesAcceptance, Team, TeamInvitation, TeamMember, Visibility
 from lms.leaderboards.queries.boards import team_of
+from lms.leaderboards.services.scoring import fail_entry
 from tests.factories.grading import make_user
 from tests.factories.leaderboards import Contest, make_contest
 
@@ -92,6 +94,25 @@ def test_a_visitor_reads_everything_and_is_asked_to_sign_in_to_take_part(browser
     assert browser_of.get("/files/truth.csv").status_code == 404
 
 
+def test_a_file_comes_in_pieces_and_who_has_it_is_told_so(browser_of: Browser, blobs: FolderBlobs) -> None:
+    content = random.Random(1).randbytes(2 * PIECE_BYTES + 1)
+    sha256 = blobs.put(content)
+    browser_of.contest.challenge.files = {"data.csv": {"sha256": sha256, "bytes": len(content)}}
+    browser_of.contest.session.commit()
+    address = browser_of.address("/files/data.csv")
+    file = browser_of.client.get(address)
+    assert file.data == content
+    assert (file.content_length, file.headers["ETag"]) == (len(content), f'"{sha256}"')
+    assert browser_of.client.head(address).content_length == len(content)
+    place = blobs.folder / sha256[:2] / sha256[2:]
+    place.write_bytes(b"x" + content[1:])
+    with pytest.raises(ValueError, match="damaged"):
+        _ = browser_of.client.get(address).data
+    blobs.forget(sha256)
+    again = browser_of.client.get(address, headers={"If-None-Match": file.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+
+
 def test_before_the_opening_there_are_no_files(browser_of: Browser) -> None:
     browser_of.contest.challenge.opens_at = now() + timedelta(days=1)
     browser_of.contest.session.commit()
@@ -110,8 +131,13 @@ def test_who_joins_accepts_the_rules_first(browser_of: Browser) -> None:
     assert joined.status_code == 303
     assert (found := browser_of.team(user)) is not None
     assert found.name == "하나"
+    kept = browser_of.contest.session.scalar(select(func.count(RulesAcceptance.id)))
+    browser_of.client.set_cookie("language", "en")
     again = browser_of.post("/join", browser_of.newcomer(), {"name": "하나", "version": "1", "accept": "y"})
     assert again.status_code == 409
+    assert 'value="하나"' in again.text
+    assert "accepted</span>" not in again.text  # nothing was kept
+    assert browser_of.contest.session.scalar(select(func.count(RulesAcceptance.id))) == kept
 
 
 def test_a_name_made_to_break_the_page_is_shown_as_it_is(browser_of: Browser) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from flask import Response, flash, g, redirect, render_template, url_for
+from flask import Response, flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
 from markupsafe import Markup
@@ -22,6 +22,7 @@ from lms.leaderboards.services import teams
 from lms.leaderboards.views.boards import blueprint
 from lms.web.errors import put_beside, translated
 from lms.web.formats import localised
+from lms.web.forms import text
 from lms.web.guard import public
 from lms.web.session import blobs, session
 
@@ -72,11 +73,7 @@ def challenge_file(challenge_slug: str, filename: str) -> Response:
         raise NotFound
     name = filename.rsplit("/", 1)[-1]
     kind = TYPES.get(name.rpartition(".")[2].lower(), "application/octet-stream")
-    response = Response(blobs().get(str(file["sha256"])), content_type=kind)
-    response.headers.set("Content-Disposition", "attachment", filename=name)
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    return response
+    return kept_file(str(file["sha256"]), name, kind)
 
 
 @blueprint.post("/challenges/<challenge_slug>/join")
@@ -88,14 +85,12 @@ def challenge_join(challenge_slug: str) -> Answer | tuple[str, int]:
         return _page(found, board, form), Invalid.status
     user, at = person(), g.received_at
     try:
-        services.accept_rules(session(), user, found, form.version.data or "", at=at)
-        teams.join(session(), user, found, form.name.data or "", at=at)
-    except Invalid as problem:
+        with session().begin_nested():  # the page that says why not must not show the rules as accepted
+            services.accept_rules(session(), user, found, text(form.version), at=at)
+            teams.join(session(), user, found, text(form.name), at=at)
+    except (Invalid, Conflict) as problem:
         put_beside(form, problem)
-        return _page(found, board, form), Invalid.status
-    except Conflict as problem:
-        form.form_errors.append(translated(problem))
-        return _page(found, board, form), Conflict.status
+        return _page(found, board, form), problem.status
     flash(gettext("You take part. Download the data, and send your first file."), "success")
     return redirect(url_for("leaderboards.challenge_entries", challenge_slug=challenge_slug), 303)
 
@@ -110,9 +105,23 @@ def challenge_rules(challenge_slug: str) -> Answer:
         return redirect(
             url_for("leaderboards.challenge", challenge_slug=challenge_slug, _anchor="rules"), 303
         )
-    services.accept_rules(session(), current_user, found, form.version.data or "", at=g.received_at)
+    services.accept_rules(session(), current_user, found, text(form.version), at=g.received_at)
     flash(gettext("You accepted version %(version)s of the rules.", version=found.rules_version), "success")
     return redirect(url_for("leaderboards.challenge", challenge_slug=challenge_slug), 303)
+
+
+def kept_file(sha256: str, name: str, kind: str = "application/octet-stream") -> Response:
+    """Answer with a kept file to be saved, piece by piece; for who has it already nothing is read."""
+    response = Response(content_type=kind)
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.set_etag(sha256)
+    if response.make_conditional(request).status_code == 304:  # noqa: PLR2004 - not modified
+        return response
+    response.response = blobs().pieces(sha256)
+    response.content_length = blobs().size_bytes(sha256)
+    return response
 
 
 def reader() -> User | None:

@@ -19,7 +19,7 @@ from lms.leaderboards.queries import organising as found
 from lms.leaderboards.queries.waiting import number_waiting
 from lms.leaderboards.services import correcting, judging, rescoring
 from lms.leaderboards.views.boards import blueprint
-from lms.leaderboards.views.challenges import opened, team_here
+from lms.leaderboards.views.challenges import kept_file, opened, team_here
 from lms.web.errors import put_beside
 from lms.web.forms import text
 from lms.web.session import blobs, reads_first, session, write
@@ -168,11 +168,7 @@ def challenge_entry_file(challenge_slug: str, entry_id: int) -> Flat:
     entry = found.entry_on(session(), board, entry_id)
     if entry.blob is None:
         raise NotFound
-    response = Flat(blobs().get(entry.blob), content_type="application/octet-stream")
-    response.headers.set("Content-Disposition", "attachment", filename=entry.filename or f"entry-{entry.id}")
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    return response
+    return kept_file(entry.blob, entry.filename or f"entry-{entry.id}")
 
 
 def _reason() -> str:
