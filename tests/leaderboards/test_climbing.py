@@ -92,6 +92,23 @@ def test_a_new_truth_replays_every_ladder(contest: Contest) -> None:
     assert differences(session, contest.board) == []
 
 
+@pytest.mark.parametrize(
+    ("metric", "told"), [("root_mean_squared_error", [2, 1]), ("mean_squared_error", [4, 1])]
+)
+def test_a_release_is_a_score_of_the_metric(session: Session, metric: str, told: list[float]) -> None:
+    """A team that is wrong by 2 and then by 1 everywhere: squares are the losses of both metrics."""
+    form = {"columns": [{"name": "litres", "kind": "number"}]}
+    contest = make_contest(session, ladder=True, metric=metric, form=form)
+    team = contest.team()
+    for minutes, wrong in enumerate((2.0, 1.0)):
+        entry = contest.take(team, at=NOW + timedelta(minutes=minutes))
+        got = Scores(told[minutes], told[minutes], public_losses=np.full(ROWS, wrong**2))
+        scored = scoring.score_entry(session, entry.id, got, at=NOW)
+        assert (scored.public_score, scored.released_score) == (told[minutes], told[minutes])
+    assert released(contest, team) == 1.0
+    assert differences(session, contest.board) == []
+
+
 def test_no_public_number_but_the_release_is_shown(contest: Contest) -> None:
     team = contest.team()
     for minutes, wrong in enumerate((40, 39, 20)):

@@ -40,11 +40,22 @@ class Metric:
     score: Score
     losses: Losses | None = None  # of each row; their mean orders files as the score does
     shares: bool = False  # whether losses are 0 or 1
+    of_mean: Callable[[float], float] | None = None  # the score of a mean loss, where it is another number
 
     @property
     def additive(self) -> bool:
         """Say whether the score is a mean over rows."""
         return self.losses is not None
+
+    def score_of(self, loss: float) -> float:
+        """Return the score that a loss stands for.
+
+        Args:
+            loss: the mean over rows; of a metric that is none, the score, turned so that less is better.
+        """
+        if self.of_mean is not None:
+            return self.of_mean(loss)
+        return loss if self.direction == "min" else 0.0 - loss
 
 
 @dataclass(frozen=True)
@@ -170,12 +181,21 @@ def _labels(name: str, measure: str, **settings: Any) -> Metric:
     return Metric(name, "max", Kind.LABEL, _library(measure, **settings))
 
 
-def _error(name: str, measure: str, losses: Losses | None = None) -> Metric:
-    return Metric(name, "min", Kind.NUMBER, _library(measure), losses)
+def _rest(loss: float) -> float:
+    return 1 - loss
+
+
+def _error(
+    name: str,
+    measure: str,
+    losses: Losses | None = None,
+    of_mean: Callable[[float], float] | None = None,
+) -> Metric:
+    return Metric(name, "min", Kind.NUMBER, _library(measure), losses, of_mean=of_mean)
 
 
 _ALL = (
-    Metric("accuracy", "max", Kind.LABEL, _library("accuracy_score"), _mistakes, shares=True),
+    Metric("accuracy", "max", Kind.LABEL, _library("accuracy_score"), _mistakes, True, _rest),
     _labels("balanced_accuracy", "balanced_accuracy_score"),
     _labels("f1_macro", "f1_score", average="macro", zero_division=0),
     _labels("f1_micro", "f1_score", average="micro", zero_division=0),
@@ -190,7 +210,7 @@ _ALL = (
     Metric("log_loss", "min", Kind.PROBABILITY, _mean_of(_log_losses), _log_losses),
     Metric("brier_score", "min", Kind.PROBABILITY, _library("brier_score_loss"), _squares),
     _error("mean_squared_error", "mean_squared_error", _squares),
-    _error("root_mean_squared_error", "root_mean_squared_error", _squares),
+    _error("root_mean_squared_error", "root_mean_squared_error", _squares, math.sqrt),
     _error("mean_absolute_error", "mean_absolute_error", _distances),
     _error("mean_squared_log_error", "mean_squared_log_error", _log_squares),
     _error("median_absolute_error", "median_absolute_error"),

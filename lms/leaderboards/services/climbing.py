@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lms.leaderboards.core.ladder import Climb, History, Unscored, replay
 from lms.leaderboards.core.losses import unpack
-from lms.leaderboards.models import Board, Direction, Entry, EntryLosses, EntryState, Share, TeamMerge
+from lms.leaderboards.core.metrics import metric
+from lms.leaderboards.models import Board, Entry, EntryLosses, EntryState, Share, TeamMerge
 
 WAITING = frozenset({EntryState.RECEIVED, EntryState.SCORING})
-DIGITS = 12  # to which the constant between a score and its loss is known
 
 
 @dataclass(frozen=True)
@@ -47,19 +46,9 @@ class Climbing:
     def _climb(self, entry: Entry) -> Climb:
         return unpack(self.packed[entry.id]).climb(entry.sequence)
 
-    @cached_property
-    def constant(self) -> float:
-        """Return what lies between a score and its loss: 1 for accuracy, 0 for an error."""
-        for entry in self.entries:
-            if entry.id in self.packed and entry.public_score is not None:
-                loss = unpack(self.packed[entry.id]).loss
-                is_max = self.board.direction is Direction.MAX
-                return round(entry.public_score + (loss if is_max else -loss), DIGITS)
-        return 0.0
-
     def score(self, loss: float) -> float:
         """Return the score that a released loss stands for."""
-        return self.constant - loss if self.board.direction is Direction.MAX else self.constant + loss
+        return metric(self.board.metric).score_of(loss)
 
 
 def replay_team(session: Session, board: Board, team_id: int) -> None:

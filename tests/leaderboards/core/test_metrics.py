@@ -46,6 +46,15 @@ def test_the_mean_loss_orders_files_as_the_score_does(found: Metric) -> None:
     assert all(set(np.unique(one.losses)) <= {0, 1} for one in made) or not found.shares
 
 
+@every_metric
+def test_a_score_is_found_again_from_its_loss(found: Metric) -> None:
+    actual, said = (np.asarray(given[found.kind]) for given in (TRUTHS, GUESSES))
+    score = found.score(actual, said)
+    turned = -score if found.direction == "max" else score
+    loss = turned if found.losses is None else float(found.losses(actual, said).mean())
+    assert found.score_of(loss) == pytest.approx(score)
+
+
 def test_scores_are_those_of_scikit_learn() -> None:
     truth, said = TRUTHS[Kind.LABEL], GUESSES[Kind.LABEL]
     assert evaluate(metric("accuracy"), truth, said, ROWS).score == accuracy_score(truth, said)
