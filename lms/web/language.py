@@ -27,8 +27,21 @@ class Catalogues(Domain):  # type: ignore[misc]  # flask_babel has no types
 
     def get_translations(self) -> NullTranslations:
         """Return the sentences in the language of this request."""
-        locale = get_locale()
-        return read_catalogues(locale.language if locale else "en")
+        return _catalogue()
+
+
+def _catalogue() -> NullTranslations:
+    locale = get_locale()
+    return read_catalogues(locale.language if locale else "en")
+
+
+def _gettext(message: str) -> str:
+    """Say what a page asks for some fifty times: the way through the domain costs more than the look-up."""
+    return str(_catalogue().gettext(message))
+
+
+def _ngettext(one: str, many: str, number: int) -> str:
+    return str(_catalogue().ngettext(one, many, number))
 
 
 @cache
@@ -57,6 +70,9 @@ def attach(app: Flask) -> None:
     babel = Babel()
     babel.domain_instance = Catalogues()
     babel.init_app(app, default_locale="en", locale_selector=language, timezone_selector=zone_name)
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # of Jinja's extension
+        _gettext, _ngettext, newstyle=True
+    )
     app.before_request(_choose)
 
 

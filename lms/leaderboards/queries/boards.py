@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from lms.accounts.models import User
 from lms.courses.models import Cohort, Course, Enrolment
@@ -41,6 +41,26 @@ def board_of(session: Session, lab_id: int, cohort_id: int) -> Board | None:
 def board_of_challenge(session: Session, challenge: Challenge) -> Board:
     """Return the board of a challenge; every published one has one."""
     return session.scalars(select(Board).where(Board.challenge_id == challenge.id)).one()
+
+
+def board_at(session: Session, slug: str) -> Board:
+    """Return the board of the challenge of a name, with what its pages ask of the challenge.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    found = session.scalar(
+        select(Board)
+        .join(Board.challenge)
+        .where(Challenge.slug == slug)
+        .options(
+            contains_eager(Board.challenge).joinedload(Challenge.sponsor),
+            contains_eager(Board.challenge).joinedload(Challenge.lab),
+        )
+    )
+    if found is None:
+        raise NotFound
+    return found
 
 
 def boards_for(session: Session, user: User) -> Sequence[Board]:
@@ -113,11 +133,16 @@ def team_of(session: Session, board: Board, user: User) -> Team | None:
 
 def accepted_version(session: Session, challenge: Challenge, user: User) -> str | None:
     """Return the version of the rules that a person accepted last, if any."""
-    return session.scalars(
+    return session.scalars(versions_accepted(challenge, user)).first()
+
+
+def versions_accepted(challenge: Challenge, user: User) -> Select[str]:
+    """Return the statement for the versions of the rules that a person accepted, the last one first."""
+    return (
         select(RulesAcceptance.version)
         .where(RulesAcceptance.challenge_id == challenge.id, RulesAcceptance.user_id == user.id)
         .order_by(RulesAcceptance.accepted_at.desc(), RulesAcceptance.id.desc())
-    ).first()
+    )
 
 
 def open_invitations(session: Session, board: Board, user: User) -> Sequence[TeamInvitation]:

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from sqlalchemy.orm import Session
 
@@ -75,12 +76,18 @@ class Shown:
         """Say whether it is known which places cannot be told apart."""
         return any(row.best_rank is not None for row in self.table.rows)
 
-    @property
+    @cached_property
+    def told(self) -> Sequence[str]:
+        """Return all that is shown of each row, as a text; of its score only what is shown."""
+        return [_told_of(row, self.board.decimals) for row in self.table.rows]
+
+    @cached_property
     def mark(self) -> str:
-        """Return a short text that is the same as long as what is shown is; of scores only what is shown."""
-        told = [told_of(row, self.board.decimals) for row in (*self.table.rows, self.table.mine) if row]
-        kept = (self.table.share, self.table.ranked, self.table.assurance, self.pages, self.wish, told)
-        return hashlib.blake2b(repr(kept).encode(), digest_size=12).hexdigest()
+        """Return a short text that is the same as long as what is shown is."""
+        mine = self.table.mine and _told_of(self.table.mine, self.board.decimals)
+        kept = (self.table.share, self.table.ranked, self.table.assurance, self.pages, self.wish, mine)
+        text = "\n".join([repr(kept), *self.told])
+        return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
     def group_of(self, before: Row | None, row: Row, after: Row | None) -> int | None:
         """Return which tie group joins a row to others here; a baseline's, where it stands within one."""
@@ -96,15 +103,9 @@ class Shown:
         return medal(row.rank, self.table.ranked)
 
 
-def told_of(row: Row, decimals: int) -> str:
-    """Return all that is shown of a row, as one text: of its score only what is shown."""
-    return repr(
-        [
-            round(value, decimals) if name == "score" else value
-            for name, value in vars(row).items()
-            if name != "last_received_at"
-        ]
-    )
+def _told_of(row: Row, decimals: int) -> str:
+    told = {**vars(row), "score": round(row.score, decimals), "last_received_at": None}
+    return repr(tuple(told.values()))
 
 
 def shown(session: Session, board: Board, viewer: User | None, at: datetime, wish: Wish) -> Shown:

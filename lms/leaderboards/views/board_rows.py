@@ -4,7 +4,7 @@ from flask import render_template
 from markupsafe import Markup
 
 from lms.db import now
-from lms.leaderboards.queries.shown import Shown, told_of
+from lms.leaderboards.queries.shown import Shown
 from lms.web.language import language, zone, zone_name
 
 MOST_KEPT = 5000
@@ -24,9 +24,9 @@ def board_rows(shown: Shown) -> Markup:
         shown.has_moves,
     )
     drawn = []
-    for before, row, after in zip([None, *rows], rows, [*rows[1:], None], strict=False):
+    for before, row, after, told in zip([None, *rows], rows, [*rows[1:], None], shown.told, strict=False):
         group, medal = shown.group_of(before, row, after), shown.medal_of(row)
-        key = (told_of(row, board.decimals), group, medal, *manner)
+        key = (told, group, medal, *manner)
         drawn.append(_KEPT.get(key) or _draw(key, shown=shown, row=row, group=group, medal=medal))
     return Markup().join(drawn)
 

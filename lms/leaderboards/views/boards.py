@@ -19,6 +19,7 @@ from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.shown import Shown, Wish, climbs, csv_lines, shown
 from lms.leaderboards.queries.standings import standings
 from lms.leaderboards.views.board_rows import board_rows
+from lms.leaderboards.views.metric_names import metric_name, metric_text
 from lms.web.guard import public
 from lms.web.headers import POLICY
 from lms.web.language import language, zone_name
@@ -29,6 +30,8 @@ LONGEST_SEARCH = 100
 
 blueprint = Blueprint("leaderboards", __name__, template_folder="../templates")
 blueprint.add_app_template_global(board_rows)
+blueprint.add_app_template_global(metric_name)
+blueprint.add_app_template_global(metric_text)
 
 
 @blueprint.get("/boards")
@@ -118,7 +121,7 @@ def _open(board: Board) -> Board:
 
 
 def _of_challenge(slug: str) -> Board:
-    return _open(queries.board_of_challenge(session(), queries.challenge(session(), slug)))
+    return _open(queries.board_at(session(), slug))
 
 
 def _reader() -> User | None:
@@ -164,7 +167,7 @@ def _rooms(table: Shown) -> dict[str, object]:
     if reader is None or board.challenge is None:
         return {}
     return {
-        "team": queries.team_of(session(), board, reader),
+        "team": table.table.mine is not None or queries.team_of(session(), board, reader) is not None,
         "organises": policy.can_organise(reader, board.challenge),
     }
 
