@@ -87,21 +87,41 @@ def metric(name: str) -> Metric:
     return found
 
 
-def evaluate(
-    found: Metric, truth: Sequence[Any], predicted: Sequence[Any], rows: Sequence[int]
-) -> Evaluation:
-    """Score predictions on some rows.
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """The true value of each row beside what a file says; equal labels stand there as equal numbers.
 
-    Args:
-        found: the metric.
-        truth: the true value of each row.
-        predicted: what the file says for each row, as `read_predictions` gives it.
-        rows: which rows count, by number.
+    A label may be long, and an array of texts holds each row as wide as its widest.
+
+    Shape:
+        actual, said (rows,)
+    """
+
+    actual: Any
+    said: Any
+
+    @classmethod
+    def of(cls, kind: Kind, truth: Sequence[Any], predicted: Sequence[Any]) -> "Compared":
+        """Put a column of the truth beside one of predictions, as `read_predictions` gives it."""
+        if kind is not Kind.LABEL:
+            return cls(*(np.asarray(values, dtype=np.float64) for values in (truth, predicted)))
+        right, guessed = ([str(value) for value in values] for values in (truth, predicted))
+        number = {label: at for at, label in enumerate(sorted({*right, *guessed}))}
+        return cls(*(np.asarray([number[label] for label in labels]) for labels in (right, guessed)))
+
+    def at(self, rows: Any) -> "Compared":
+        """Return some rows, by number."""
+        chosen = np.asarray(rows, dtype=np.intp)
+        return Compared(self.actual[chosen], self.said[chosen])
+
+
+def evaluate(found: Metric, compared: Compared) -> Evaluation:
+    """Score predictions.
 
     Raises:
         Invalid: the metric is not defined on these rows, for example one class only.
     """
-    actual, said = (_array(found, values)[list(rows)] for values in (truth, predicted))
+    actual, said = compared.actual, compared.said
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a class that nobody predicted, squares beyond every number
         score = _score(found, actual, said)
@@ -119,10 +139,6 @@ def _score(found: Metric, actual: Any, said: Any) -> float:
         return float(found.score(actual, said))
     except ValueError:  # not defined on such values
         return math.nan
-
-
-def _array(found: Metric, values: Sequence[Any]) -> Any:
-    return np.asarray(values, dtype=str if found.kind is Kind.LABEL else np.float64)
 
 
 def _library(name: str, **settings: Any) -> Score:
@@ -168,6 +184,11 @@ def _squares(actual: Floats, said: Floats) -> Floats:
     return np.square(actual - said)
 
 
+def _share_right(actual: Any, said: Any) -> float:
+    """Return what scikit-learn's accuracy_score does, without its look at what such arrays could be."""
+    return float(np.mean(actual == said))
+
+
 def _distances(actual: Floats, said: Floats) -> Floats:
     return np.abs(actual - said)
 
@@ -195,7 +216,7 @@ def _error(
 
 
 _ALL = (
-    Metric("accuracy", "max", Kind.LABEL, _library("accuracy_score"), _mistakes, True, _rest),
+    Metric("accuracy", "max", Kind.LABEL, _share_right, _mistakes, True, _rest),
     _labels("balanced_accuracy", "balanced_accuracy_score"),
     _labels("f1_macro", "f1_score", average="macro", zero_division=0),
     _labels("f1_micro", "f1_score", average="micro", zero_division=0),

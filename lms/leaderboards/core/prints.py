@@ -39,10 +39,8 @@ def digest_of(table: Table) -> str | None:
         return None
     found = hashlib.sha256()
     for name in sorted(table):
-        for text in (name, *map(_canonical, table[name])):
-            coded = text.encode()
-            found.update(len(coded).to_bytes(4, "big") + coded)
-        found.update(b"\xff" * 4)
+        coded = [text.encode() for text in (name, *map(_canonical, table[name]))]
+        found.update(b"".join(len(one).to_bytes(4, "big") + one for one in coded) + b"\xff" * 4)
     return found.hexdigest()
 
 

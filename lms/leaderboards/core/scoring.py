@@ -3,8 +3,9 @@
 The truth never leaves the process that scores, except into a jail that hands back two numbers.
 """
 
+import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from lms.errors import Invalid
 from lms.leaderboards.core.challenge_file import OWN, Challenge
 from lms.leaderboards.core.losses import Losses
-from lms.leaderboards.core.metrics import Floats, evaluate, metric
+from lms.leaderboards.core.metrics import Compared, Floats, Metric, evaluate, metric
 from lms.leaderboards.core.predictions import Column, Form, Kind, Table, read_predictions
 from lms.leaderboards.core.resampling import LEAST_RESAMPLES, values_on_resamples
 
@@ -152,15 +153,14 @@ def score_table(
         Invalid: the metric has no value for them.
         ChallengeFailed: the author's own scorer failed.
     """
-    also = {name: _pair(name, challenge, truth, table) for name in challenge.also}
+    column = challenge.form.columns[0].name
+    compare = functools.cache(lambda kind: Compared.of(kind, truth.columns[column], table[column]))
+    also = {name: _pair(metric(name), truth, compare) for name in challenge.also}
     if challenge.metric == OWN:
         public, private = workshop.score(challenge, script, truth, table)
         return Scores(public, private, also)
     found = metric(challenge.metric)
-    column = challenge.form.columns[0].name
-    shown, kept = (
-        evaluate(found, truth.columns[column], table[column], rows) for rows in (truth.public, truth.private)
-    )
+    shown, kept = (evaluate(found, compare(found.kind).at(rows)) for rows in (truth.public, truth.private))
     return Scores(shown.score, kept.score, also, shown.losses, kept.losses)
 
 
@@ -177,28 +177,25 @@ def losses_on_resamples(
         return None
     found = metric(challenge.metric)
     column = challenge.form.columns[0].name
-    actual, said = truth.columns[column], table[column]
-    chosen = np.asarray(rows)
+    compared = Compared.of(found.kind, truth.columns[column], table[column]).at(rows)
     sign = -1.0 if found.direction == "max" else 1.0
 
     def loss_on(drawn: Any) -> float:
         try:
-            return sign * evaluate(found, actual, said, chosen[drawn]).score
+            return sign * evaluate(found, compared.at(drawn)).score
         except Invalid:
             return float(np.nan)
 
-    values = values_on_resamples(loss_on, len(chosen), LEAST_RESAMPLES)
-    return Losses(np.asarray(values, dtype=np.float64), len(chosen), loss_on(np.arange(len(chosen))))
+    values = values_on_resamples(loss_on, len(rows), LEAST_RESAMPLES)
+    return Losses(np.asarray(values, dtype=np.float64), len(rows), loss_on(np.arange(len(rows))))
 
 
-def _pair(name: str, challenge: Challenge, truth: Truth, table: Table) -> tuple[float, float]:
+def _pair(found: Metric, truth: Truth, compare: Callable[[Kind], Compared]) -> tuple[float, float]:
     """Return what a metric that does not rank says; NaN where it says nothing."""
-    found = metric(name)
-    column = challenge.form.columns[0].name
     values = []
     for rows in (truth.public, truth.private):
         try:
-            values.append(evaluate(found, truth.columns[column], table[column], rows).score)
+            values.append(evaluate(found, compare(found.kind).at(rows)).score)
         except Invalid:
             values.append(float(np.nan))
     return values[0], values[1]

@@ -1,4 +1,6 @@
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,7 +9,15 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
 from lms.errors import Invalid
-from lms.leaderboards.core.metrics import LEAST_PROBABILITY, METRICS, Metric, evaluate, metric
+from lms.leaderboards.core.metrics import (
+    LEAST_PROBABILITY,
+    METRICS,
+    Compared,
+    Evaluation,
+    Metric,
+    evaluate,
+    metric,
+)
 from lms.leaderboards.core.predictions import Kind
 
 ROWS = range(60)
@@ -22,24 +32,32 @@ GUESSES = {
     Kind.NUMBER: list(DRAW.uniform(1, 9, len(ROWS))),
     Kind.PROBABILITY: list(DRAW.uniform(0, 1, len(ROWS))),
 }
+
+
+def evaluated(
+    found: Metric, truth: Sequence[Any], predicted: Sequence[Any], rows: Sequence[int]
+) -> Evaluation:
+    return evaluate(found, Compared.of(found.kind, truth, predicted).at(rows))
+
+
 every_metric = pytest.mark.parametrize("found", METRICS.values(), ids=METRICS)
 
 
 @every_metric
 def test_the_truth_is_better_than_a_guess(found: Metric) -> None:
     truth = TRUTHS[found.kind]
-    right, guess = (evaluate(found, truth, said, ROWS).score for said in (truth, GUESSES[found.kind]))
+    right, guess = (evaluated(found, truth, said, ROWS).score for said in (truth, GUESSES[found.kind]))
     assert (right > guess) if found.direction == "max" else (right < guess)
 
 
 @every_metric
 def test_the_mean_loss_orders_files_as_the_score_does(found: Metric) -> None:
     if not found.additive:
-        assert evaluate(found, TRUTHS[found.kind], GUESSES[found.kind], ROWS).losses is None
+        assert evaluated(found, TRUTHS[found.kind], GUESSES[found.kind], ROWS).losses is None
         return
     truth = TRUTHS[found.kind]
     files = [truth[:keep] + GUESSES[found.kind][keep:] for keep in (0, 11, 25, 40, 60)]
-    made = [evaluate(found, truth, said, ROWS) for said in files]
+    made = [evaluated(found, truth, said, ROWS) for said in files]
     losses = [one.losses.mean() for one in made if one.losses is not None]
     scores = [-one.score if found.direction == "max" else one.score for one in made]
     assert np.argsort(losses).tolist() == np.argsort(scores).tolist()
@@ -57,16 +75,30 @@ def test_a_score_is_found_again_from_its_loss(found: Metric) -> None:
 
 def test_scores_are_those_of_scikit_learn() -> None:
     truth, said = TRUTHS[Kind.LABEL], GUESSES[Kind.LABEL]
-    assert evaluate(metric("accuracy"), truth, said, ROWS).score == accuracy_score(truth, said)
+    assert evaluated(metric("accuracy"), truth, said, ROWS).score == accuracy_score(truth, said)
     truth, said = TRUTHS[Kind.PROBABILITY], GUESSES[Kind.PROBABILITY]
-    assert evaluate(metric("roc_auc"), truth, said, ROWS).score == roc_auc_score(truth, said)
+    assert evaluated(metric("roc_auc"), truth, said, ROWS).score == roc_auc_score(truth, said)
     clipped = np.clip(said, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
-    assert evaluate(metric("log_loss"), truth, said, ROWS).score == pytest.approx(log_loss(truth, clipped))
+    assert evaluated(metric("log_loss"), truth, said, ROWS).score == pytest.approx(log_loss(truth, clipped))
+
+
+@pytest.mark.parametrize("name", [name for name, one in METRICS.items() if one.kind is Kind.LABEL])
+def test_labels_as_numbers_score_as_the_labels_do(name: str) -> None:
+    found, truth = METRICS[name], TRUTHS[Kind.LABEL]
+    said = ["소" if at % 7 == 0 else "cow" if at % 5 == 0 else one for at, one in enumerate(truth)]
+    plain = evaluate(found, Compared(np.asarray(truth), np.asarray(said)))
+    assert evaluated(found, truth, said, ROWS).score == pytest.approx(plain.score, rel=1e-12)
+
+
+def test_a_long_label_takes_no_room_in_other_rows() -> None:
+    compared = Compared.of(Kind.LABEL, ["a"] * 1000, ["b" * 100_000, *["a"] * 999])
+    assert compared.said.nbytes < 10_000
+    assert evaluate(metric("accuracy"), compared).score == 0.999
 
 
 def test_only_the_rows_asked_for_count() -> None:
     truth, said = ["a", "b", "c", "d"], ["a", "b", "x", "x"]
-    assert [evaluate(metric("accuracy"), truth, said, rows).score for rows in ([0, 1], [2, 3], [1, 2])] == [
+    assert [evaluated(metric("accuracy"), truth, said, rows).score for rows in ([0, 1], [2, 3], [1, 2])] == [
         1,
         0,
         0.5,
@@ -74,7 +106,7 @@ def test_only_the_rows_asked_for_count() -> None:
 
 
 def test_one_row_of_certainty_costs_no_more_than_the_floor_allows() -> None:
-    found = evaluate(metric("log_loss"), [1.0, 0.0], [0.0, 1.0], [0, 1])
+    found = evaluated(metric("log_loss"), [1.0, 0.0], [0.0, 1.0], [0, 1])
     assert found.score == pytest.approx(-math.log(LEAST_PROBABILITY))
 
 
@@ -82,7 +114,7 @@ def test_a_log_loss_tells_little_about_single_rows() -> None:
     """Probabilities of very different size would spell the labels in the digits of the score."""
     truth = TRUTHS[Kind.PROBABILITY]
     spelling = [min(1.0, 10.0 ** -(2 * number)) for number in range(len(truth))]
-    found = evaluate(metric("log_loss"), truth, spelling, ROWS)
+    found = evaluated(metric("log_loss"), truth, spelling, ROWS)
     assert found.losses is not None
     # All rows beyond the floor lose one of two amounts: which row lost which cannot be read from their sum.
     assert len(set(np.round(found.losses[2:], 9))) == 2
@@ -96,7 +128,7 @@ def test_a_log_loss_tells_little_about_single_rows() -> None:
 ])  # fmt: skip
 def test_a_score_that_is_no_number_is_refused(name: str, truth: list[float], said: list[float]) -> None:
     with pytest.raises(Invalid, match="has no value"):
-        evaluate(metric(name), truth, said, [0, 1])
+        evaluated(metric(name), truth, said, [0, 1])
 
 
 def test_an_unknown_metric_is_refused_with_those_that_there_are() -> None:
@@ -108,8 +140,8 @@ def test_an_unknown_metric_is_refused_with_those_that_there_are() -> None:
 def test_the_order_of_rows_changes_no_loss(said: list[float], seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(said))
     truth = [float(number % 2) for number in range(len(said))]
-    plain = evaluate(metric("brier_score"), truth, said, range(len(said)))
-    turned = evaluate(
+    plain = evaluated(metric("brier_score"), truth, said, range(len(said)))
+    turned = evaluated(
         metric("brier_score"), [truth[at] for at in order], [said[at] for at in order], range(len(said))
     )
     assert plain.losses is not None

@@ -1,7 +1,8 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,10 @@ from lms.leaderboards.core.predictions import (
     Column,
     Form,
     Kind,
+    Table,
+    _csv_rows,
+    _filled,
+    _read_at_once,
     read_predictions,
 )
 
@@ -154,6 +159,47 @@ def test_what_csv_can_hold_comes_back_in_the_order_of_the_truth(names: Sequence[
     assert read_predictions(text.getvalue().encode(), form) == expected
     plain = json.dumps([{"id": name, "y": value} for name, value in shuffled], ensure_ascii=False)
     assert read_predictions(plain.encode(), form) == expected
+
+
+def _outcome(read: Callable[[], Table]) -> object:
+    try:
+        return read()
+    except BadPredictions as refused:
+        return refused.faults
+
+
+CELLS = st.sampled_from(["0", "1", "7", " 1", "2", "", "0.5", "1e3", "1_0", "nan", "１", '"7"', "a,b"])
+
+
+@given(
+    st.permutations(["id", "y"]),
+    st.lists(st.tuples(st.sampled_from(["a", "b", "c", " a", "d"]), CELLS), min_size=2, max_size=4),
+    st.sampled_from(
+        [DIGIT, Column("y", Kind.LABEL), Column("y", Kind.NUMBER), Column("y", Kind.PROBABILITY)]
+    ),
+    st.sampled_from(["", "\n", "\n\n"]),
+)
+def test_a_file_read_at_once_says_what_its_rows_say(
+    header: list[str], rows: list[tuple[str, str]], column: Column, end: str
+) -> None:
+    form = Form("id", (replace(column, name="y"),), IDS)
+    lines = [",".join(dict(zip(["id", "y"], row, strict=True))[name] for name in header) for row in rows]
+    content = "\n".join([",".join(header), *lines]) + end
+    by_rows, in_all = (_outcome(read) for read in (
+        lambda: _filled(_csv_rows(content, form), form), lambda: read_predictions(content.encode(), form)
+    ))  # fmt: skip
+    assert in_all == by_rows
+
+
+def test_a_usual_file_is_read_at_once() -> None:
+    assert _read_at_once("digit,id\n7,c\n0,a\n1,b\n", LABELS) == {"digit": ["0", "1", "7"]}
+
+
+@pytest.mark.parametrize("label", ["\ud800", "a\0b"])
+def test_a_label_that_nobody_can_write_down_is_refused(label: str) -> None:
+    form = Form("id", (Column("word", Kind.LABEL),), IDS)
+    rows = [{"id": name, "word": label} for name in IDS]
+    assert len(faults(json.dumps(rows).encode(), form)) == 3
 
 
 @given(st.binary(max_size=200))
