@@ -55,6 +55,9 @@ class Row:
     tie_group: int | None = None
     best_rank: int | None = None
     worst_rank: int | None = None
+    writeup_id: int | None = None
+    verification: str = ""
+    """What `aftermath` tells beside a row of a final board."""
 
     @property
     def movement(self) -> int | None:
