@@ -174,7 +174,14 @@ class Scorer:
             result = self._result(entry)
             with self.sessions.begin() as session:
                 truth = session.get_one(Truth, truth_id)
-                rescoring.rescore_entry(session, truth, entry.entry_id, result.scores, result.failure)
+                rescoring.rescore_entry(
+                    session,
+                    truth,
+                    entry.entry_id,
+                    result.scores,
+                    result.failure,
+                    resampled=result.resampled,
+                )
 
         return rescore
 

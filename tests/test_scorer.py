@@ -33,7 +33,7 @@ from lms.leaderboards.services import teams
 from lms.leaderboards.services.challenges import accept_rules
 from lms.leaderboards.services.publishing import publish_folder
 from lms.leaderboards.services.receiving import Work, take_entry
-from lms.leaderboards.services.rescoring import prepare_rescore, publish_rescore
+from lms.leaderboards.services.rescoring import board_difference, prepare_rescore, publish_rescore
 from lms.leaderboards.tables.flags import Flag, FlagKind
 from lms.scorer import Scorer
 from tests.factories.accounts import make_organisation, make_user
@@ -305,6 +305,34 @@ def test_a_ladder_tells_no_score_that_is_better_by_chance_alone(arena: Arena, me
     assert public[0] < public[1] < public[2]  # type: ignore[operator]  # all have one
     assert told[0] == told[1] == pytest.approx(public[0], abs=1 / 80)
     assert told[2] == pytest.approx(public[2], abs=1 / 80)
+
+
+def test_a_ladder_on_a_metric_that_is_no_mean_takes_another_truth(arena: Arena) -> None:
+    arena.publish(
+        **{"metric: accuracy": "metric: f1_macro\nladder: true", "also: [f1_macro]": "also: []"},
+    )
+    first = arena.enter(right(20))
+    second = arena.enter(right(38), of=first)
+    arena.scorer.score_waiting()
+    before = arena.entry(second).released_score
+    turned = {"north": "south", "south": "north"}
+    with arena.sessions.begin() as session:
+        board = session.scalars(select(Board)).one()
+        ground = json.loads(arena.blobs.get(session.scalars(select(KeptTruth.blob)).one() or ""))
+        ground["truth"]["columns"]["place"] = [turned[place] for place in PLACES]
+        blob = arena.blobs.put(json.dumps(ground).encode())
+        prepare_rescore(session, None, board, "North is south.", blob=blob, at=now())
+    while arena.scorer.score_waiting():
+        pass
+    with arena.sessions.begin() as session:
+        truth = session.scalars(select(KeptTruth).where(KeptTruth.published_at.is_(None))).one()
+        change = next(one for one in board_difference(session, None, truth) if one.share == "public")
+        publish_rescore(session, None, truth, at=now())
+    kept = [arena.entry(number) for number in (first, second)]
+    told = pytest.approx(kept[0].public_score, abs=1 / 80)
+    assert [one.released_score for one in kept] == [told, told]  # the first is the better one now
+    assert change.score_before == before
+    assert change.score_after == kept[0].released_score
 
 
 def test_what_is_left_for_later_stands_in_nobodys_way(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from lms.accounts.models import User
 from lms.accounts.services.audit import record
 from lms.errors import N_, Conflict, Invalid
 from lms.leaderboards import policy
-from lms.leaderboards.core.losses import losses_of, pack
+from lms.leaderboards.core.losses import Losses, losses_of, pack
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import (
     Board,
@@ -30,6 +30,7 @@ from lms.leaderboards.models import (
 )
 from lms.leaderboards.queries.counting import shares_of
 from lms.leaderboards.services import climbing
+from lms.leaderboards.services.honouring import recount
 from lms.leaderboards.services.scoring import NOT_FINITE
 from lms.leaderboards.services.standing import rebuild
 
@@ -96,9 +97,19 @@ def _truth(
 
 
 def rescore_entry(
-    session: Session, truth: Truth, entry_id: int, scores: Scores | None, code: str = ""
+    session: Session,
+    truth: Truth,
+    entry_id: int,
+    scores: Scores | None,
+    code: str = "",
+    *,
+    resampled: Losses | None = None,
 ) -> None:
-    """Keep what an entry scores against a truth that is prepared; None with the code of a failure."""
+    """Keep what an entry scores against a truth that is prepared; None with the code of a failure.
+
+    Args:
+        resampled: for a Ladder whose metric is no mean over rows: the losses on resamples.
+    """
     _check_prepared(truth)
     if scores is not None and not (math.isfinite(scores.public) and math.isfinite(scores.private)):
         scores, code = None, NOT_FINITE
@@ -114,6 +125,8 @@ def rescore_entry(
     known.private_metrics = {name: pair[1] for name, pair in also.items() if math.isfinite(pair[1])}
     known.public_losses = _packed(scores and scores.public_losses)
     known.private_losses = _packed(scores and scores.private_losses)
+    if scores is not None and resampled is not None:
+        known.public_losses = pack(resampled)
     session.flush()
 
 
@@ -201,7 +214,8 @@ def _places(session: Session, board: Board) -> Places:
 def publish_rescore(session: Session, actor: User | None, truth: Truth, *, at: datetime) -> None:
     """Let a prepared truth count: all scores and the whole board change at once.
 
-    What the entries scored before stays in the records of the truth before.
+    What the entries scored before stays in the records of the truth before. Where the board has ended, the
+    points and medals that it gave follow.
 
     Raises:
         NotAllowed: the actor does not run the board.
@@ -212,6 +226,7 @@ def publish_rescore(session: Session, actor: User | None, truth: Truth, *, at: d
     _apply(session, board, truth)
     truth.published_at = at
     session.flush()
+    recount(session, board, at)
     record(session, actor, "board.publish", f"board:{board.id}", version=truth.version)
 
 
