@@ -12,20 +12,22 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from lms.accounts.models import User
+from lms.accounts.services.limits import check_tries, count_try
 from lms.accounts.services.tokens import Purpose, person_of
 from lms.db import now
 from lms.errors import N_, NotFound, TooLarge
 from lms.leaderboards import policy
 from lms.leaderboards.core.failures import read_failure
 from lms.leaderboards.core.predictions import BadPredictions
-from lms.leaderboards.models import Board, Challenge, Entry
+from lms.leaderboards.models import Board, Challenge, Entry, EntryKind
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.entries import OwnEntry, Quota, entries_of, quota_of
 from lms.leaderboards.queries.standings import PAGE, Row, is_anonymous, standings
 from lms.leaderboards.services.addresses import keep_address
-from lms.leaderboards.services.entering import NOTEBOOK_BYTES, check_file, hand_in
+from lms.leaderboards.services.entering import NOTEBOOK_BYTES, REFUSED_PER_PERSON, check_file, hand_in
+from lms.leaderboards.services.receiving import check_can_send
 from lms.web.guard import public
-from lms.web.session import blobs, reads_first, session, settings, write
+from lms.web.session import blobs, reads_first, refusals, session, settings, write
 
 blueprint = Blueprint("leaderboards_api", __name__, url_prefix="/api")
 
@@ -99,25 +101,38 @@ def enter(challenge_slug: str) -> Response:
     """Take an entry: the body, or the form's field `file`. The answer is its receipt."""
     if not _token():
         return _without_token()
-    received_at = g.received_at  # when the request came, before its body was read
     user = _person()
-    content, filename = _sent()
-    found, _ = _seen(challenge_slug, user)
+    who = str(user.id)
+    check_tries(session(), REFUSED_PER_PERSON, who)
     try:
-        kind = check_file(found, content, blobs())
+        with refusals(lambda own: count_try(own, REFUSED_PER_PERSON, who)):
+            return _json(_taken(challenge_slug, user, _checked(challenge_slug, user)), 202)
     except BadPredictions as bad:
         return _json({"detail": _sentence(bad.message, bad.params), "faults": _faults(bad)}, 422)
+
+
+def _checked(slug: str, user: User) -> tuple[EntryKind, bytes, str]:
+    """Return what was sent and its name: whoever may send nothing is told so before it is read or kept."""
+    found, _ = _seen(slug, user)
+    check_can_send(session(), user, found, at=g.received_at)
+    content, filename = _sent()
+    return check_file(found, content, blobs()), content, filename
+
+
+def _taken(slug: str, user: User, sent: tuple[EntryKind, bytes, str]) -> dict[str, Any]:
+    """Keep what was sent, and return its receipt."""
+    kind, content, filename = sent
     sha256 = blobs().put(content)
+    received_at = g.received_at  # when the request came, before its body was read
     writing = write()
-    challenge_now = queries.challenge(writing, challenge_slug)
-    user_now = writing.get_one(User, user.id)
+    found, user = queries.challenge(writing, slug), writing.get_one(User, user.id)
     entry = hand_in(
-        writing, user_now, challenge_now, kind, sha256,
+        writing, user, found, kind, sha256,
         filename=filename, size_bytes=len(content), received_at=received_at,
     )  # fmt: skip
     keep_address(writing, entry, request.remote_addr, settings().session_key())
-    left = quota_of(writing, challenge_now, entry.team, received_at) if entry.team is not None else None
-    return _json(_receipt(entry) | ({"quota": _quota(left)} if left is not None else {}), 202)
+    left = quota_of(writing, found, entry.team, received_at) if entry.team is not None else None
+    return _receipt(entry) | ({"quota": _quota(left)} if left is not None else {})
 
 
 def _reader() -> User | None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from lms.accounts.models import Role, User
@@ -13,7 +13,7 @@ from lms.courses.models import Course, Enrolment
 from lms.courses.policy import is_course_teacher
 from lms.errors import N_, Conflict, DomainError, NotAllowed, NotFound, TooSoon
 from lms.grading.policy import can_see_all
-from lms.leaderboards.models import Board, Challenge, EntryState, QuotaDay, Share, Team, Visibility
+from lms.leaderboards.models import Board, Challenge, EntryState, Share, Team, Visibility
 from lms.leaderboards.tables.grades import GradeConfirmation, GradeRule, RankAward
 
 ORGANISERS = (Role.INSTRUCTOR, Role.ADMIN)
@@ -179,11 +179,27 @@ def next_day_at(challenge: Challenge, day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(), ZoneInfo(challenge.timezone))
 
 
-def check_quota(challenge: Challenge, team: Team, day: QuotaDay, received_at: datetime) -> None:
+class UsedOfDay(Protocol):
+    """What a team used of one day of its quota."""
+
+    @property
+    def day(self) -> date:
+        """Return the day, on the calendar of the challenge's zone."""
+
+    @property
+    def used(self) -> int:
+        """Return how many slots are held."""
+
+    @property
+    def failed(self) -> int:
+        """Return how many entries gave their slot back."""
+
+
+def check_quota(challenge: Challenge, team: Team, day: UsedOfDay, received_at: datetime) -> None:
     """Refuse an entry for which no slot is left; says when the next one comes.
 
     Args:
-        team: with its row locked, so that what it has used cannot change meanwhile.
+        team: with its row locked where an entry is taken, so that what it has used cannot change meanwhile.
         day: what the team used of the day on which the entry was received.
 
     Raises:
@@ -194,14 +210,19 @@ def check_quota(challenge: Challenge, team: Team, day: QuotaDay, received_at: da
         raise Conflict(N_("All %(limit)d entries of your team are used."), limit=challenge.total_limit)
     if day.used < challenge.daily_limit and day.failed < challenge.failures_per_day:
         return
+    has_failed = day.used < challenge.daily_limit
+    limit = challenge.failures_per_day if has_failed else challenge.daily_limit
     opens = next_day_at(challenge, day.day)
     if opens > challenge.ends_at:
-        raise Conflict(N_("All entries of this day are used, and the challenge ends before the next day."))
+        message = N_("All entries of this day are used, and the challenge ends before the next day.")
+        if has_failed:
+            message = N_(
+                "%(limit)d files of this day could not be scored, and the challenge ends before the next day."
+            )
+        raise Conflict(message, limit=limit)
     message = N_("All %(limit)d entries of this day are used. The next one can come at %(time)s.")
-    limit = challenge.daily_limit
-    if day.used < challenge.daily_limit:
+    if has_failed:
         message = N_("%(limit)d files of this day could not be scored. The next one can come at %(time)s.")
-        limit = challenge.failures_per_day
     raise TooSoon(
         message,
         retry_after_seconds=max(1, math.ceil((opens - received_at).total_seconds())),

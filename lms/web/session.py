@@ -1,6 +1,7 @@
 """One database session a request: 2xx and 3xx commit, 4xx and 5xx roll back, here and nowhere else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import structlog
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from lms.blobs import BlobStore
 from lms.config import Settings
 from lms.db import now
+from lms.errors import DomainError
 
 log = structlog.get_logger()
 
@@ -100,6 +102,21 @@ def own_session() -> Session:
         g.session.rollback()
     fresh: Session = current_app.extensions["sessions"]()
     return fresh
+
+
+@contextmanager
+def refusals(note: Callable[[Session], object]) -> Iterator[None]:
+    """Write something down whenever what is done within is refused, in a session that outlives the refusal.
+
+    As with `own_session`, what the request changed before is let go.
+    """
+    try:
+        yield
+    except DomainError:
+        with own_session() as own:
+            note(own)
+            own.commit()
+        raise
 
 
 def noted(work: Callable[[Session], object]) -> None:

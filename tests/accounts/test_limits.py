@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import RateWindow
-from lms.accounts.services.limits import SIGN_IN_PER_PLACE, Limit, count_try, forget_tries
+from lms.accounts.services.limits import SIGN_IN_PER_PLACE, Limit, check_tries, count_try, forget_tries
 from lms.db import now
 from lms.errors import TooSoon
 from tests.factories.accounts import make_user
@@ -26,6 +26,19 @@ def test_the_fourth_try_is_too_soon_and_says_when_again(session: Session) -> Non
         count_try(session, THREE, "sky@example.org", at=start + timedelta(seconds=20))
     assert refused.value.retry_after_seconds == 40
     count_try(session, THREE, "sky@example.org", at=start + timedelta(seconds=60))
+
+
+def test_who_has_no_try_left_is_told_without_being_counted(session: Session) -> None:
+    start = now()
+    for _ in range(3):
+        check_tries(session, THREE, "sky@example.org", at=start)
+        count_try(session, THREE, "sky@example.org", at=start)
+    with pytest.raises(TooSoon) as refused:
+        check_tries(session, THREE, "sky@example.org", at=start + timedelta(seconds=20))
+    assert refused.value.retry_after_seconds == 40
+    assert session.scalars(select(RateWindow.hits)).one() == 3
+    check_tries(session, THREE, "sea@example.org", at=start)
+    check_tries(session, THREE, "sky@example.org", at=start + timedelta(seconds=60))
 
 
 def test_success_begins_again_at_zero(session: Session) -> None:

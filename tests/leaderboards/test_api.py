@@ -14,15 +14,18 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from lms.accounts.models import User
+from lms.accounts.services.limits import count_try
 from lms.accounts.services.tokens import Purpose, make_token
 from lms.blobs import FolderBlobs
 from lms.db import now
-from lms.leaderboards.models import Entry, Visibility
+from lms.leaderboards.models import Entry, EntryKind, Visibility
+from lms.leaderboards.services.entering import REFUSED_PER_PERSON
 from lms.leaderboards.tables.flags import EntryAddress
 from tests.factories.leaderboards import Contest, make_contest
 
 SAMPLE = b"id,place\na,north\nb,north\nc,north\n"
 GOOD = b"id,place\nc,south\na,north\nb,south\n"
+NOTEBOOK = b'{"cells": [], "metadata": {"number": %d}, "nbformat": 4, "nbformat_minor": 5}'
 
 
 @dataclass
@@ -141,6 +144,44 @@ def test_who_is_in_no_team_cannot_enter(program: Program) -> None:
     program.contest.session.commit()
     assert program.post(stranger).status_code == 404
     assert program.get("/entries", stranger).status_code == 404
+
+
+def kept(program: Program) -> int:
+    """How many files are in the store."""
+    return sum(path.is_file() for path in program.app.extensions["blobs"].folder.rglob("*"))
+
+
+def test_what_will_not_be_taken_is_neither_read_nor_kept(program: Program) -> None:
+    program.contest.challenge.kind = EntryKind.NOTEBOOK  # each of 20 MiB, and no two the same
+    stranger, user, late = program.contest.person(), program.member(), program.member()
+    program.contest.session.commit()
+    notebooks = (NOTEBOOK % number for number in range(9))
+    before = kept(program)
+    assert program.post(stranger, next(notebooks)).status_code == 404
+    assert [program.post(user, next(notebooks)).status_code for _ in range(3)] == [202, 202, 429]
+    assert program.post(user, b"not even a notebook").status_code == 429
+    program.contest.challenge.rules_version = "2"
+    program.contest.session.commit()
+    assert program.post(late, next(notebooks)).status_code == 403
+    program.contest.challenge.ends_at = now() - timedelta(seconds=1)
+    program.contest.challenge.rules_version = "1"
+    program.contest.session.commit()
+    assert program.post(late, next(notebooks)).status_code == 409
+    assert kept(program) == before + 2
+
+
+def test_refused_entries_are_counted_until_none_is_looked_at(program: Program) -> None:
+    user, other = program.member(), program.member()
+    with Session(program.contest.session.get_bind()) as counting:
+        for _ in range(REFUSED_PER_PERSON.tries - 1):
+            count_try(counting, REFUSED_PER_PERSON, str(user.id))
+        counting.commit()
+    assert program.post(user, b"id\na").status_code == 422
+    refused = program.post(user)
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["Retry-After"]) <= REFUSED_PER_PERSON.seconds
+    assert program.post(other).status_code == 202
+    assert program.entries == 1
 
 
 def test_a_challenge_of_a_course_is_not_there_for_strangers(program: Program) -> None:

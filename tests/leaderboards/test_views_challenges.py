@@ -200,8 +200,36 @@ def test_when_a_day_is_used_up_the_page_says_when_the_next_begins(browser_of: Br
     assert [browser_of.send(user).status_code for _ in range(3)] == [303, 303, 429]
     browser_of.client.set_cookie("language", "en")
     page = browser_of.get("/entries", user).text
-    assert "All entries of this day are used. The next one can come from" in page
+    assert "All 2 entries of this day are used. The next one can come at" in page
     assert 'type="file"' not in page
+
+
+def test_the_page_says_which_limit_of_the_day_was_reached(browser_of: Browser) -> None:
+    user = browser_of.member()
+    team = browser_of.team(user)
+    assert team is not None
+    for _ in range(3):
+        fail_entry(browser_of.contest.session, browser_of.contest.take(team, at=now()).id, "broken")
+    browser_of.contest.session.commit()
+    browser_of.client.set_cookie("language", "en")
+    page = browser_of.get("/entries", user).text
+    assert "3 files of this day could not be scored. The next one can come at" in page
+    assert 'type="file"' not in page
+    browser_of.contest.challenge.ends_at = now() + timedelta(seconds=30)
+    browser_of.contest.session.commit()
+    page = browser_of.get("/entries", user).text
+    assert "3 files of this day could not be scored, and the challenge ends before the next day." in page
+
+
+def test_what_will_not_be_taken_is_neither_read_nor_kept(browser_of: Browser, blobs: FolderBlobs) -> None:
+    user, stranger = browser_of.member(), browser_of.newcomer()
+    assert browser_of.send(stranger, b"no file of predictions").status_code == 404
+    assert [browser_of.send(user).status_code for _ in range(2)] == [303, 303]
+    assert browser_of.send(user, b"no file of predictions").status_code == 429
+    browser_of.contest.challenge.rules_version = "2"
+    browser_of.contest.session.commit()
+    assert browser_of.send(user, b"no file of predictions").status_code == 403
+    assert len([path for path in blobs.folder.rglob("*") if path.is_file()]) == 2  # the sample and one entry
 
 
 def test_a_team_chooses_what_counts_in_the_end(browser_of: Browser) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -56,12 +56,34 @@ def count_try(session: Session, limit: Limit, whom: str, *, at: datetime | None 
     )
     hits, expires_at = session.execute(counting).one()
     if hits > limit.tries:
-        wait = max(1, ceil(expires_at - moment))
-        raise TooSoon(
-            N_("That was too many tries. Try again in %(minutes)d min."),
-            retry_after_seconds=wait,
-            minutes=ceil(wait / MINUTE),
+        raise _too_soon(expires_at - moment)
+
+
+def check_tries(session: Session, limit: Limit, whom: str, *, at: datetime | None = None) -> None:
+    """Refuse who has no try left in the present window; nothing is counted.
+
+    Raises:
+        TooSoon: as `count_try`.
+    """
+    moment = (at or now()).timestamp()
+    expires_at = session.scalar(
+        select(RateWindow.expires_at).where(
+            RateWindow.key == _key(limit, whom),
+            RateWindow.expires_at > moment,
+            RateWindow.hits >= limit.tries,
         )
+    )
+    if expires_at is not None:
+        raise _too_soon(expires_at - moment)
+
+
+def _too_soon(seconds: float) -> TooSoon:
+    wait = max(1, ceil(seconds))
+    return TooSoon(
+        N_("That was too many tries. Try again in %(minutes)d min."),
+        retry_after_seconds=wait,
+        minutes=ceil(wait / MINUTE),
+    )
 
 
 def forget_tries(session: Session, limit: Limit, whom: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
+from lms.accounts.services.limits import MINUTE, Limit
 from lms.blobs import BlobStore
 from lms.errors import N_, Conflict, Invalid
 from lms.grading.core.notices import Unreadable
@@ -21,6 +22,8 @@ from lms.leaderboards.services.data import SAMPLE
 from lms.leaderboards.services.receiving import Work, take_entry
 
 NOTEBOOK_BYTES = 20 << 20
+REFUSED_PER_PERSON = Limit(name="entries-refused", tries=100, seconds=15 * MINUTE)
+"""Files that were refused, for whatever reason: they use no slot, and still have to be read."""
 MOST_KNOWN = 16
 
 

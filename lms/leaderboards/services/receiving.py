@@ -1,13 +1,14 @@
 """Receipts: an entry is stamped, gets its place in the order of receipt, and holds a slot of the quota."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from lms.accounts.models import User
 from lms.errors import N_, Conflict, NotFound
@@ -20,8 +21,9 @@ from lms.leaderboards.models import (
     EntryState,
     QuotaDay,
     Team,
+    TeamMember,
 )
-from lms.leaderboards.queries.boards import accepted_version, board_of_challenge, team_of
+from lms.leaderboards.queries.boards import versions_accepted
 from lms.leaderboards.services.standing import lock_team
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,6 +42,53 @@ class Work:
     assurance: str = "isolated"
 
 
+class _Place(NamedTuple):
+    """Who enters where: the team as it was read, the rules accepted last, what was used of the day."""
+
+    team: Team
+    board: Board
+    accepted: str | None
+    used: QuotaDay | None
+
+
+def check_can_send(session: Session, user: User, challenge: Challenge, *, at: datetime) -> None:
+    """Refuse an entry that would not be taken, before its file is read or kept.
+
+    Reads with one statement and locks nothing: `take_entry` asks all of it again.
+
+    Raises:
+        NotFound, NotAllowed, Conflict, TooSoon: as `take_entry`.
+    """
+    day = policy.quota_day(challenge, at)
+    place = _place(session, user, challenge, day)
+    policy.check_can_enter(challenge, place.team, at)
+    used = place.used or QuotaDay(team_id=place.team.id, day=day, used=0, failed=0)
+    policy.check_quota(challenge, place.team, used, at)
+
+
+def _place(session: Session, user: User, challenge: Challenge, day: date) -> _Place:
+    """Return where a user enters.
+
+    Raises:
+        NotFound: the user is in no team of this challenge.
+        NotAllowed: the rules are not accepted as they are now.
+    """
+    accepted = versions_accepted(challenge, user).limit(1).scalar_subquery()
+    row = session.execute(
+        select(Team, Board, accepted, QuotaDay)
+        .join(TeamMember, TeamMember.team_id == Team.id)
+        .join(Board, Board.id == TeamMember.board_id)
+        .outerjoin(QuotaDay, and_(QuotaDay.team_id == Team.id, QuotaDay.day == day))
+        .where(Board.challenge_id == challenge.id, TeamMember.user_id == user.id)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(N_("You are in no team of this challenge. Join it first."))
+    place = _Place._make(row)
+    policy.check_rules_accepted(challenge, place.accepted)
+    return place
+
+
 def take_entry(
     session: Session, user: User, challenge: Challenge, work: Work, *, received_at: datetime
 ) -> Entry:
@@ -54,19 +103,15 @@ def take_entry(
         Conflict: the challenge is not open, or all entries are used.
         TooSoon: all entries of the day are used; says when the next one can come.
     """
-    board = board_of_challenge(session, challenge)
-    found = team_of(session, board, user)
-    if found is None:
-        raise NotFound(N_("You are in no team of this challenge. Join it first."))
-    policy.check_rules_accepted(challenge, accepted_version(session, challenge, user))
-    team = lock_team(session, found.id)
+    place = _place(session, user, challenge, policy.quota_day(challenge, received_at))
+    team = lock_team(session, place.team.id)
     if team.merged_into_id is not None:
         raise Conflict(N_("Your team has just been merged with another one. Send the entry again."))
     policy.check_can_enter(challenge, team, received_at)
     _take_slot(session, challenge, team, received_at)
     return keep_entry(
         session,
-        board,
+        place.board,
         team,
         received_at=received_at,
         submitted_by_id=user.id,
@@ -124,6 +169,8 @@ def keep_entry(session: Session, board: Board, team: Team, *, received_at: datet
         Conflict: too many entries came in the same microsecond.
     """
     place = microseconds(received_at)
+    if team.last_received_at is None or team.last_received_at < received_at:
+        team.last_received_at = received_at
     for _ in range(TRIES):
         values = {
             "board_id": board.id,
@@ -136,9 +183,7 @@ def keep_entry(session: Session, board: Board, team: Team, *, received_at: datet
         }
         entry: Entry | None = session.scalar(_entering(session.get_bind().dialect.name), values | fields)
         if entry is not None:
-            if team.last_received_at is None or team.last_received_at < received_at:
-                team.last_received_at = received_at
-            session.flush()
+            set_committed_value(entry, "team", team)  # whoever looks at it needs not ask for it again
             return entry
         place = free_sequence(session, board.id, received_at)
     raise Conflict(N_("Several entries arrived at the same moment. Please send this one again."))

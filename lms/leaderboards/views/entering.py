@@ -1,6 +1,7 @@
 """What a team sends to a challenge: its entries, the quota, which count in the end, tokens for programs."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from flask import flash, g, redirect, render_template, request, url_for
@@ -9,6 +10,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from lms.accounts.models import User
+from lms.accounts.services.limits import check_tries, count_try
 from lms.accounts.services.tokens import DAYS, Purpose, make_token
 from lms.db import now
 from lms.errors import N_, DomainError, Invalid, NotFound, TooLarge
@@ -21,12 +23,13 @@ from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.entries import PAGE, entries_of, number_of_entries, quota_of
 from lms.leaderboards.queries.organising import selected_entries
 from lms.leaderboards.services.addresses import keep_address
-from lms.leaderboards.services.entering import NOTEBOOK_BYTES, check_file, hand_in
+from lms.leaderboards.services.entering import NOTEBOOK_BYTES, REFUSED_PER_PERSON, check_file, hand_in
+from lms.leaderboards.services.receiving import check_can_send
 from lms.leaderboards.services.selecting import select_entries
 from lms.leaderboards.views.boards import blueprint
 from lms.leaderboards.views.challenges import accepted, opened, team_here
 from lms.web.errors import put_beside, translated
-from lms.web.session import blobs, reads_first, session, settings, write
+from lms.web.session import blobs, reads_first, refusals, session, settings, write
 from lms.web.shapes import row_number
 
 WAITING = frozenset({EntryState.RECEIVED, EntryState.SCORING})
@@ -88,18 +91,32 @@ def challenge_enter(challenge_slug: str) -> Response | tuple[str, int]:
     mine, form = own(challenge_slug), EntryForm()
     if not form.validate_on_submit():
         return _page(mine, form), Invalid.status
+    check_tries(session(), REFUSED_PER_PERSON, str(current_user.id))
+    with _counted():
+        check_can_send(session(), current_user, mine.challenge, at=g.received_at)
     with form.file.data.stream as stream:
         content = stream.read(NOTEBOOK_BYTES + 1)
     try:
-        if len(content) > NOTEBOOK_BYTES:
-            raise TooLarge(
-                N_("This is more than %(limit)d MiB. Send only what is asked for."),
-                limit=NOTEBOOK_BYTES >> 20,
-            )
-        kind = check_file(mine.challenge, content, blobs())
+        with _counted():
+            kind = _checked(mine.challenge, content)
     except DomainError as problem:
         return _refused(mine, form, problem)
-    return _taken(challenge_slug, kind, content, form.file.data.filename or "")
+    with _counted():
+        return _taken(challenge_slug, kind, content, form.file.data.filename or "")
+
+
+def _counted() -> AbstractContextManager[None]:
+    """Count what is refused within against the reader."""
+    who = str(current_user.id)
+    return refusals(lambda own: count_try(own, REFUSED_PER_PERSON, who))
+
+
+def _checked(challenge: Challenge, content: bytes) -> EntryKind:
+    if len(content) > NOTEBOOK_BYTES:
+        raise TooLarge(
+            N_("This is more than %(limit)d MiB. Send only what is asked for."), limit=NOTEBOOK_BYTES >> 20
+        )
+    return check_file(challenge, content, blobs())
 
 
 def _refused(mine: Own, form: EntryForm, problem: DomainError) -> tuple[str, int]:
@@ -157,6 +174,7 @@ def _page(mine: Own, form: EntryForm, *, faults: Sequence[Fault] = (), token: st
         days=DAYS,
         accepted=accepted(mine.challenge),
         closed=_closed(mine),
+        used_up=_used_up(mine),
         address=settings().public_url,
         **_rows(mine),
     )
@@ -191,6 +209,18 @@ def _closed(mine: Own) -> str:
     """Say why nothing can be sent now, whatever is left of the quota; empty: it can."""
     try:
         policy.check_can_enter(mine.challenge, mine.team, now())
+    except DomainError as reason:
+        return translated(reason)
+    return ""
+
+
+def _used_up(mine: Own) -> str:
+    """Say which limit was reached and when the next entry can come; empty: there is a slot."""
+    moment = now()
+    try:
+        policy.check_quota(
+            mine.challenge, mine.team, quota_of(session(), mine.challenge, mine.team, moment), moment
+        )
     except DomainError as reason:
         return translated(reason)
     return ""
