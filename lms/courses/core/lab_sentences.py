@@ -41,4 +41,8 @@ LAB = {
         "the board ends {board} days after the start, the lab is due after {due}; let the board end later",
         "보드는 시작 {board}일 뒤에 끝나는데 마감은 {due}일 뒤예요. 보드를 더 늦게 끝내세요",
     ),
+    "ladder_needs_losses": (
+        "a Ladder needs the losses of each row, which your own scorer does not give; write ladder: false",
+        "래더에는 행마다의 손실이 필요한데 직접 만든 채점기는 주지 않아요. ladder: false로 쓰세요",
+    ),
 }

@@ -193,6 +193,8 @@ def _check_meaning(
         )
     if found.metric == OWN and found.direction is None:
         yield parsed.problem((), "missing_key", key="direction")
+    if found.metric == OWN and found.ladder:
+        yield parsed.problem(("ladder",), "ladder_needs_losses")
     yield from _check_metrics(parsed, found)
 
 

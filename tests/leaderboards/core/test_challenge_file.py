@@ -25,6 +25,11 @@ WRONG = {
     "an unknown second metric": ("also: [f1_macro]", "also: [f2]", "challenge.yml:6:"),
     "a metric of other values": ("also: [f1_macro]", "also: [roc_auc]", "challenge.yml:8:"),
     "a scorer of one's own without direction": ("metric: accuracy", "metric: own", "challenge.yml:1:"),
+    "a Ladder on a scorer of one's own": (
+        "metric: accuracy",
+        "metric: own\ndirection: max\nladder: true",
+        "challenge.yml:7:",
+    ),
     "an unknown environment": ("environment: ml-basics", "environment: ml-basic", "challenge.yml:4:"),
     "no form": ("form: {columns", "from: {columns", "challenge.yml:"),
     "a share of everything": ("public_share: 0.4", "public_share: 1", "challenge.yml:7:"),
