@@ -1,6 +1,7 @@
 """The organisers' pages: score anew with the difference first, take off with a reason, put back."""
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,7 @@ from lms.leaderboards.core.ground import Ground
 from lms.leaderboards.core.scoring import Scores, Truth
 from lms.leaderboards.models import Disqualification, Entry, EntryState, Team
 from lms.leaderboards.models import Truth as Version
+from lms.leaderboards.queries.organising import PAGE
 from lms.leaderboards.queries.waiting import ground_blob
 from lms.leaderboards.services.rescoring import rescore_entry
 from tests.factories.leaderboards import Contest, make_contest
@@ -107,6 +109,44 @@ def test_an_entry_is_taken_off_with_a_reason_and_put_back(organiser: Organiser) 
     assert organiser.post(f"/disqualifications/{made.id}", reason="").status_code == 422
     assert organiser.post(f"/disqualifications/{made.id}", reason="their own work").status_code == 303
     assert organiser.stands() == 0.75
+
+
+def test_a_reason_that_cannot_be_taken_stays_where_it_was_written(organiser: Organiser) -> None:
+    organiser.client.set_cookie("language", "en")
+    first, best = organiser.entries
+    long = "x" * 1001
+    for path, field in (
+        (f"/entries/{best.id}", f"entry-{best.id}"),
+        (f"/teams/{organiser.team.id}", "team-reason"),
+    ):
+        refused = organiser.post(path, reason=long)
+        assert refused.status_code == 422
+        assert re.search(rf'id="{field}"[^>]*value="{long}"', refused.text)
+        assert "Say why, in at most 1000 characters." in refused.text
+    assert organiser.stands() == 0.75
+    organiser.post(f"/entries/{best.id}", reason="copied")
+    twice = organiser.post(f"/entries/{best.id}", reason="copied")
+    assert (twice.status_code, 'id="summary"' in twice.text) == (409, True)
+    made = organiser.contest.session.scalars(select(Disqualification)).one()
+    refused = organiser.post(f"/disqualifications/{made.id}", reason=long)
+    assert refused.status_code == 422
+    assert re.search(rf'id="lift-{made.id}"[^>]*value="{long}"', refused.text)
+    assert f'id="entry-{first.id}"' not in refused.text
+
+
+def test_all_entries_of_a_team_can_be_looked_through(organiser: Organiser) -> None:
+    organiser.contest.challenge.daily_limit = 2 * PAGE
+    for _ in range(PAGE):
+        organiser.contest.take(organiser.team, at=now())
+    organiser.contest.session.commit()
+    first = organiser.get(f"/teams/{organiser.team.id}").text
+    assert "=1.csv" not in first
+    (link,) = re.findall(r'rel="next" href="([^"]+)"', first)
+    second = organiser.client.get(link).text
+    assert second.count("=1.csv") == 2
+    assert organiser.get(f"/teams/{organiser.team.id}?page=99").text.count("=1.csv") == 2
+    done = organiser.post(f"/entries/{organiser.entries[0].id}?page=2", reason="copied")
+    assert done.location == link
 
 
 def test_a_whole_team_is_taken_off_and_what_is_of_another_board_cannot_be_touched(

@@ -1,5 +1,7 @@
 """What those who run a challenge do: score anew, take off, put back."""
 
+from typing import NamedTuple
+
 from flask import Response as Flat
 from flask import flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -9,23 +11,32 @@ from werkzeug.wrappers import Response
 
 from lms.accounts.models import User
 from lms.db import now
-from lms.errors import Invalid, NotFound
+from lms.errors import Conflict, DomainError, Invalid, NotFound
 from lms.leaderboards import policy
 from lms.leaderboards.core.predictions import BadPredictions, Fault
 from lms.leaderboards.forms import RescoreForm
-from lms.leaderboards.models import Board, Challenge
+from lms.leaderboards.models import Board, Challenge, Team
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries import organising as found
+from lms.leaderboards.queries.entries import number_of_entries
 from lms.leaderboards.queries.waiting import number_waiting
 from lms.leaderboards.services import correcting, judging, rescoring
 from lms.leaderboards.views.boards import blueprint
 from lms.leaderboards.views.challenges import kept_file, opened, team_here
-from lms.web.errors import put_beside
+from lms.web.errors import put_beside, translated
 from lms.web.forms import text
 from lms.web.session import blobs, reads_first, session, write
 from lms.web.shapes import row_number
 
 MOST_BYTES = 64 << 20
+
+
+class Refused(NamedTuple):
+    """What somebody wanted with a reason, and why it was not done."""
+
+    field: str  # where the reason was given
+    reason: str
+    sentence: str
 
 
 def organised(challenge_slug: str) -> tuple[Challenge, Board]:
@@ -116,47 +127,47 @@ def challenge_publish_rescore(challenge_slug: str, version: int) -> Response:
 def challenge_organise_team(challenge_slug: str, team_id: int) -> str:
     """Show a team with its entries."""
     challenge, board = organised(challenge_slug)
-    team = found.team_on(session(), board, team_id)
-    return render_template(
-        "leaderboards/challenge_organise_team.html",
-        challenge=challenge,
-        board=board,
-        team=team,
-        members=found.members_of(session(), team),
-        entries=found.organised_entries(session(), team, offset=_offset()),
-        mine=team_here(board),
-    )
+    return _team_page(challenge, board, found.team_on(session(), board, team_id))
 
 
 @blueprint.post("/challenges/<challenge_slug>/organise/teams/<int:team_id>")
-def challenge_disqualify_team(challenge_slug: str, team_id: int) -> Response:
+def challenge_disqualify_team(challenge_slug: str, team_id: int) -> Response | tuple[str, int]:
     """Take a whole team off the board."""
-    _, board = organised(challenge_slug)
+    challenge, board = organised(challenge_slug)
     team = found.team_on(session(), board, team_id)
-    judging.disqualify_team(session(), current_user, team, _reason(), at=g.received_at)
+    try:
+        judging.disqualify_team(session(), current_user, team, _reason(), at=g.received_at)
+    except (Invalid, Conflict) as problem:
+        return _team_page(challenge, board, team, _refused("team-reason", problem)), problem.status
     flash(gettext("“%(name)s” is off the board. Its evidence stays.", name=team.name), "success")
     return _back(challenge_slug)
 
 
 @blueprint.post("/challenges/<challenge_slug>/organise/entries/<int:entry_id>")
-def challenge_disqualify_entry(challenge_slug: str, entry_id: int) -> Response:
+def challenge_disqualify_entry(challenge_slug: str, entry_id: int) -> Response | tuple[str, int]:
     """Take one entry off the board."""
-    _, board = organised(challenge_slug)
+    challenge, board = organised(challenge_slug)
     entry = found.entry_on(session(), board, entry_id)
-    judging.disqualify_entry(session(), current_user, entry, _reason(), at=g.received_at)
+    team = found.team_on(session(), board, entry.team_id or 0)
+    try:
+        judging.disqualify_entry(session(), current_user, entry, _reason(), at=g.received_at)
+    except (Invalid, Conflict) as problem:
+        return _team_page(challenge, board, team, _refused(f"entry-{entry.id}", problem)), problem.status
     flash(gettext("The entry is off the board. Its evidence stays."), "success")
-    return redirect(
-        url_for("leaderboards.challenge_organise_team", challenge_slug=challenge_slug, team_id=entry.team_id),
-        303,
-    )
+    number = request.args.get("page", type=row_number)
+    return redirect(_team_address(challenge, team, number), 303)
 
 
 @blueprint.post("/challenges/<challenge_slug>/organise/disqualifications/<int:disqualification_id>")
-def challenge_lift(challenge_slug: str, disqualification_id: int) -> Response:
+def challenge_lift(challenge_slug: str, disqualification_id: int) -> Response | tuple[str, int]:
     """Put back what was taken off."""
-    _, board = organised(challenge_slug)
+    challenge, board = organised(challenge_slug)
     made = found.disqualification_on(session(), board, disqualification_id)
-    judging.lift(session(), current_user, made, _reason(), at=g.received_at)
+    try:
+        judging.lift(session(), current_user, made, _reason(), at=g.received_at)
+    except (Invalid, Conflict) as problem:
+        form, refused = RescoreForm(formdata=None), _refused(f"lift-{made.id}", problem)
+        return _page(challenge, board, form, refused=refused), problem.status
     flash(gettext("It stands on the board again."), "success")
     return _back(challenge_slug)
 
@@ -175,25 +186,61 @@ def _reason() -> str:
     return request.form.get("reason", "")
 
 
-def _offset() -> int:
-    return (max(request.args.get("page", 1, type=row_number), 1) - 1) * found.PAGE
+def _refused(field: str, problem: DomainError) -> Refused:
+    return Refused(field, _reason(), translated(problem))
+
+
+def _number(pages: int) -> int:
+    """Return which page of so many the reader asks for."""
+    return min(max(request.args.get("page", 1, type=row_number), 1), pages)
 
 
 def _back(challenge_slug: str) -> Response:
     return redirect(url_for("leaderboards.challenge_organise", challenge_slug=challenge_slug), 303)
 
 
-def _page(challenge: Challenge, board: Board, form: RescoreForm, faults: tuple[Fault, ...] = ()) -> str:
+def _team_page(challenge: Challenge, board: Board, team: Team, refused: Refused | None = None) -> str:
+    pages = max(1, -(-number_of_entries(session(), team) // found.PAGE))
+    number = _number(pages)
+    return render_template(
+        "leaderboards/challenge_organise_team.html",
+        challenge=challenge,
+        board=board,
+        team=team,
+        refused=refused,
+        members=found.members_of(session(), team),
+        entries=found.organised_entries(session(), team, offset=(number - 1) * found.PAGE),
+        number=number,
+        pages=pages,
+        page_address=lambda wanted: _team_address(challenge, team, wanted),
+        mine=team_here(board),
+    )
+
+
+def _team_address(challenge: Challenge, team: Team, page: int | None) -> str:
+    return url_for(
+        "leaderboards.challenge_organise_team", challenge_slug=challenge.slug, team_id=team.id, page=page
+    )
+
+
+def _page(
+    challenge: Challenge,
+    board: Board,
+    form: RescoreForm,
+    faults: tuple[Fault, ...] = (),
+    refused: Refused | None = None,
+) -> str:
     words = request.args.get("q", "").strip()[:120]
     count = found.number_of_teams(session(), board, words)
     pages = max(1, -(-count // found.PAGE))
-    number = min(max(request.args.get("page", 1, type=row_number), 1), pages)
+    number = _number(pages)
     return render_template(
         "leaderboards/challenge_organise.html",
         challenge=challenge,
         board=board,
         form=form,
         faults=faults,
+        refused=refused,
         words=words,
         teams=found.organised_teams(session(), board, words, offset=(number - 1) * found.PAGE),
         count=count,
@@ -210,5 +257,6 @@ def _page(challenge: Challenge, board: Board, form: RescoreForm, faults: tuple[F
 
 
 def _page_address(number: int) -> str:
-    kept = {"q": request.args["q"]} if request.args.get("q") else {}
-    return url_for("leaderboards.challenge_organise", **{**(request.view_args or {}), **kept, "page": number})
+    slug = (request.view_args or {})["challenge_slug"]
+    words = request.args.get("q") or None
+    return url_for("leaderboards.challenge_organise", challenge_slug=slug, q=words, page=number)
