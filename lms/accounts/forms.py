@@ -8,8 +8,10 @@ from flask_babel import lazy_gettext
 from wtforms import EmailField, HiddenField, PasswordField, SelectField, StringField
 from wtforms.validators import URL, DataRequired, Email, Length, Optional, Regexp, ValidationError
 
+from lms.accounts.core.countries import COUNTRIES
 from lms.accounts.core.passwords import LONGEST
 from lms.accounts.models import OrganisationKind, Role
+from lms.web.formats import country_name
 from lms.web.forms import Form, choices, strip
 from lms.web.language import LANGUAGES
 
@@ -39,6 +41,12 @@ def zones() -> list[Any]:
     places = {zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/")}
     ordered = ["Asia/Seoul", "UTC", *sorted(places - {"Asia/Seoul"})]
     return choices((zone, zone) for zone in ordered)
+
+
+def countries() -> list[Any]:
+    """Return the countries by their names in the reader's language, after the choice to name none."""
+    named = sorted((country_name(code), code) for code in COUNTRIES)
+    return choices([("", lazy_gettext("Not given")), *((code, name) for name, code in named)])
 
 
 def printable(form: Form, field: StringField) -> None:
@@ -136,6 +144,11 @@ class ProfileForm(Form):
         lazy_gettext("Time zone"),
         choices=zones,
         description=lazy_gettext("Times on all pages are shown in it."),
+    )
+    country = SelectField(
+        lazy_gettext("Country (optional)"),
+        choices=countries,
+        description=lazy_gettext("Others see it only beside points and medals that you show them."),
     )
 
 

@@ -52,6 +52,8 @@ class User(Base):
     """How the person wants to be called; never printed on a certificate unconfirmed."""
     language: Mapped[str] = mapped_column(String(8), default="ko")
     timezone: Mapped[str] = mapped_column(String(64), default="Asia/Seoul")
+    country: Mapped[str | None] = mapped_column(String(2))
+    """ISO 3166-1 alpha-2; only what the person says, never guessed."""
     session_token: Mapped[str] = mapped_column(String(64), unique=True)
     """What the session cookie names; replaced at every password change, which ends all sessions."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

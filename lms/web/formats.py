@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 
+from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
 from flask import Flask
@@ -24,7 +25,7 @@ def attach(app: Flask) -> None:
     """Give the templates of `app` these ways of writing."""
     app.jinja_env.filters.update(
         moment=moment, clock=clock, day=day, number=number, points=points, seconds=seconds, size=size,
-        short=short, localised=localised,
+        short=short, localised=localised, country_name=country_name,
     )  # fmt: skip
     app.jinja_env.globals.update(language=language, languages=LANGUAGES, theme=theme, switch=switch, now=now)
 
@@ -34,6 +35,11 @@ def localised(texts: Mapping[str, str] | str | None) -> str:
     if isinstance(texts, str) or not texts:
         return str(texts or "")
     return texts.get(language()) or texts.get("en") or texts.get("ko") or next(iter(texts.values()))
+
+
+def country_name(code: str) -> str:
+    """Name a country of ISO 3166-1 in the reader's language."""
+    return str(Locale.parse(language()).territories.get(code, code))
 
 
 def moment(at: datetime | None, *, year: bool | None = None) -> Markup:

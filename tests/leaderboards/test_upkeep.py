@@ -130,4 +130,7 @@ def test_every_board_is_looked_over_once_a_night(contest: Contest) -> None:
     [difference] = upkeep.look_over(session, board, evening)
     assert difference.kept is not None
     assert difference.kept.entries == 7
-    assert board.id not in upkeep.due_boards(session, contest.challenge.ends_at + timedelta(days=61))
+    long_after = contest.challenge.ends_at + timedelta(days=61)
+    assert board.id in upkeep.due_boards(session, long_after)  # what it gives was never counted
+    upkeep.look_over(session, board, long_after)
+    assert board.id not in upkeep.due_boards(session, long_after + timedelta(days=1))

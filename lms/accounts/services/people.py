@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from lms.accounts import queries
+from lms.accounts.core.countries import COUNTRIES
 from lms.accounts.core.passwords import LONGEST, SHORTEST, weakness
 from lms.accounts.core.secrets import fold_email, hash_password, is_address, is_outdated, is_password
 from lms.accounts.models import LinkPurpose, User
@@ -148,9 +149,21 @@ def change_password(session: Session, user: User, *, current: str, new: str, lin
     record(session, user, "accounts.change_password", f"user:{user.id}")
 
 
-def update_profile(session: Session, user: User, *, name: str, language: str, timezone: str) -> None:
-    """Change how a user is called, and in which language and zone pages speak."""
+def update_profile(
+    session: Session, user: User, *, name: str, language: str, timezone: str, country: str = ""
+) -> None:
+    """Change how a user is called, in which language and zone pages speak, and which country they name.
+
+    Args:
+        country: ISO 3166-1 alpha-2; empty: the user names none.
+
+    Raises:
+        Invalid: there is no such country.
+    """
+    if country and country not in COUNTRIES:
+        raise Invalid(N_("There is no such country. Choose one from the list."), field="country")
     user.name, user.language, user.timezone = name.strip(), language, timezone
+    user.country = country or None
     record(session, user, "accounts.update_profile", f"user:{user.id}", language=language)
 
 

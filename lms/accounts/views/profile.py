@@ -21,7 +21,7 @@ blueprint = Blueprint("profile", __name__, template_folder="../templates")
 
 @blueprint.route("/profile", methods=["GET", "POST"])
 def show() -> Page:
-    """Show and change name, language and time zone."""
+    """Show and change name, language, time zone and country."""
     form = ProfileForm(obj=current_user)
     if form.validate_on_submit():
         people.update_profile(
@@ -30,6 +30,7 @@ def show() -> Page:
             name=text(form.name),
             language=form.language.data,
             timezone=form.timezone.data,
+            country=text(form.country),
         )
         flash(gettext("Saved."), "ok")
         response = redirect(url_for("profile.show"))

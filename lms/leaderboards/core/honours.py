@@ -5,14 +5,16 @@ on the final boards of finished competitions.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 MEDALS_FROM = (100, 250, 1000)
 """Fields of fewer teams than the first have medals by share only; each next one changes the cuts."""
 FADING = timedelta(days=500)
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+"""To this day all points are taken back or forth, so that they can be added once and for all."""
 
 
 class Medal(StrEnum):
@@ -60,6 +62,19 @@ def points(rank: int, *, team_size: int, teams: int, age: timedelta = timedelta(
         raise ValueError("a place is one of a finished board's, held by at least one person")
     won = 100_000 / math.sqrt(team_size) * math.pow(rank, -0.75) * math.log10(1 + math.log10(teams))
     return won * math.exp(-(age / FADING))
+
+
+def weight(won: float, ended_at: datetime) -> float:
+    """Return what points won at an end would have been worth at `BEGINNING`.
+
+    All points fade alike, so sums of weights stand in the same order as sums of points, at every time.
+    """
+    return won * math.exp((ended_at - BEGINNING) / FADING)
+
+
+def faded(weight: float, at: datetime) -> float:
+    """Return how many points a weight, or a sum of weights, is at a moment."""
+    return weight * math.exp((BEGINNING - at) / FADING)
 
 
 class Tier(StrEnum):
@@ -127,3 +142,38 @@ def tier(category: Category, medals: Medals, *, profile_is_complete: bool) -> Ti
         return Tier.NOVICE
     reached = (name for name, least in LEAST[category].items() if medals.reach(least))
     return next(reached, Tier.CONTRIBUTOR)
+
+
+@dataclass(frozen=True)
+class Won:
+    """One person's part in one place of a finished board."""
+
+    rank: int
+    teams: int
+    people: int  # who share the place
+    points: float  # on the day of the end
+    medal: Medal | None
+    ended_at: datetime
+
+
+@dataclass(frozen=True)
+class Honour:
+    """The sums of a person."""
+
+    weight: float
+    medals: Medals
+    challenges: int
+    best: tuple[int, int] | None
+    """The best rank, and of how many: of equal ranks the one in the larger field."""
+
+
+def honour(won: Collection[Won]) -> Honour:
+    """Add up what a person won; the order of the places changes nothing, not even the last bit."""
+    counts = {each: sum(one.medal is each for one in won) for each in Medal}
+    solo = sum(one.medal is Medal.GOLD and one.people == 1 for one in won)
+    return Honour(
+        weight=math.fsum(weight(one.points, one.ended_at) for one in won),
+        medals=Medals(counts[Medal.GOLD], counts[Medal.SILVER], counts[Medal.BRONZE], solo),
+        challenges=len(won),
+        best=min(((one.rank, one.teams) for one in won), key=lambda best: (best[0], -best[1]), default=None),
+    )

@@ -10,6 +10,7 @@ from lms.accounts.services.audit import record
 from lms.errors import N_, Conflict, Invalid
 from lms.leaderboards import policy
 from lms.leaderboards.models import Board, Disqualification, Entry, EntryState, Team
+from lms.leaderboards.services.honouring import recount
 from lms.leaderboards.services.scoring import take_off
 from lms.leaderboards.services.standing import lock_team, refresh_team
 
@@ -36,6 +37,7 @@ def disqualify_entry(
     entry.state = EntryState.DISQUALIFIED
     session.flush()
     take_off(session, entry)
+    recount(session, entry.board, at)
     return made
 
 
@@ -55,6 +57,7 @@ def disqualify_team(
     team.disqualified = True
     session.flush()
     refresh_team(session, team.board, team.id)
+    recount(session, team.board, at)
     return made
 
 
@@ -82,6 +85,7 @@ def lift(
         refresh_team(session, board, team.id)
     else:
         _restore(session, session.get_one(Entry, disqualification.entry_id), disqualification)
+    recount(session, board, at)
     record(session, actor, "board.lift", f"board:{board.id}", disqualification=disqualification.id)
 
 

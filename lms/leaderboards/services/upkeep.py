@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from lms.leaderboards.models import Board
+from lms.leaderboards.models import Board, Entry, EntryState
 from lms.leaderboards.queries.counting import Difference
+from lms.leaderboards.services.honouring import count_results
 from lms.leaderboards.services.standing import note_ranks, recompute
 from lms.leaderboards.services.ties import forget_losses
+from lms.leaderboards.tables.honours import BoardResult
 
 NIGHT_HOUR = 18  # UTC: three in the morning in Seoul
 AFTER_END = timedelta(days=60)
@@ -23,19 +26,35 @@ def night_before(at: datetime) -> datetime:
 
 
 def due_boards(session: Session, at: datetime) -> Sequence[int]:
-    """Return the boards that were not looked over since last night."""
+    """Return the boards that were not looked over since last night, and those that have ended since."""
     return session.scalars(
         select(Board.id)
         .where(
-            or_(Board.looked_at.is_(None), Board.looked_at < night_before(at)),
-            or_(Board.ends_at.is_(None), Board.ends_at > at - AFTER_END),
+            or_(
+                and_(
+                    or_(Board.looked_at.is_(None), Board.looked_at < night_before(at)),
+                    or_(Board.ends_at.is_(None), Board.ends_at > at - AFTER_END),
+                ),
+                _is_to_be_counted(at),
+            )
         )
         .order_by(Board.id)
     ).all()
 
 
+def _is_to_be_counted(at: datetime) -> Any:
+    """Pick challenges that have ended, where everything is scored, and what they give is not kept yet."""
+    waits = select(Entry.id).where(
+        Entry.board_id == Board.id, Entry.state.in_([EntryState.RECEIVED, EntryState.SCORING])
+    )
+    counted = select(BoardResult.board_id).where(BoardResult.board_id == Board.id)
+    return and_(Board.challenge_id.is_not(None), Board.ends_at < at, ~counted.exists(), ~waits.exists())
+
+
 def look_over(session: Session, board: Board, at: datetime) -> list[Difference]:
     """Work a board out anew and mend what differs; note the ranks that its arrows show the moves from.
+
+    What a challenge gives is kept once it has ended.
 
     Returns:
         What differed: nothing, normally.
@@ -45,4 +64,5 @@ def look_over(session: Session, board: Board, at: datetime) -> list[Difference]:
     forget_losses(session, board)
     board.looked_at = at
     session.flush()
+    count_results(session, board, at)
     return found
