@@ -171,13 +171,59 @@ def test_too_many_foreign_or_late_selections_are_refused_and_change_nothing(sess
 def test_what_entries_were_made_for_cannot_change_under_them(contest: Contest, team: Team) -> None:
     session, organiser = contest.session, contest.organiser
     contest.take(team)
-    for change in ({"metric": "f1_macro"}, {"ladder": True}, {"rules": {"en": "Other rules."}}):
+    renamed = {"columns": [{"name": "town", "kind": "label"}]}
+    for change in (
+        {"metric": "f1_macro"},
+        {"ladder": True},
+        {"rules": {"en": "Other rules."}},
+        {"form": renamed},
+        {"public_share": 0.5},
+    ):
         with pytest.raises(Conflict):
             publish_challenge(session, organiser, contest.document | change, opens_at=OPENS, at=NOW)
     longer = contest.document | {"dates": {"ends": {"after_days": 40}}}
     publish_challenge(session, organiser, longer, opens_at=OPENS, at=NOW)
     assert contest.board.ends_at == contest.challenge.ends_at
     assert contest.challenge.ends_at > OPENS + timedelta(days=40)
+
+
+def test_what_the_data_were_made_for_cannot_change_under_them(contest: Contest) -> None:
+    """The baselines keep their scores, and the truth its columns: nobody needs to have entered."""
+    session, organiser, document = contest.session, contest.organiser, contest.document
+    publish_challenge(session, organiser, document | {"metric": "f1_macro"}, opens_at=OPENS, at=NOW)
+    assert contest.board.metric == "f1_macro"  # nothing is made yet
+    session.add(
+        Truth(board_id=contest.board.id, version=1, blob="a" * 64, reason="", made_at=NOW, published_at=NOW)
+    )
+    session.flush()
+    renamed = {"columns": [{"name": "town", "kind": "label"}]}
+    for change, named in (
+        ({}, "metric"),
+        ({"metric": "own", "direction": "min"}, "metric, direction"),
+        ({"metric": "f1_macro", "form": renamed}, "form"),
+        ({"metric": "f1_macro", "public_share": 0.5}, "public_share"),
+    ):
+        with pytest.raises(Conflict, match=f"change: {named}."):
+            publish_challenge(session, organiser, document | change, opens_at=OPENS, at=NOW)
+    publish_challenge(
+        session, organiser, document | {"metric": "f1_macro", "decimals": 2}, opens_at=OPENS, at=NOW
+    )
+    assert contest.board.decimals == 2
+
+
+def test_who_joined_under_an_alias_keeps_it(session: Session) -> None:
+    contest = make_contest(session, anonymous=True)
+
+    def publish(*, anonymous: bool) -> None:
+        document = contest.document | {"anonymous": anonymous}
+        publish_challenge(session, contest.organiser, document, opens_at=OPENS, at=NOW)
+
+    publish(anonymous=False)  # nobody is there yet
+    publish(anonymous=True)
+    contest.team()
+    with pytest.raises(Conflict, match="alias"):
+        publish(anonymous=False)
+    assert contest.board.anonymous
 
 
 def test_a_document_that_is_no_challenge_says_where(contest: Contest) -> None:

@@ -23,8 +23,10 @@ from lms.leaderboards.models import (
     Direction,
     EntryKind,
     RulesAcceptance,
+    Team,
     Visibility,
 )
+from lms.leaderboards.queries.waiting import ground_blob
 from lms.leaderboards.services.boards import has_entries, keep_baselines
 from lms.leaderboards.services.standing import rebuild
 
@@ -49,8 +51,8 @@ def publish_challenge(
     Raises:
         Invalid: the document is no challenge, its sponsor is not here, or its dates are out of order.
         NotAllowed: the actor may not publish for the sponsor.
-        Conflict: something would change that is fixed since there are entries, or the rules changed
-            without a new version.
+        Conflict: something would change that is fixed since there are data, entries or people under an
+            alias, or the rules changed without a new version.
     """
     found = _read(document)
     sponsor = session.scalar(select(Organisation).where(Organisation.slug == found.sponsor))
@@ -98,25 +100,46 @@ def _check_may_change(session: Session, challenge: Challenge, found: challenge_f
             N_("The rules have changed. Give them a new rules_version, so that people accept them.")
         )
     board = session.scalar(select(Board).where(Board.challenge_id == challenge.id))
-    changed = [name for name, old, new in _fixed(before, found) if old != new]
-    if changed and board is not None and has_entries(session, board):
+    if board is not None:
+        _check_entries_stay(session, board, before, found)
+        _check_names_stay_hidden(session, board, before, found)
+
+
+def _check_entries_stay(
+    session: Session, board: Board, before: challenge_file.Challenge, found: challenge_file.Challenge
+) -> None:
+    """Refuse what would no longer fit the data, the baselines or the entries that there are."""
+    of_data = _changed(before, found, ("metric", "form", "public_share"))
+    of_data += ["direction"] if before.better != found.better else []
+    of_entries = _changed(before, found, ("kind", "ladder"))
+    of_entries += ["selections"] if before.limits.selections != found.limits.selections else []
+    if (of_data or of_entries) and has_entries(session, board):
         raise Conflict(
             N_("There are entries already, so this can no longer change: %(names)s."),
-            names=", ".join(changed),
+            names=", ".join(of_data + of_entries),
+        )
+    if of_data and ground_blob(session, board.id, board.truth_version) is not None:
+        raise Conflict(
+            N_(
+                "The data and baselines are made already, so this can no longer change: %(names)s."
+                " Publish it as another challenge."
+            ),
+            names=", ".join(of_data),
         )
 
 
-def _fixed(
-    before: challenge_file.Challenge, found: challenge_file.Challenge
-) -> list[tuple[str, object, object]]:
-    pairs: list[tuple[str, object, object]] = [
-        (name, getattr(before, name), getattr(found, name)) for name in ("kind", "metric", "ladder")
-    ]
-    return [
-        *pairs,
-        ("direction", before.better, found.better),
-        ("selections", before.limits.selections, found.limits.selections),
-    ]
+def _changed(
+    before: challenge_file.Challenge, found: challenge_file.Challenge, names: tuple[str, ...]
+) -> list[str]:
+    return [name for name in names if getattr(before, name) != getattr(found, name)]
+
+
+def _check_names_stay_hidden(
+    session: Session, board: Board, before: challenge_file.Challenge, found: challenge_file.Challenge
+) -> None:
+    somebody = select(Team.id).where(Team.board_id == board.id).limit(1)
+    if before.anonymous and not found.anonymous and session.scalar(somebody) is not None:
+        raise Conflict(N_("People have joined under an alias, so their names stay hidden until the end."))
 
 
 def _write_texts(challenge: Challenge, found: challenge_file.Challenge) -> None:
