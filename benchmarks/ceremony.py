@@ -68,9 +68,9 @@ def main() -> None:
     count = options.count
     print(f"{platform.platform()}, {os.cpu_count()} CPUs, Python {sys.version.split()[0]}")
     print(f"load before: {', '.join(f'{load:.2f}' for load in os.getloadavg())}\n", flush=True)
-    with tempfile.TemporaryDirectory() as folder, _running(Path(folder)) as (installation, supervisor):
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as (installation, supervisor):
         sessions = installation.sessions
-        requests = _requests(installation, count + ALONE)
+        requests = requests_for(installation, count + ALONE)
         signing = installation.signing
         issue(sessions, requests.pop(), signing, now())  # lists and endorsement are there from then on
         _alone(sessions, requests[count:], signing)
@@ -92,14 +92,14 @@ def _alone(sessions: sessionmaker[Session], requests: list[int], signing: Signin
 def _together(installation: Installation, requests: list[int], supervisor: Supervisor, workers: int) -> None:
     gc.collect()
     gc.freeze()  # as the worker does when it starts
-    before, begun = _processor(supervisor), time.perf_counter()
+    before, begun = processor_of(supervisor), time.perf_counter()
     if workers == 1:
         issue_many(installation.sessions, requests, installation.signing, now)
     else:
         _shared(installation.settings, [requests[start::workers] for start in range(workers)])
     keep_heads_signed(installation.sessions, installation.signing, now())
     seconds = time.perf_counter() - begun
-    used = {name: each - before[name] for name, each in _processor(supervisor).items()}
+    used = {name: each - before[name] for name, each in processor_of(supervisor).items()}
     with installation.sessions() as session:
         issued = len(under_way.credentials_of(session, requests))
     whole = sum(used.values()) / issued
@@ -145,7 +145,8 @@ def _sign_and_check(document: Document, keys: dict[Role, Ed25519PrivateKey]) -> 
 
 
 @contextmanager
-def _running(folder: Path) -> Iterator[tuple[Installation, Supervisor]]:
+def running(folder: Path) -> Iterator[tuple[Installation, Supervisor]]:
+    """Run an installation with its two signers."""
     settings = settings_for(folder / "instance", PORT)
     settings.make_instance()
     (settings.instance / "logs").mkdir()
@@ -165,7 +166,7 @@ def _running(folder: Path) -> Iterator[tuple[Installation, Supervisor]]:
         supervisor.end()
 
 
-def _requests(installation: Installation, count: int) -> list[int]:
+def requests_for(installation: Installation, count: int) -> list[int]:
     """Let so many learners of one course meet its rule; put them on both rosters, and close these."""
     made = []
     with installation.sessions.begin() as session:
@@ -195,7 +196,7 @@ def _classmate(session: Session, first: Enrolment) -> Enrolment:
     return enrolment
 
 
-def _processor(supervisor: Supervisor) -> dict[str, float]:
+def processor_of(supervisor: Supervisor) -> dict[str, float]:
     """Return the processor seconds of the platform and of each signer so far."""
     tick = os.sysconf("SC_CLK_TCK")
     children = os.times()  # workers that have ended
