@@ -7,6 +7,7 @@ import lms.leaderboards.models
 import lms.leaderboards.tables.discussion
 import lms.leaderboards.tables.flags
 import lms.leaderboards.tables.grades
+import lms.leaderboards.tables.honours
 import lms.leaderboards.tables.winners
 import lms.leaderboards.tables.writeups  # noqa: F401 - with certs they bring every table in
 from lms.config import Settings
@@ -20,13 +21,15 @@ def run() -> None:
         return
     url = context.config.attributes.get("url") or Settings.load().database
     engine = make_engine(url)
-    with engine.connect() as connection:
-        if connection.dialect.name == "sqlite":
-            # A table is changed by copying it; with keys enforced, the old one could not be dropped.
-            connection.connection.driver_connection.execute("PRAGMA foreign_keys = OFF")
-        migrate(connection)
-        connection.commit()
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                # A table is changed by copying it; with keys enforced, the old one could not be dropped.
+                connection.connection.driver_connection.execute("PRAGMA foreign_keys = OFF")
+            migrate(connection)
+            connection.commit()
+    finally:
+        engine.dispose()
 
 
 def migrate(connection) -> None:

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from alembic.util import CommandError
 
 revision = "0005"
 down_revision = "0004"
@@ -86,7 +87,29 @@ def _create_evidence_files():
     )
 
 
+def _check_one_edition():
+    requests = sa.table("issuance_requests", sa.column("enrolment_id"))
+    several = (
+        sa.select(requests.c.enrolment_id)
+        .group_by(requests.c.enrolment_id)
+        .having(sa.func.count() > 1)
+        .subquery()
+    )
+    count = op.get_bind().scalar(sa.select(sa.func.count()).select_from(several))
+    if count:
+        raise CommandError(
+            f"The schema before 0005 keeps one certificate for each enrolment, and {count} have a corrected "
+            "one beside the first. They were left alone: stay at 0005 or later, or go back to a backup."
+        )
+
+
 def downgrade():
+    """Go back, unless that would lose a certificate.
+
+    Raises:
+        CommandError: somebody has a corrected certificate, and the schema before has room for one only.
+    """
+    _check_one_edition()
     op.drop_table("evidence_files")
     op.drop_table("endorsements")
     with op.batch_alter_table("credentials") as credentials:

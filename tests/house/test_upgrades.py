@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from alembic import command
+from alembic.util import CommandError
 from sqlalchemy import JSON, Column, Engine, MetaData, Table, create_engine, inspect, select, text
 from sqlalchemy.pool import NullPool
 
@@ -125,3 +126,28 @@ def test_a_filled_database_of_the_first_release_keeps_everything(url: str, engin
     assert [row["score"] for row in after["private_scores"]] == [1.0]
     command.downgrade(config, FIRST)
     assert everything(engine) == before
+
+
+def test_a_second_edition_of_a_certificate_is_not_lost_by_going_back(url: str, engine: Engine) -> None:
+    config = configuration(url)
+    command.upgrade(config, "0005")
+    fill(engine)
+    with engine.begin() as connection:
+        metadata = MetaData()
+        metadata.reflect(engine, only=["issuance_requests"])
+        requests = metadata.tables["issuance_requests"]
+        first = dict(connection.execute(select(requests)).mappings().one())
+        connection.execute(requests.insert().values(first | {"id": 2, "edition": 2}))
+    before = everything(engine)
+    with pytest.raises(CommandError, match="and 1 have a corrected one"):
+        command.downgrade(config, "0004")
+    assert everything(engine) == before
+    command.upgrade(config, "head")
+    with pytest.raises(CommandError, match="left alone"):
+        command.downgrade(config, FIRST)
+    with engine.begin() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) >= "0005"
+        assert connection.scalar(text("SELECT count(*) FROM issuance_requests")) == 2
+        connection.execute(text("DELETE FROM issuance_requests WHERE id = 2"))
+    command.downgrade(config, "0004")
+    assert len(everything(engine)["issuance_requests"]) == 1
