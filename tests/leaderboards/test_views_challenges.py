@@ -19,6 +19,8 @@ from lms.blobs import PIECE_BYTES, FolderBlobs
 from lms.db import now
 from lms.leaderboards.models import Entry, RulesAcceptance, Team, TeamInvitation, TeamMember, Visibility
 from lms.leaderboards.queries.boards import team_of
+from lms.leaderboards.queries.entries import PAGE
+from lms.leaderboards.services.judging import disqualify_entry
 from lms.leaderboards.services.scoring import fail_entry
 from tests.factories.grading import make_user
 from tests.factories.leaderboards import Contest, make_contest
@@ -238,13 +240,46 @@ def test_a_team_chooses_what_counts_in_the_end(browser_of: Browser) -> None:
     assert team is not None
     first, second = (browser_of.contest.enter(team, score, at=now()) for score in (0.5, 0.4))
     browser_of.contest.session.commit()
-    assert browser_of.post("/selection", user, {"entries": [first.id, second.id]}).status_code == 422
+    browser_of.client.set_cookie("language", "en")
+    refused = browser_of.post("/selection", user, {"entries": [first.id, second.id]})
+    assert refused.status_code == 422
+    assert "Choose at most 1 entries." in refused.text
+    assert ticked(refused.text) == {first.id, second.id}
     assert browser_of.post("/selection", user, {"entries": [second.id, "x"]}).status_code == 303
     browser_of.contest.session.expire_all()
     assert (first.selected, second.selected) == (False, True)
     assert browser_of.post("/selection", user).status_code == 303
     browser_of.contest.session.expire_all()
     assert not second.selected
+
+
+def ticked(page: str) -> set[int]:
+    """Which entries a form would send."""
+    boxes = re.findall(r'<input[^>]*name="entries"[^>]*>', page)
+    sent = [box for box in boxes if " checked" in box or 'type="hidden"' in box]
+    return {int(re.findall(r'value="(\d+)"', box)[0]) for box in sent}
+
+
+def test_a_chosen_entry_of_another_page_that_was_taken_off_hinders_no_other_choice(
+    browser_of: Browser,
+) -> None:
+    user, contest = browser_of.member(), browser_of.contest
+    team = browser_of.team(user)
+    assert team is not None
+    contest.challenge.daily_limit, contest.challenge.selections, contest.board.selections = 2 * PAGE, 2, 2
+    old = [contest.enter(team, score, at=now()) for score in (0.9, 0.8)]
+    entries = [contest.take(team, at=now()) for _ in range(PAGE)]
+    contest.score(entries[-1], 0.4)
+    contest.session.commit()
+    assert browser_of.post("/selection", user, {"entries": [one.id for one in old]}).status_code == 303
+    assert ticked(browser_of.get("/entries", user).text) == {one.id for one in old}
+    disqualify_entry(contest.session, None, old[0], "copied", at=now())
+    contest.session.commit()
+    assert ticked(browser_of.get("/entries", user).text) == {old[1].id}
+    wanted = [*ticked(browser_of.get("/entries", user).text), entries[-1].id]
+    assert browser_of.post("/selection", user, {"entries": wanted}).status_code == 303
+    refused = browser_of.post("/selection", user, {"entries": [*wanted, old[0].id]})
+    assert (refused.status_code, ticked(refused.text)) == (422, set(wanted))
 
 
 def test_a_token_is_shown_once_and_is_good_for_boards_only(browser_of: Browser) -> None:
@@ -271,6 +306,19 @@ def test_a_link_leads_into_the_team_once_the_rules_are_accepted(browser_of: Brow
     assert browser_of.post(link, guest, {"version": "1", "accept": "y"}).status_code == 303
     assert browser_of.team(guest) == browser_of.team(leader)
     assert 'id="link"' not in browser_of.get("/team", guest).text
+
+
+def test_rules_are_not_shown_as_accepted_where_a_team_is_full(browser_of: Browser) -> None:
+    leader, guest = browser_of.member("하나"), browser_of.newcomer()
+    link = link_of(browser_of, leader)
+    browser_of.contest.challenge.team_size = 1
+    browser_of.contest.session.commit()
+    refused = browser_of.post(link, guest, {"version": "1", "accept": "y"})
+    assert refused.status_code == 409
+    assert 'name="accept"' in refused.text
+    browser_of.contest.challenge.team_size = 2
+    browser_of.contest.session.commit()
+    assert browser_of.post(link, guest, {"version": "1", "accept": "y"}).status_code == 303
 
 
 def test_who_leads_a_team_brings_it_along(browser_of: Browser) -> None:
@@ -332,6 +380,12 @@ def test_only_the_leader_names_and_invites(browser_of: Browser) -> None:
     browser_of.post(link_of(browser_of, leader), guest, {"version": "1", "accept": "y"})
     assert browser_of.post("/team/name", guest, {"name": "셋"}).status_code == 403
     assert browser_of.post("/team/invite", guest, {"email": "a@b.example"}).status_code == 403
+    browser_of.member("넷")
+    browser_of.client.set_cookie("language", "en")
+    taken = browser_of.post("/team/name", leader, {"name": "넷"})
+    assert taken.status_code == 409
+    for kept in ('value="넷"', "Another team has this name."):
+        assert kept in taken.text
     assert browser_of.post("/team/name", leader, {"name": "셋"}).status_code == 303
     team = browser_of.team(guest)
     assert team is not None

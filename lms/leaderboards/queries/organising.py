@@ -1,6 +1,6 @@
 """What those who run a board look through, and what a team has chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,9 +48,14 @@ class OrganisedEntry:
     disqualification: Disqualification | None
 
 
-def selected_entries(session: Session, team: Team) -> set[int]:
-    """Return which entries a team has chosen for the end."""
-    return set(session.scalars(select(Entry.id).where(Entry.team_id == team.id, Entry.selected)))
+def chosen_entries(session: Session, team: Team, wanted: Collection[int] | None = None) -> set[int]:
+    """Return which entries a team has chosen for the end, as far as they can count.
+
+    Args:
+        wanted: those that it wants to choose instead.
+    """
+    own = select(Entry.id).where(Entry.team_id == team.id, Entry.state == EntryState.SCORED)
+    return set(session.scalars(own.where(Entry.selected if wanted is None else Entry.id.in_(wanted))))
 
 
 def number_of_teams(session: Session, board: Board, words: str = "") -> int:

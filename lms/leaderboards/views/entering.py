@@ -13,7 +13,7 @@ from lms.accounts.models import User
 from lms.accounts.services.limits import check_tries, count_try
 from lms.accounts.services.tokens import DAYS, Purpose, make_token
 from lms.db import now
-from lms.errors import N_, DomainError, Invalid, NotFound, TooLarge
+from lms.errors import N_, Conflict, DomainError, Invalid, NotFound, TooLarge
 from lms.leaderboards import policy
 from lms.leaderboards.core.failures import read_failure
 from lms.leaderboards.core.predictions import BadPredictions, Fault
@@ -21,14 +21,14 @@ from lms.leaderboards.forms import EntryForm
 from lms.leaderboards.models import Board, Challenge, EntryKind, EntryState, Team
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.entries import PAGE, entries_of, number_of_entries, quota_of
-from lms.leaderboards.queries.organising import selected_entries
+from lms.leaderboards.queries.organising import chosen_entries
 from lms.leaderboards.services.addresses import keep_address
 from lms.leaderboards.services.entering import NOTEBOOK_BYTES, REFUSED_PER_PERSON, check_file, hand_in
 from lms.leaderboards.services.receiving import check_can_send
 from lms.leaderboards.services.selecting import select_entries
 from lms.leaderboards.views.boards import blueprint
 from lms.leaderboards.views.challenges import accepted, opened, team_here
-from lms.web.errors import put_beside, translated
+from lms.web.errors import put_beside, said, translated
 from lms.web.session import blobs, reads_first, refusals, session, settings, write
 from lms.web.shapes import row_number
 
@@ -43,6 +43,13 @@ class Own(NamedTuple):
     team: Team
 
 
+class Choice(NamedTuple):
+    """Entries that somebody wanted to count in the end, and why they cannot."""
+
+    wanted: Sequence[int]
+    sentence: str
+
+
 @blueprint.app_template_filter("failure")
 def failure(line: str) -> str:
     """Say in the reader's language why an entry has no score."""
@@ -54,12 +61,6 @@ def failure(line: str) -> str:
 def fault(found: Fault) -> str:
     """Say in the reader's language what is wrong in a line of a file."""
     return said(found.message, found.params)
-
-
-def said(message: str, params: object) -> str:
-    """Translate a msgid and fill it in."""
-    sentence = str(gettext(message))
-    return sentence % params if params else sentence
 
 
 def own(challenge_slug: str) -> Own:
@@ -121,10 +122,7 @@ def _checked(challenge: Challenge, content: bytes) -> EntryKind:
 
 def _refused(mine: Own, form: EntryForm, problem: DomainError) -> tuple[str, int]:
     """Show the page again with what is wrong in the file."""
-    if isinstance(problem, Invalid):
-        put_beside(form, problem)
-    else:
-        form.form_errors.append(translated(problem))
+    put_beside(form, problem)
     faults = problem.faults if isinstance(problem, BadPredictions) else ()
     return _page(mine, form, faults=faults), problem.status
 
@@ -144,11 +142,15 @@ def _taken(challenge_slug: str, kind: EntryKind, content: bytes, filename: str) 
 
 
 @blueprint.post("/challenges/<challenge_slug>/selection")
-def challenge_select(challenge_slug: str) -> Response:
+def challenge_select(challenge_slug: str) -> Response | tuple[str, int]:
     """Choose the entries that count in the end."""
     mine = own(challenge_slug)
     wanted = request.form.getlist("entries", type=row_number)
-    select_entries(session(), current_user, mine.team, wanted, at=g.received_at)
+    try:
+        select_entries(session(), current_user, mine.team, wanted, at=g.received_at)
+    except (Invalid, Conflict) as problem:
+        refused = Choice(wanted, translated(problem))
+        return _page(mine, EntryForm(formdata=None), refused=refused), problem.status
     flash(gettext("Your choice is kept. You can change it until the end."), "success")
     return redirect(
         url_for("leaderboards.challenge_entries", challenge_slug=challenge_slug, _anchor="entries"), 303
@@ -165,7 +167,14 @@ def challenge_token(challenge_slug: str) -> str:
     )
 
 
-def _page(mine: Own, form: EntryForm, *, faults: Sequence[Fault] = (), token: str = "") -> str:
+def _page(
+    mine: Own,
+    form: EntryForm,
+    *,
+    faults: Sequence[Fault] = (),
+    token: str = "",
+    refused: Choice | None = None,
+) -> str:
     return render_template(
         "leaderboards/challenge_entries.html",
         form=form,
@@ -176,15 +185,17 @@ def _page(mine: Own, form: EntryForm, *, faults: Sequence[Fault] = (), token: st
         closed=_closed(mine),
         used_up=_used_up(mine),
         address=settings().public_url,
-        **_rows(mine),
+        refused=refused,
+        **_rows(mine, refused),
     )
 
 
-def _rows(mine: Own) -> dict[str, object]:
+def _rows(mine: Own, refused: Choice | None = None) -> dict[str, object]:
     moment, count = now(), number_of_entries(session(), mine.team)
     pages = max(1, -(-count // PAGE))
     number = min(max(request.args.get("page", 1, type=row_number), 1), pages)
     shown = entries_of(session(), mine.board, mine.team, moment, offset=(number - 1) * PAGE)
+    chosen = chosen_entries(session(), mine.team, refused and refused.wanted)
     return {
         "challenge": mine.challenge,
         "board": mine.board,
@@ -195,7 +206,8 @@ def _rows(mine: Own) -> dict[str, object]:
         "pages": pages,
         "waits": any(one.state in WAITING for one in shown),
         "ended": moment > mine.challenge.ends_at,
-        "selected_elsewhere": selected_entries(session(), mine.team) - {one.id for one in shown},
+        "chosen": chosen,
+        "chosen_elsewhere": sorted(chosen - {one.id for one in shown}),
         "next_day": policy.next_day_at(mine.challenge, policy.quota_day(mine.challenge, moment)),
         "page_address": _page_address,
     }

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from lms.accounts.services.limits import count_try
 from lms.db import now
-from lms.errors import DomainError, Invalid, NotFound
+from lms.errors import Conflict, DomainError, Invalid, NotFound
 from lms.leaderboards import policy
 from lms.leaderboards.forms import ComeForm, InviteForm, NameForm
 from lms.leaderboards.models import Board, Challenge, Team
@@ -39,9 +39,9 @@ def challenge_rename(challenge_slug: str) -> Response | tuple[str, int]:
         return _page(mine, form, InviteForm(formdata=None)), Invalid.status
     try:
         teams.rename(session(), current_user, mine.team, text(form.name))
-    except Invalid as problem:
+    except (Invalid, Conflict) as problem:
         put_beside(form, problem)
-        return _page(mine, form, InviteForm(formdata=None)), Invalid.status
+        return _page(mine, form, InviteForm(formdata=None)), problem.status
     flash(gettext("The team has its new name."), "success")
     return _to_team(challenge_slug)
 
@@ -123,11 +123,12 @@ def challenge_come_in(challenge_slug: str, ticket: str) -> Response | tuple[str,
     team = asking.team_of_ticket(session(), board, ticket, _key())
     form, user = ComeForm(), person()
     try:
-        if form.validate_on_submit() and form.accept.data and not accepted(found):
-            services.accept_rules(session(), user, found, text(form.version), at=g.received_at)
-        into = asking.come(session(), user, found, team, at=g.received_at)
+        with session().begin_nested():  # the page that says why not must not show the rules as accepted
+            if form.validate_on_submit() and form.accept.data and not accepted(found):
+                services.accept_rules(session(), user, found, text(form.version), at=g.received_at)
+            into = asking.come(session(), user, found, team, at=g.received_at)
     except DomainError as problem:
-        form.form_errors.append(translated(problem))
+        put_beside(form, problem)
         return _door(found, board, team, form), problem.status
     return _welcome(challenge_slug, into)
 
