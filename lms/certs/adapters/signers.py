@@ -25,6 +25,20 @@ _LONGEST_CODE, _LONGEST_SENTENCE = 80, 1_000
 _WAITING = {HTTPStatus.ACCEPTED, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.UNAUTHORIZED}
 
 
+class _Connection(http.client.HTTPSConnection):
+    """Show its socket from the first byte of the handshake on, so that a slow one can be cut too."""
+
+    def __init__(self, host: str, port: int | None, timeout: float, context: ssl.SSLContext) -> None:
+        super().__init__(host, port, timeout=timeout, context=context)
+        self._tls = context
+
+    def connect(self) -> None:
+        """Connect, and agree on the keys."""
+        http.client.HTTPConnection.connect(self)
+        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+        self.sock.do_handshake()
+
+
 class HttpSigner:
     """Ask the signer at an address; one connection is kept, one request at a time goes over it.
 
@@ -138,9 +152,7 @@ class HttpSigner:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self._credentials / "client.pem", self._credentials / "client.key")
         host, port = self._address
-        self._connection = http.client.HTTPSConnection(
-            host, port, timeout=self._timeout_seconds, context=context
-        )
+        self._connection = _Connection(host, port, self._timeout_seconds, context)
         return self._connection
 
     def _hang_up(self) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import base58
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from lms.certs.core.problems import KeyProblem
 from lms.certs.core.strict_json import Document
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _BASE58 = re.compile(r"z[1-9A-HJ-NP-Za-km-z]{0,127}")
 _PUBLIC_PREFIX = b"\xed\x01"
 _SECRET_PREFIX = b"\x80\x26"
-_P256_PREFIX = b"\x80\x24"
+_P256_PREFIX = b"\x80\x24"  # multicodec p256-pub
 _P256_BYTES = 33
 _KEY_BYTES = 32
 
@@ -86,6 +87,12 @@ def decode_public(multibase: str) -> Ed25519PublicKey:
     if raw is None or len(raw) != len(_PUBLIC_PREFIX) + _KEY_BYTES or not raw.startswith(_PUBLIC_PREFIX):
         raise KeyProblem("key.not_a_multikey", key=multibase[:80])
     return Ed25519PublicKey.from_public_bytes(raw.removeprefix(_PUBLIC_PREFIX))
+
+
+def encode_p256(key: EllipticCurvePublicKey) -> str:
+    """Write a P-256 key as a Multikey: `z`, base58btc of the two-byte prefix and the compressed point."""
+    point = key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    return "z" + base58.b58encode(_P256_PREFIX + point).decode("ascii")
 
 
 def decode_p256(multibase: str) -> EllipticCurvePublicKey:

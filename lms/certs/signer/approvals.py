@@ -24,7 +24,7 @@ from lms.certs.core.mandate import NotYet, Refusal
 from lms.certs.core.problems import CertificateProblem, DocumentProblem
 from lms.certs.core.strict_json import MAX_BYTES, Document, read_object
 from lms.certs.core.times import read_time, write_time
-from lms.certs.signer.files import replace_private
+from lms.certs.signer.files import replace_private, stamp
 
 _log = logging.getLogger(__name__)
 
@@ -51,11 +51,22 @@ class Asked:
     """Why it was declined; empty: it was approved, or nobody decided yet."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """Hold what a list needs to know of a document, as long as its file is the same."""
+
+    stamp: tuple[int, int, int]
+    asked_at: datetime
+    decided: bool
+    declined: bool
+
+
 class Desk:
     """Keep what waits for a person."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "waiting"
+        self._known: dict[str, _Listed] = {}
 
     def approver(self, document: Document, digest: str, now: datetime) -> str:
         """Return who has approved a document; one that is new is put up for approval.
@@ -79,20 +90,27 @@ class Desk:
         Raises:
             Refusal: a person declined.
         """
-        found = self._read(digest)
-        if found is None:
+        self.check_not_declined(digest)
+        if self._read(digest) is None:
             self._put(Asked(digest=digest, document=document, asked_at=now))
-        elif found.reason:
+
+    def check_not_declined(self, digest: str) -> None:
+        """Refuse what a person declined, whoever is to sign it by now.
+
+        Raises:
+            Refusal: a person declined.
+        """
+        found = self._read(digest)
+        if found is not None and found.reason:
             raise Refusal("signer.declined", reason=found.reason)
 
-    def waiting(self) -> list[Asked]:
-        """Return what nobody has decided about, the oldest first."""
-        return [each for each in self.to_sign() if not each.by]
+    def waiting(self) -> list[str]:
+        """Return the hashes of what nobody has decided about, the oldest first."""
+        return [digest for digest, known in self._listed() if not known.decided]
 
-    def to_sign(self) -> list[Asked]:
-        """Return what nobody declined, the oldest first: all that a browser can sign."""
-        found = [self._read(path.stem) for path in self._files()]
-        return sorted((each for each in found if each and not each.reason), key=lambda each: each.asked_at)
+    def to_sign(self) -> list[str]:
+        """Return the hashes of what nobody declined, the oldest first: all that a browser can sign."""
+        return [digest for digest, known in self._listed() if not known.declined]
 
     def asked(self, digest: str) -> Asked | None:
         """Return what waits under this hash; None where nothing does, or a person declined it."""
@@ -109,6 +127,12 @@ class Desk:
                 decided += 1
         return decided
 
+    def forget_undecided(self, digest: str) -> None:
+        """Let go of a document that will not be signed, unless a person said something about it."""
+        found = self._read(digest)
+        if found is not None and not found.by:
+            self.forget([digest])
+
     def forget(self, digests: Iterable[str]) -> None:
         """Let go of documents that are signed."""
         if not self._folder.exists():
@@ -118,6 +142,20 @@ class Desk:
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("*.json")) if self._folder.exists() else []
+
+    def _listed(self) -> list[tuple[str, _Listed]]:
+        """Return what lies there, the oldest first; a file is read once, and again when it has changed."""
+        before, found = self._known, {}
+        for path in self._files():
+            mark, known = stamp(path), before.get(path.stem)
+            if known is None or known.stamp != mark:
+                asked = self._read(path.stem)
+                if asked is None:
+                    continue
+                known = _Listed(mark, asked.asked_at, decided=bool(asked.by), declined=bool(asked.reason))
+            found[path.stem] = known
+        self._known = found
+        return sorted(found.items(), key=lambda each: each[1].asked_at)
 
     def _read(self, digest: str) -> Asked | None:
         if not _DIGEST.fullmatch(digest):

@@ -3,9 +3,8 @@
 It is told what waits and how to sign it, never a hash to sign: the script hashes what it shows.
 """
 
-import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -19,18 +18,18 @@ from lms.certs.core.reading import read_claim
 from lms.certs.core.sentences import sentence
 from lms.certs.core.strict_json import Document, read_object
 from lms.certs.core.times import write_time
-from lms.certs.signer.approvals import Asked
 from lms.certs.signer.browser_proofs import Given
 from lms.certs.signer.browser_signing import Answer, enrol, options, take
 from lms.certs.signer.enrolment import Enrolment, is_open
 from lms.certs.signer.keyring import KeyEntry, read_register
 from lms.certs.signer.pages import MOST_SHOWN, Page, listed_as
+from lms.certs.signer.roster import Roster
 
 _CODES_TRIED = "code"
 
 
-class Script(Page):
-    """Answer the page's own script, in the session that the page was shown in."""
+class Told(Page):
+    """Answer the page's own script."""
 
     def answer(self, body: Document, status: int = HTTPStatus.OK) -> None:
         """Write an answer."""
@@ -45,6 +44,10 @@ class Script(Page):
     def spoken(self, problem: CertificateProblem) -> Document:
         """Say why not, in the language of the page."""
         return {"code": problem.code, "said": sentence(problem.code, problem.params, self.language)}
+
+
+class Script(Told):
+    """Take what the page's own script sends, in the session that the page was shown in."""
 
     def told(self, answers: Mapping[str, Answer]) -> Document:
         """Say for each document what there is, or why nothing."""
@@ -69,7 +72,7 @@ class Script(Page):
             return
         try:
             work = self.work(asked)
-            answer = await asyncio.get_running_loop().run_in_executor(self.door.pool, work)
+            answer = await self.aside(work)
         except CertificateProblem as problem:
             self.refuse(problem)
             return
@@ -91,44 +94,46 @@ class Script(Page):
         return read_object(self.request.body)
 
 
-class State(Script):
+class State(Told):
     """Tell what waits, and whose key signs it."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """Answer who signed in."""
         if self.known is None:
             self.answer({"said": self.say("stale")}, HTTPStatus.FORBIDDEN)
             return
+        try:
+            self.answer(await self.aside(self._state))
+        except CertificateProblem as problem:
+            self.refuse(problem)
+
+    def _state(self) -> Document:
         signer, now = self.signer, datetime.now(UTC)
         issuing = [entry for entry in read_register(signer.folder) if entry.use is KeyUse.ISSUING]
         waiting = signer.desk.to_sign() if signer.keyring.in_browser() else []
-        self.answer(
-            {
-                "did": signer.mandate.did,
-                "elsewhere": not signer.keyring.in_browser(),
-                "key": next((_shown(entry) for entry in issuing if _is_browsers(entry)), None),
-                "retired": [entry.multibase for entry in issuing if entry.retired_at is not None],
-                "enrolling": is_open(signer.folder, now),
-                "count": len(waiting),
-                "documents": [self._told(asked) for asked in waiting[:MOST_SHOWN]],
-            }
-        )
-
-    def _told(self, asked: Asked) -> Document:
         return {
-            "digest": asked.digest,
-            "document": asked.document,
-            "asked": f"{asked.asked_at:%Y-%m-%d %H:%M} UTC",
-            "email": self._email(asked),
+            "did": signer.mandate.did,
+            "elsewhere": not signer.keyring.in_browser(),
+            "key": next((_shown(entry) for entry in issuing if _is_browsers(entry)), None),
+            "retired": [entry.multibase for entry in issuing if entry.retired_at is not None],
+            "enrolling": is_open(signer.folder, now),
+            "count": len(waiting),
+            "documents": self._documents(waiting[:MOST_SHOWN]),
         }
 
-    def _email(self, asked: Asked) -> str:
-        if self.signer.mandate.open_roster:
-            return self.say("open_roster")
-        try:
-            return listed_as(read_claim(asked.document), self.signer.roster.current())
-        except CertificateProblem:  # it is no certificate any more; the script finds that out for itself
-            return "—"
+    def _documents(self, digests: Sequence[str]) -> list[Document]:
+        found = [asked for asked in map(self.signer.desk.asked, digests) if asked is not None]
+        listed = bool(found) and not self.signer.mandate.open_roster
+        roster = self.signer.roster.current() if listed else None
+        return [
+            {
+                "digest": asked.digest,
+                "document": asked.document,
+                "asked": f"{asked.asked_at:%Y-%m-%d %H:%M} UTC",
+                "email": self.say("open_roster") if roster is None else _email(asked.document, roster),
+            }
+            for asked in found
+        ]
 
 
 class Options(Script):
@@ -176,6 +181,13 @@ SIGNING_PAGES: list[tuple[str, type[RequestHandler]]] = [
     (r"/approve/signatures", Signatures),
     (r"/approve/key", Key),
 ]
+
+
+def _email(document: Document, roster: Roster) -> str:
+    try:
+        return listed_as(read_claim(document), roster)
+    except CertificateProblem:  # it is no certificate any more; the script finds that out for itself
+        return "—"
 
 
 def _shown(entry: KeyEntry) -> Document:

@@ -16,15 +16,27 @@ from lms.certs.core.mandate import DAILY_QUOTA, Mandate, read_mandate, write_man
 from lms.certs.core.problems import CertificateProblem, KeyProblem
 from lms.certs.core.sentences import sentence
 from lms.certs.core.trust import Role, write_trust
-from lms.certs.signer.approvals import add_approver, approvers, remove_approver
+from lms.certs.signer.approvals import Desk, add_approver, approvers, remove_approver
 from lms.certs.signer.enrolment import begin_enrolment
 from lms.certs.signer.folder import approve, create, lift, trusted_party, unlock
 from lms.certs.signer.keeping import JOURNAL, Signer
-from lms.certs.signer.keyring import rotate, rotate_into_token
+from lms.certs.signer.keyring import is_in_browser, rotate, rotate_into_token
 from lms.certs.signer.roster import add_entries, make_entry, parse_entries, read_roster, remove_entries
 from lms.certs.signer.tls import admit_client, dismiss_client
 
 FILE, BROWSER = "file", "browser"
+_TO_FILE = (
+    "{count} certificates waited for a signature in the browser. The new key signs them as soon as they are\n"
+    "asked for again, without asking anybody. What was declined stays declined.\n"
+)
+_TO_APPROVAL = (
+    "{count} certificates waited for a signature in the browser. The new key signs them once a person has\n"
+    "approved them. What was declined stays declined.\n"
+)
+_TO_BROWSER = (
+    "{count} certificates wait. Once the browser's key is registered they are signed there, also those that\n"
+    "a person approved before. What was declined stays declined.\n"
+)
 ROTATED = (KeyUse.ISSUING, KeyUse.OPERATIONAL, KeyUse.PDF)
 
 
@@ -96,18 +108,28 @@ def _approve(options: argparse.Namespace) -> None:
 
 def _rotate(options: argparse.Namespace) -> None:
     use = KeyUse(options.use)
+    mandate = read_mandate((options.folder / "signer.json").read_bytes())
     if options.keys == BROWSER:
         if use is not KeyUse.ISSUING or options.module is not None:
             raise KeyProblem("key.browser_issues")
-        _begin_enrolment(options.folder, read_mandate((options.folder / "signer.json").read_bytes()))
+        _begin_enrolment(options.folder, mandate)
+        _tell_of_waiting(options.folder, _TO_BROWSER)
         return
+    from_browser = use is KeyUse.ISSUING and is_in_browser(options.folder)
     if options.module is not None:
         place = {"module": options.module, "token": options.token, "label": options.label}
         rotate_into_token(options.folder, use, place, _now())
     else:
-        mandate = read_mandate((options.folder / "signer.json").read_bytes())
         rotate(options.folder, unlock(options.folder), use, name=mandate.name, now=_now())
     _show_keys(options)
+    if from_browser:
+        _tell_of_waiting(options.folder, _TO_APPROVAL if mandate.approval else _TO_FILE)
+
+
+def _tell_of_waiting(folder: Path, said: str) -> None:
+    """Say what becomes of the documents that wait for a person when another key takes over."""
+    if count := len(Desk(folder).to_sign()):
+        sys.stderr.write(said.format(count=count))
 
 
 def _begin_enrolment(folder: Path, mandate: Mandate) -> None:

@@ -32,7 +32,7 @@ from lms.certs.core.problems import CertificateProblem, KeyProblem
 from lms.certs.core.proofs import create_proof
 from lms.certs.core.protocols import Kind
 from lms.certs.core.sd_jwt import review_sd_jwt, sign_payload, write_payload
-from lms.certs.core.status import StatusList, decode_bits, read_status_list
+from lms.certs.core.status import StatusList, read_status_list
 from lms.certs.core.strict_json import MAX_BYTES, Document, sha256_of, write
 from lms.certs.core.times import read_time, write_time
 from lms.certs.core.witness import Witness, read_witness, review_head, show_witness
@@ -40,6 +40,7 @@ from lms.certs.signer.approvals import Desk
 from lms.certs.signer.browser_proofs import Given, check_given
 from lms.certs.signer.folder import count_lifts, furnish, unlock
 from lms.certs.signer.keyring import Keyring
+from lms.certs.signer.places import ended, places_of
 from lms.certs.signer.roster import RosterFile
 
 if TYPE_CHECKING:
@@ -160,9 +161,7 @@ class Signer:
             CertificateProblem: the organisation would not sign this now.
         """
         with self.turn:
-            self._judge(document, Kind.CREDENTIAL, self.mandate, now)
-            if f"{Kind.CREDENTIAL}:{document['id']}" in self.signed:
-                raise Refusal("signer.id_taken", id=str(document["id"])[:200])
+            self._fit(document, sha256_of(document), _Round(Kind.CREDENTIAL, self.mandate, now))
 
     def known_proof(self, digest: str) -> Document | None:
         """Return the proof under the certificate of this hash, where there is one."""
@@ -216,11 +215,7 @@ class Signer:
             known = self.signed.get(f"{kind}:{document.get('id')}")
             if known is not None and known[0] == digest and "proof" not in document:
                 return known[1]
-            _check_size(document, kind)
-            entry = self._judge(document, kind, round_.mandate, now)
-            if known is not None and kind in ONCE:
-                return Refusal("signer.id_taken", id=str(document["id"])[:200])
-            entry |= self._decided(document, digest, round_)
+            entry = self._fit(document, digest, round_) | self._decided(document, digest, round_)
         except KeyProblem:
             raise  # of the signer, not of the document: nothing is refused, it is asked for again
         except CertificateProblem as problem:
@@ -232,14 +227,28 @@ class Signer:
         proof: Document = entry["proof"]
         return proof
 
+    def _fit(self, document: Document, digest: str, round_: "_Round") -> Document:
+        """Judge a document as one that is not signed yet; what will never be signed waits for nobody."""
+        kind = round_.kind
+        try:
+            _check_size(document, kind)
+            entry = self._judge(document, kind, round_.mandate, round_.now)
+            self._check_id(document, kind)
+        except Refusal as refusal:
+            if kind is Kind.CREDENTIAL and not isinstance(refusal, NotYet):
+                self.desk.forget_undecided(digest)
+            raise
+        return entry
+
     def _decided(self, document: Document, digest: str, round_: "_Round") -> Document:
         """Return the proof, and who is behind it where a person is."""
         kind, mandate, now = round_.kind, round_.mandate, round_.now
         if USES[kind] is KeyUse.ISSUING and self.keyring.in_browser():
             return self._from_browser(document, digest, round_)
         approved = {}
-        if mandate.approval and kind is Kind.CREDENTIAL:
-            approved["approved_by"] = self.desk.approver(document, digest, now)
+        if kind is Kind.CREDENTIAL:
+            self.desk.check_not_declined(digest)  # also where nobody need approve any more
+            approved = {"approved_by": self.desk.approver(document, digest, now)} if mandate.approval else {}
         return {**approved, "proof": self._prove(document, kind, mandate, now)}
 
     def _from_browser(self, document: Document, digest: str, round_: "_Round") -> Document:
@@ -288,13 +297,16 @@ class Signer:
         before, lifts = self.lists.get(url), count_lifts(self.folder, url)
         left = {index for index, times in lifts.items() if times > self.spent.get(f"{url}#{index}", 0)}
         edition = review_status_list(document, mandate, now, before, None if mandate.open_roster else left)
-        ended = (
-            {} if before is None else {str(index): lifts[index] for index in _ended(left, before, edition)}
-        )
-        return {"id": edition.url, "document": document, **({"lifted": ended} if ended else {})}
+        over = [] if before is None else ended(left, before, edition)
+        lifted = {"lifted": {str(index): lifts[index] for index in over}} if over else {}
+        return {"id": edition.url, "document": document, **lifted}
+
+    def _check_id(self, document: Document, kind: Kind) -> None:
+        if kind in ONCE and f"{kind}:{document['id']}" in self.signed:
+            raise Refusal("signer.id_taken", id=str(document["id"])[:200])
 
     def _check_places(self, claim: Claim) -> None:
-        for place in _places(claim):
+        for place in places_of(claim):
             if self.places.get(place, claim.credential_id) != claim.credential_id:
                 raise Refusal("signer.place_taken", place=place[:200])
 
@@ -305,7 +317,7 @@ class Signer:
             self.recent.popleft()
         if len(self.recent) >= mandate.daily_quota:
             raise NotYet("signer.quota", limit=mandate.daily_quota)
-        places = _places(claim)
+        places = places_of(claim)
         return {
             "id": claim.credential_id,
             "achievement": claim.achievement.id,
@@ -366,26 +378,14 @@ class _Round:
     kind: Kind
     mandate: Mandate
     now: datetime
-    given: Mapping[str, Given]
+    given: Mapping[str, Given] = field(default_factory=dict)
     lines: list[bytes] = field(default_factory=list)
-
-
-def _places(claim: Claim) -> list[str]:
-    entries = [claim.status, *([claim.suspension] if claim.suspension else [])]
-    return [f"{entry.url}#{entry.index}" for entry in entries]
 
 
 def _check_size(document: Document, kind: Kind) -> None:
     most = _MOST_BYTES.get(kind, _MOST_OTHER_BYTES)
     if len(write(document)) > most:
         raise Refusal("signer.too_large", limit=most)
-
-
-def _ended(places: set[int], before: StatusList, edition: StatusList) -> list[int]:
-    """Return at which of these places a suspension ends with this edition."""
-    old, new = decode_bits(before.encoded), decode_bits(edition.encoded)
-    inside = (index for index in sorted(places) if index < len(old) * 8)
-    return [index for index in inside if old[index // 8] & ~new[index // 8] & (0x80 >> (index % 8))]
 
 
 def _cut_torn_line(path: Path, journal: FileIO) -> None:

@@ -10,13 +10,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import base58
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lms.certs.core.envelope import Lock
-from lms.certs.core.keys import KeyUse, PublicKey, SigningKey, encode_public, generate, open_key, seal_key
+from lms.certs.core.keys import (
+    KeyUse,
+    PublicKey,
+    SigningKey,
+    encode_p256,
+    encode_public,
+    generate,
+    open_key,
+    seal_key,
+)
 from lms.certs.core.mandate import NotYet
 from lms.certs.core.problems import MISSHAPEN, KeyProblem
 from lms.certs.core.strict_json import Document, read_object
@@ -25,7 +33,6 @@ from lms.certs.signer.authority import Identity, make_leaf, make_root, pem
 from lms.certs.signer.files import replace_private, stamp, write_private
 from lms.certs.signer.tokens import TokenKey, make_token_key, read_pin
 
-_P256_PREFIX = b"\x80\x24"  # multicodec p256-pub
 ENROLMENT = "enrolment.json"
 """Where it is, the issuing key is to be registered from a browser."""
 _ROOT, _ROOT_KEY = "pdf-root.pem", "pdf-root.json"
@@ -200,10 +207,10 @@ class Keyring:
         return open_key((self._folder / entry.file).read_bytes(), self._lock)
 
 
-def encode_p256(key: ec.EllipticCurvePublicKey) -> str:
-    """Write a P-256 key as a Multikey: its compressed point."""
-    point = key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
-    return "z" + base58.b58encode(_P256_PREFIX + point).decode("ascii")
+def is_in_browser(folder: Path) -> bool:
+    """Tell whether certificates are signed in a person's browser, or wait for a key there."""
+    present = (each for each in read_register(folder) if each.use is KeyUse.ISSUING and not each.retired_at)
+    return all(each.browser for each in present)
 
 
 def _make(folder: Path, lock: Lock, use: KeyUse, of: tuple[str, datetime]) -> KeyEntry:

@@ -10,13 +10,13 @@ import secrets
 import time
 import tomllib
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tornado.template import Loader
 from tornado.web import RequestHandler
@@ -24,11 +24,15 @@ from tornado.web import RequestHandler
 from lms.certs.core.document import Claim
 from lms.certs.core.endorsement import endorsed_text, read_endorsement
 from lms.certs.core.mandate import Mandate, Refusal
+from lms.certs.core.problems import DocumentProblem
 from lms.certs.core.reading import read_claim
+from lms.certs.core.sentences import sentence
 from lms.certs.signer.approvals import LONGEST_REASON, Asked, kept_of, knows
 from lms.certs.signer.enrolment import is_open
 from lms.certs.signer.keeping import Signer
 from lms.certs.signer.roster import Roster
+
+_T = TypeVar("_T")
 
 MOST_SHOWN = 50
 SESSION_SECONDS = 30 * 60
@@ -135,9 +139,14 @@ class Page(RequestHandler):
         """Say no more than that it failed."""
         self.finish(f"{status_code}")
 
-    def get(self) -> None:
+    def get(self) -> Awaitable[None] | None:
         """Lead who reloads the answer to a form back to the list."""
         self.redirect("/approve", status=303)
+        return None
+
+    async def aside(self, work: Callable[[], _T]) -> _T:
+        """Do something that takes its time outside the event loop: signatures are asked for meanwhile."""
+        return await asyncio.get_running_loop().run_in_executor(self.door.pool, work)
 
     @property
     def language(self) -> str:
@@ -184,7 +193,7 @@ class Page(RequestHandler):
 class Waiting(Page):
     """Show what waits; or the way in."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """Show the page."""
         if self.known is None:
             self.show("sign_in.html", "sign_in_title")
@@ -193,11 +202,22 @@ class Waiting(Page):
         if self.signer.keyring.in_browser():
             self.show_signing(note)
             return
-        waiting = self.signer.desk.waiting()
-        mandate, roster = self.signer.mandate, self.signer.roster.current()
         enrolling = is_open(self.signer.folder, datetime.now(UTC))
-        sheets = [sheet_of(asked, mandate, roster, self.language) for asked in waiting[:MOST_SHOWN]]
-        self.show("waiting.html", "title", sheets=sheets, count=len(waiting), note=note, enrolling=enrolling)
+        try:
+            sheets, count = await self.aside(self._sheets)
+        except (
+            DocumentProblem
+        ) as problem:  # the roster is damaged: nothing can be decided before it is mended
+            sheets, count = [], 0
+            note = ("bad", sentence(problem.code, problem.params, self.language))
+        self.show("waiting.html", "title", sheets=sheets, count=count, note=note, enrolling=enrolling)
+
+    def _sheets(self) -> tuple[list[Sheet], int]:
+        """Return what is shown of what waits, and how much waits."""
+        desk, mandate, roster = self.signer.desk, self.signer.mandate, self.signer.roster.current()
+        waiting = desk.waiting()
+        found = [asked for asked in map(desk.asked, waiting[:MOST_SHOWN]) if asked is not None]
+        return [sheet_of(asked, mandate, roster, self.language) for asked in found], len(waiting)
 
 
 class Signing(Page):
@@ -224,7 +244,7 @@ class SignIn(Page):
             self.get_body_argument(field, "", strip=False) for field in ("name", "passphrase")
         )
         check = partial(knows, self.signer.folder, name.strip(), passphrase)
-        if await asyncio.get_running_loop().run_in_executor(self.door.pool, check):
+        if await self.aside(check):
             self.door.tries.pop(self.request.remote_ip or "", None)
             cookie = self.door.admit(name.strip(), kept_of(self.signer.folder, name.strip()))
             self.set_cookie(_COOKIE, cookie, secure=True, httponly=True, samesite="Strict", path="/")

@@ -8,7 +8,7 @@ import csv
 import hashlib
 import io
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -23,6 +23,7 @@ MOST_ENTRIES = 200_000
 MOST_BYTES = 50_000_000
 _FILE = "roster.csv"
 _LONGEST = 500
+_MOST_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,9 @@ class Roster:
         for entry in self.entries.values():
             listed = self._by_achievement.setdefault(entry.achievement, [])
             listed.append((entry.email.encode("utf-8"), entry))
+        # What follows only saves time: several threads search at once, and each finds the same without it.
+        self._next: dict[str, int] = {}
+        self._found: dict[tuple[str, str, str], tuple[Entry, ...]] = {}
 
     def find(self, claim: Claim) -> Entry:
         """Return the entry that allows a claim.
@@ -63,27 +67,46 @@ class Roster:
             Refusal: nobody on the roster has this address for this achievement, or has it under another
                 name or with fewer points.
 
-        Complexity: one hash per entry of the achievement at most; who was found before is looked at last.
+        Complexity: one hash per entry of the achievement at most, and none for an address asked for before;
+        a search begins where the last one ended, as a class is asked for in the order of its list.
         """
-        salt = claim.email_salt.encode("utf-8")
-        wanted = _digest(claim.email_hash)
-        is_listed, sha256 = False, hashlib.sha256
-        for listed in self._listed(claim.achievement.id):
-            for place, (email, entry) in enumerate(listed):
-                if sha256(email + salt).digest() != wanted:
-                    continue
-                if entry.allows(claim):
-                    listed.append(listed.pop(place))
-                    return entry
-                is_listed = True
-        if is_listed:
+        entries = self._entries_of(claim.achievement.id, claim.email_hash, claim.email_salt)
+        allowing = next((entry for entry in entries if entry.allows(claim)), None)
+        if allowing is not None:
+            return allowing
+        if entries:
             raise Refusal("signer.other_than_roster", achievement=claim.achievement.id[:200])
         raise Refusal("signer.not_on_roster", achievement=claim.achievement.id[:200])
 
-    def _listed(self, achievement: str) -> Iterator[list[tuple[bytes, Entry]]]:
-        for about, listed in self._by_achievement.items():
-            if about == achievement or (about.endswith("/") and achievement.startswith(about)):
-                yield listed
+    def _entries_of(self, achievement: str, email_hash: str, salt: str) -> tuple[Entry, ...]:
+        """Return what the roster has about this address and this achievement."""
+        asked = (achievement, email_hash, salt)
+        known = self._found.get(asked)
+        if known is None:
+            wanted, salted = _digest(email_hash), salt.encode("utf-8")
+            about = [one for one in self._by_achievement if _covers(one, achievement)]
+            found = (self._search(one, wanted, salted) for one in about)
+            known = tuple(entry for entry in found if entry is not None)
+            self._remember(asked, known)
+        return known
+
+    def _search(self, about: str, wanted: bytes | None, salt: bytes) -> Entry | None:
+        listed, sha256 = self._by_achievement[about], hashlib.sha256
+        start = self._next.get(about, 0)
+        for places in (range(start, len(listed)), range(start)):
+            for place in places:
+                email, entry = listed[place]
+                if sha256(email + salt).digest() == wanted:
+                    self._next[about] = place + 1
+                    return entry
+        return None
+
+    def _remember(self, asked: tuple[str, str, str], known: tuple[Entry, ...]) -> None:
+        if sum(map(len, asked)) > 3 * _LONGEST:
+            return
+        if len(self._found) >= _MOST_REMEMBERED:
+            self._found = {}
+        self._found[asked] = known
 
 
 class RosterFile:
@@ -91,8 +114,7 @@ class RosterFile:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._stamp = (-1, -1, -1)
-        self._roster = Roster()
+        self._known = ((-1, -1, -1), Roster())
 
     def current(self) -> Roster:
         """Return the roster as it is now.
@@ -101,9 +123,11 @@ class RosterFile:
             DocumentProblem: it is damaged.
         """
         fresh = stamp(self._folder / _FILE)
-        if fresh != self._stamp:
-            self._roster, self._stamp = read_roster(self._folder), fresh
-        return self._roster
+        before, roster = self._known
+        if fresh != before:
+            roster = read_roster(self._folder)
+            self._known = (fresh, roster)
+        return roster
 
 
 def read_roster(folder: Path) -> Roster:
@@ -209,6 +233,11 @@ def _write(folder: Path, entries: Iterable[Entry]) -> None:
 def _check_size(content: bytes, entries: int) -> None:
     if len(content) > MOST_BYTES or entries > MOST_ENTRIES:
         raise DocumentProblem("roster.too_large", limit=MOST_ENTRIES)
+
+
+def _covers(about: str, achievement: str) -> bool:
+    """Say whether an entry about the one holds for the other."""
+    return about == achievement or (about.endswith("/") and achievement.startswith(about))
 
 
 def _digest(email_hash: str) -> bytes | None:

@@ -295,7 +295,7 @@ def _request(content: bytes) -> tuple[Document, Kind]:
     if not listed or not all(isinstance(document, dict) for document in documents):
         raise Refusal("signer.bad_request")
     if request.get("kind") not in list(Kind):
-        raise Refusal("signer.unknown_kind")
+        raise Refusal("signer.unknown_kind", kinds=", ".join(Kind))
     return request, Kind(request["kind"])
 
 

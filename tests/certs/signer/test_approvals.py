@@ -16,7 +16,8 @@ from lms.certs.core.endorsement import build_endorsement, endorse
 from lms.certs.core.mandate import NotYet, Refusal, write_mandate
 from lms.certs.core.problems import DocumentProblem
 from lms.certs.core.protocols import Kind, SignerRefused, SignerWaits
-from lms.certs.core.strict_json import sha256_of
+from lms.certs.core.strict_json import read_object, sha256_of
+from lms.certs.signer import approvals
 from lms.certs.signer.approvals import Asked, Desk, add_approver, approvers, knows, remove_approver
 from lms.certs.signer.commands import main
 from lms.certs.signer.pages import MOST_TRIES, Doorkeeper, sheet_of, texts
@@ -57,7 +58,7 @@ def test_nothing_is_signed_before_a_person_approved_just_this(approved_by_people
         for _ in range(2):
             with pytest.raises(NotYet, match="pending"):
                 signer.sign(document, Kind.CREDENTIAL, NOW)
-        assert [asked.digest for asked in signer.desk.waiting()] == [sha256_of(document)]
+        assert signer.desk.waiting() == [sha256_of(document)]
         assert signer.desk.decide([sha256_of(document), "../signer", "0" * 64], "윤서명") == 1
         with pytest.raises(NotYet, match="pending"):
             signer.sign(other, Kind.CREDENTIAL, NOW)
@@ -276,6 +277,62 @@ def test_a_full_desk_says_so_to_whoever_runs_the_signer(
         assert all(isinstance(answer, NotYet) for answer in answers)
         assert len(signer.desk.waiting()) == 1
     assert "no more are put up" in caplog.text
+
+
+def test_what_will_never_be_signed_stands_in_nobody_s_way(approved_by_people: Path) -> None:
+    folder = approved_by_people
+    (folder / "signer.json").write_bytes(write_mandate(replace(MANDATE, approval=True, open_roster=False)))
+    add_entries(folder, [make_entry("haneul@example.org", CLAIM.achievement.id)])
+    withdrawn, approved, declined = (build_credential(replace(numbered(n), issued_at=NOW)) for n in range(3))
+    with opened(folder) as signer:
+        signer.sign_many([withdrawn, approved, declined], Kind.CREDENTIAL, NOW)
+        signer.desk.decide([sha256_of(approved)], "윤서명")
+        signer.desk.decide([sha256_of(declined)], "윤서명", "다른 반")
+        assert signer.desk.waiting() == [sha256_of(withdrawn)]
+        remove_entries(folder, "haneul@example.org")
+        answers = signer.sign_many([withdrawn, approved, declined], Kind.CREDENTIAL, NOW)
+        assert {answer.code for answer in answers if isinstance(answer, Refusal)} == {"signer.not_on_roster"}
+        assert signer.desk.waiting() == []
+        add_entries(folder, [make_entry("haneul@example.org", CLAIM.achievement.id)])
+        answers = signer.sign_many([withdrawn, approved, declined], Kind.CREDENTIAL, NOW)
+    assert [getattr(answer, "code", "signed") for answer in answers] == [
+        "signer.pending", "signed", "signer.declined"
+    ]  # fmt: skip
+
+
+def test_a_list_of_what_waits_reads_no_file_twice(
+    approved_by_people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = [build_credential(replace(numbered(n), issued_at=NOW)) for n in range(4)]
+    with opened(approved_by_people) as signer:
+        signer.sign_many(documents, Kind.CREDENTIAL, NOW)
+        known = signer.desk.waiting()
+        assert sorted(known) == sorted(map(sha256_of, documents))
+        read: list[bytes] = []
+        monkeypatch.setattr(
+            approvals,
+            "read_object",
+            lambda content, limit: read.append(content) or read_object(content, limit),
+        )
+        assert signer.desk.waiting() == known
+        assert read == []
+        signer.desk.decide(known[:1], "윤서명")
+        read.clear()
+        assert (signer.desk.waiting(), signer.desk.to_sign()) == (known[1:], known)
+        assert len(read) == 1
+
+
+def test_a_damaged_roster_is_named_on_the_page(approved_by_people: Path) -> None:
+    folder = approved_by_people
+    with served(folder) as port:
+        client(folder, port).sign_many([build_credential(numbered(1))], Kind.CREDENTIAL)
+        (folder / "roster.csv").write_text("email,achievement\nnobody,nothing\n")
+        browser = Browser(folder, port, "en")
+        browser.sign_in()
+        status, page = browser.open("/approve")
+    assert status == 200
+    assert "line 2" in page
+    assert 'type="checkbox"' not in page
 
 
 def test_a_form_from_elsewhere_or_of_another_session_decides_nothing(browser: Browser) -> None:

@@ -24,7 +24,7 @@ from lms.certs.signer.enrolment import begin_enrolment
 from lms.certs.signer.folder import trusted_party
 from lms.certs.signer.keyring import read_register
 from lms.certs.signer.pages import sheet_of, texts
-from lms.certs.signer.roster import read_roster, remove_entries
+from lms.certs.signer.roster import add_entries, make_entry, read_roster, remove_entries
 from tests.certs.conftest import CLAIM, COMPANY, Pair, whole_claim
 from tests.certs.signer.conftest import MANDATE, quick
 from tests.factories.signatories import LEARNER, NAME, PASSPHRASE, certificate, make_company
@@ -219,6 +219,10 @@ def test_a_browser_that_cannot_sign_says_why_and_a_new_key_takes_the_place_of_a_
     says_which_browsers_can_sign(other)
     desk.code = begin_enrolment(desk.folder, Role.COMPANY, datetime.now(UTC))
     page = desk.enrolled(other)
+    before.click("#sign-all")
+    expect(before.locator("#said")).to_have_text(said(before, "other_key"))
+    expect(before.locator("#key-state")).to_have_text(said(before, "key_elsewhere"))
+    assert desk.journal() == []
     page.click("#sign-all")
     expect(page.locator("#said")).to_have_text(said(page, "signed", count=2))
     before.reload()
@@ -285,6 +289,12 @@ def test_what_happens_between_showing_and_signing_is_told(desk: Desk) -> None:
     expect(second.locator("#said")).to_contain_text("signed already")
     expect(second.locator("#said")).to_contain_text("on the organisation's roster")
     assert len(desk.journal()) == 1
+    expect(second.locator("#count")).to_have_text(
+        said(second, "none")
+    )  # what nobody may sign stays no longer
+    add_entries(desk.folder, [make_entry(LEARNER, CLAIM.achievement.id)])
+    desk.ask(certificate(5))
+    second.reload()
     second.locator("input[name=chosen]").first.check()
     second.fill("#reason", "not of this class")
     second.click("button[value=decline]")

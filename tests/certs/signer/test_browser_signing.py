@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from lms.certs.core.protocols import Kind, SignerRefused, SignerWaits
 from lms.certs.core.sd_jwt import ask_for_form
 from lms.certs.core.strict_json import Document, read_object, sha256_of
 from lms.certs.core.trust import Role, Trust
+from lms.certs.signer.approvals import Desk
 from lms.certs.signer.browser_proofs import Given, check_given, proof_options
 from lms.certs.signer.browser_signing import options, take
 from lms.certs.signer.commands import main
@@ -288,8 +290,7 @@ def test_who_is_taken_off_the_roster_is_not_certified_even_after_the_page_was_sh
     proof = signatory.proof(document, signatory.options(digest)[digest]["answer"])
     remove_entries(signatory.folder, LEARNER)
     assert codes_of(signatory.hand_in({digest: proof})) == ["signer.not_on_roster"]
-    assert codes_of(signatory.options(digest)) == ["signer.not_on_roster"]
-    assert signatory.ask("signing.json")[1]["documents"][0]["email"] == "—"
+    assert codes_of(signatory.options(digest)) == ["signer.waits_no_more"]  # it stands in nobody's way
     (answer,) = asked(signatory, document)
     assert isinstance(answer, SignerRefused)
     assert journal(signatory.folder) == []
@@ -429,6 +430,72 @@ def test_a_file_takes_over_from_a_browser_and_a_browser_from_a_file(folder: Path
         assert codes_of(person.sign(certificate(2))) == [""]
 
 
+def test_what_was_declined_stays_so_and_whoever_rotates_hears_what_becomes_of_the_rest(
+    signatory: Signatory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, declined = signatory.folder, certificate(0)
+    form = f"token={signatory.token}&decision=decline&chosen={sha256_of(declined)}&reason=no".encode()
+    assert signatory.open("/approve/decide", form)[0] == 200
+    assert main(["rotate", str(folder), "--keys", "browser"]) == 0
+    assert "2 certificates wait. Once the browser's key is registered" in capsys.readouterr().err
+    assert main(["rotate", str(folder)]) == 0
+    said = capsys.readouterr().err
+    assert "2 certificates waited" in said
+    assert "without asking anybody" in said
+    one, other = asked(signatory, declined, certificate(1))
+    assert isinstance(one, SignerRefused)
+    assert one.code == "signer.declined"
+    assert isinstance(other, dict)
+    assert main(["rotate", str(folder)]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_documents_that_are_no_longer_to_be_signed_leave_the_page(signatory: Signatory) -> None:
+    digests = [sha256_of(certificate(number)) for number in range(3)]
+    remove_entries(signatory.folder, LEARNER)
+    assert set(codes_of(signatory.options(*digests[:2]))) == {"signer.not_on_roster"}
+    told = signatory.ask("signing.json")[1]
+    assert [each["digest"] for each in told["documents"]] == digests[2:]
+    assert isinstance(asked(signatory, certificate(2))[0], SignerRefused)
+    assert signatory.ask("signing.json")[1]["count"] == 0
+
+
+def test_a_damaged_roster_is_said_and_not_shown_as_nobody(signatory: Signatory) -> None:
+    (signatory.folder / "roster.csv").write_text("email,achievement\nnobody,nothing\n")
+    status, told = signatory.ask("signing.json")
+    assert (status, told["code"]) == (422, "roster.broken")
+
+
+def test_whoever_asks_for_signatures_does_not_wait_for_the_page(
+    signatory: Signatory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, go_on = threading.Event(), threading.Event()
+
+    def slowly(_desk: Desk) -> list[str]:
+        looked.set()
+        assert go_on.wait(20)
+        return []
+
+    monkeypatch.setattr(Desk, "to_sign", slowly)
+    found: list[int] = []
+    page = threading.Thread(target=lambda: found.append(signatory.ask("signing.json")[0]))
+    page.start()
+    try:
+        assert looked.wait(20)
+        stranger = Signatory(signatory.folder, signatory.port)
+        assert stranger.open("/health")[0] == 200
+        assert isinstance(asked(signatory, certificate(3))[0], SignerWaits)
+        assert found == []
+    finally:
+        go_on.set()
+        page.join()
+    assert found == [200]
+
+
+def test_what_is_only_read_takes_nothing_in(signatory: Signatory) -> None:
+    assert signatory.open("/approve/signing.json", b"{}", Content_Type="application/json")[0] == 405
+
+
 def test_what_was_approved_before_the_browser_took_over_waits_for_its_signature(folder: Path) -> None:
     document, now = certificate(0), datetime.now(UTC)
     rotate(folder, unlock(folder), KeyUse.ISSUING, name="-", now=now)
@@ -464,7 +531,7 @@ def test_a_journal_that_cannot_be_written_keeps_no_signature(
             with pytest.raises(OSError, match="full"):
                 take(signer, given, now)
         assert (folder / "journal.jsonl").read_bytes() == b""
-        assert [each.digest for each in signer.desk.to_sign()] == [digest]
+        assert signer.desk.to_sign() == [digest]
         assert isinstance(take(signer, given, now)[digest], dict)
 
 

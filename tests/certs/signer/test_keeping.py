@@ -402,8 +402,8 @@ def test_the_longest_document_leaves_a_journal_and_a_desk_that_can_be_read(folde
     long_list = build_status_list(edition(url="https://duri.example/status/" + "1" * 800_000))
     with opened(folder) as signer:
         assert refusal(signer, document) == "signer.pending"
-        (asked,) = signer.desk.waiting()
-        signer.desk.decide([asked.digest], "윤서명")
+        (digest,) = signer.desk.waiting()
+        signer.desk.decide([digest], "윤서명")
         assert signer.sign(document, Kind.CREDENTIAL, NOW)
         assert signer.sign(long_list, Kind.STATUS_LIST, NOW)
     with opened(folder) as signer:

@@ -1,5 +1,8 @@
+import sys
+import threading
 import unicodedata
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -74,6 +77,54 @@ def test_a_name_or_score_on_the_roster_binds(name: str, score: str, code: str | 
     else:
         with pytest.raises(Refusal, match=code):
             roster.find(CLAIM)
+
+
+def test_two_threads_that_search_at_once_both_find_whom_they_look_for() -> None:
+    people = [f"person{number}@example.org" for number in range(40)]
+    roster = Roster([make_entry(each, COURSE) for each in people])
+    missed: list[str] = []
+
+    def search(seed: int) -> None:
+        for turn in range(150):
+            each, salt = people[(turn * (seed + 7)) % len(people)], f"{seed} {turn}"
+            claim = replace(CLAIM, email_salt=salt, email_hash=hash_email(each, salt))
+            try:
+                assert roster.find(claim).email == each
+            except Refusal:
+                missed.append(each)
+
+    every = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=search, args=(seed,)) for seed in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(every)
+    assert missed == []
+
+
+def test_an_address_is_searched_for_once_and_a_class_in_the_order_of_its_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    people = [f"person{number}@example.org" for number in range(30)]
+    roster = Roster([make_entry(each, COURSE) for each in people])
+    claims = [replace(CLAIM, email_salt=each, email_hash=hash_email(each, each)) for each in people]
+    hashed: list[bytes] = []
+    monkeypatch.setattr(
+        roster_module.hashlib, "sha256", lambda content: hashed.append(content) or sha256(content)
+    )
+    for _ in range(2):
+        assert [roster.find(claim).email for claim in claims] == people
+    assert len(hashed) == len(people)
+    monkeypatch.setattr(roster_module, "_MOST_REMEMBERED", 30)
+    stranger = replace(CLAIM, email_salt="x")
+    for _ in range(2):
+        with pytest.raises(Refusal, match="not_on_roster"):
+            roster.find(stranger)
+    assert len(hashed) == 2 * len(people)
 
 
 def test_an_address_with_a_slash_stands_for_all_below_it() -> None:

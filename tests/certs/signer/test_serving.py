@@ -390,6 +390,28 @@ def test_an_answer_in_drops_is_not_waited_for_to_its_end(folder: Path) -> None:
         assert not thread.is_alive()
 
 
+def test_a_handshake_in_drops_is_not_waited_for_to_its_end(folder: Path) -> None:
+    shown = credentials(folder)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            plain, _ = server.accept()
+            with suppress(OSError), plain:
+                plain.sendall(b"\x16\x03\x03\x40\x00")  # a record of 16 kB begins
+                for _ in range(500):
+                    plain.sendall(b"\x02")
+                    time.sleep(0.02)
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        asked = HttpSigner(f"https://127.0.0.1:{server.getsockname()[1]}", shown, timeout_seconds=0.25)
+        begun = time.monotonic()
+        with closing(asked), pytest.raises(SignerUnavailable):
+            asked.sign({"a": 1}, Kind.CREDENTIAL)
+        assert time.monotonic() - begun < 8  # the drops alone take ten
+        thread.join(20)
+
+
 @pytest.mark.parametrize("waits", [True, False])
 def test_of_what_another_organisation_says_no_more_than_a_sentence_is_kept(*, waits: bool) -> None:
     said = _read_answer({"code": "c" * 500, "en": "e" * 1_000_000, "ko": "ㅎ" * 1_000_000}, waits=waits)

@@ -214,7 +214,7 @@ async function forget(name) {
 }
 
 /** Return the settings of a proof, if they are those that this page makes and of this moment. */
-function checked(settings, item) {
+async function checked(settings, item) {
   const wanted = {
     "@context": item.certificate["@context"],
     type: "DataIntegrityProof",
@@ -223,7 +223,12 @@ function checked(settings, item) {
     verificationMethod: `${state.did}#${state.key.multibase}`,
     proofPurpose: "assertionMethod",
   };
-  if (canonical(settings) !== canonical(wanted)) throw new Trouble(words.other_settings);
+  if (canonical(settings) !== canonical(wanted)) {
+    const before = state.key.multibase;
+    const same = canonical({ ...settings, verificationMethod: wanted.verificationMethod }) === canonical(wanted);
+    if (same) await load(); // perhaps another key was registered since this page was loaded
+    throw new Trouble(state.key?.multibase === before ? words.other_settings : words.other_key);
+  }
   const apart = Math.abs(Date.parse(settings.created) - Date.now()) / 1000;
   if (!(apart <= MOST_SECONDS_APART)) throw new Trouble(words.clock);
   return settings;
@@ -238,7 +243,7 @@ async function signAll(items) {
   for (const item of items) {
     const { answer, said } = options[item.digest];
     if (answer) {
-      const settings = checked(answer, item);
+      const settings = await checked(answer, item);
       const signature = await sign(key, await signingInput(settings, item.written));
       proofs[item.digest] = { ...settings, proofValue: multibase(signature) };
     } else {
