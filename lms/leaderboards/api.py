@@ -45,8 +45,9 @@ def _without_form(state: BlueprintSetupState) -> None:
 def challenges() -> Response:
     """List the challenges that the asker may see."""
     moment = now()
-    found = queries.challenges(session(), _reader(), moment)
-    return _json({"challenges": [_challenge(one, moment) for one in found]})
+    reader = _reader()
+    found = queries.challenges(session(), reader, moment)
+    return _json({"challenges": [_challenge(one, moment, reader) for one in found]})
 
 
 @blueprint.get("/challenges/<challenge_slug>")
@@ -54,8 +55,8 @@ def challenges() -> Response:
 def challenge(challenge_slug: str) -> Response:
     """Answer with one challenge, and what the asker's team has left of its quota."""
     found, board = _seen(challenge_slug)
-    told = _challenge(found, now())
     user = _reader()
+    told = _challenge(found, now(), user)
     team = queries.team_of(session(), board, user) if user is not None else None
     if team is not None:
         told["team"] = {"id": team.id, "name": team.name}
@@ -86,6 +87,8 @@ def board(challenge_slug: str) -> Response:
 @public
 def entries(challenge_slug: str) -> Response:
     """Answer with the entries of the asker's team, the newest first."""
+    if not _token() and not current_user.is_authenticated:
+        return _without_token()
     _, found = _seen(challenge_slug)
     team = queries.team_of(session(), found, _person())
     if team is None:
@@ -154,7 +157,9 @@ def _person() -> User:
 
 
 def _token() -> str:
-    return request.headers.get("Authorization", "").removeprefix("Bearer ")
+    """Return the token; empty without one. What else a site's front door is told is nothing to us."""
+    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _without_token() -> Response:
@@ -165,12 +170,13 @@ def _without_token() -> Response:
 
 
 def _seen(slug: str, user: User | None = None) -> tuple[Challenge, Board]:
-    found = queries.challenge(session(), slug)
-    board_found = queries.board_of_challenge(session(), found)
+    board_found = queries.board_at(session(), slug)
     asker = user or _reader()
     enrolment = queries.enrolment_in(session(), board_found, asker) if asker is not None else None
     policy.check_can_see(asker, board_found, enrolment)
-    return found, board_found
+    if board_found.challenge is None:
+        raise NotFound
+    return board_found.challenge, board_found
 
 
 def _sent() -> tuple[bytes, str]:
@@ -189,7 +195,8 @@ def _number(name: str, default: int, most: int) -> int:
     return min(max(request.args.get(name, default, type=int), 0), most)
 
 
-def _challenge(found: Challenge, at: datetime) -> dict[str, Any]:
+def _challenge(found: Challenge, at: datetime, reader: User | None) -> dict[str, Any]:
+    shows_files = at >= found.opens_at or (reader is not None and policy.can_organise(reader, found))
     return {
         "slug": found.slug,
         "title": found.title,
@@ -204,7 +211,7 @@ def _challenge(found: Challenge, at: datetime) -> dict[str, Any]:
         "daily_limit": found.daily_limit,
         "total_limit": found.total_limit,
         "rules_version": found.rules_version,
-        "files": {name: file["bytes"] for name, file in found.files.items()},
+        "files": {name: file["bytes"] for name, file in found.files.items()} if shows_files else {},
     }
 
 

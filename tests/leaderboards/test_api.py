@@ -18,6 +18,7 @@ from lms.accounts.services.limits import count_try
 from lms.accounts.services.tokens import Purpose, make_token
 from lms.blobs import FolderBlobs
 from lms.db import now
+from lms.leaderboards import api
 from lms.leaderboards.models import Entry, EntryKind, Visibility
 from lms.leaderboards.services.entering import REFUSED_PER_PERSON
 from lms.leaderboards.tables.flags import EntryAddress
@@ -106,6 +107,29 @@ def test_a_file_with_faults_is_told_each_line_and_costs_nothing(program: Program
     assert "열이 없어요" in korean.get_json()["faults"][0]["detail"]
 
 
+@pytest.mark.parametrize("given", ["Basic dXNlcjpwYXNz", "Digest x", ""])
+def test_what_a_site_asks_at_its_own_door_is_no_token(program: Program, given: str) -> None:
+    user = program.member()
+    path = f"/api/challenges/{program.contest.challenge.slug}"
+    assert program.client.get(f"{path}/board", headers={"Authorization": given}).status_code == 200
+    assert (
+        program.client.post(f"{path}/entries", data=GOOD, headers={"Authorization": given}).status_code == 401
+    )
+    token = program.token(user)["Authorization"].removeprefix("Bearer ")
+    assert (
+        program.client.get(f"{path}/entries", headers={"Authorization": f"bearer {token}"}).status_code == 200
+    )
+
+
+def test_files_are_named_from_the_opening_on(program: Program) -> None:
+    assert program.get().get_json()["files"] == {"sample_submission.csv": len(SAMPLE)}
+    program.contest.challenge.opens_at = now() + timedelta(hours=1)
+    program.contest.session.commit()
+    assert program.get().get_json()["files"] == {}
+    listed = program.client.get("/api/challenges").get_json()["challenges"]
+    assert [one["files"] for one in listed] == [{}]
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04\x95", b"[" * 100_000, b"id,place\n" * 50])
 def test_hostile_bytes_are_refused_before_anything_is_counted(program: Program, content: bytes) -> None:
     assert program.post(program.member(), content).status_code == 422
@@ -133,6 +157,7 @@ def test_without_a_good_token_nothing_is_entered(program: Program, sign_in: Call
         assert program.client.post(path, data=GOOD, headers=headers).status_code == 403
     unsigned = program.client.post(path, data=GOOD)
     assert (unsigned.status_code, unsigned.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert program.client.get(path).status_code == 401
     sign_in(user)  # another site could make a browser send this
     assert program.client.post(path, data=GOOD).status_code == 401
     assert program.client.get(path).status_code == 200
@@ -206,10 +231,10 @@ def test_the_board_shows_rounded_public_scores_and_the_askers_own_row(program: P
     assert (told["share"], told["ranked"], len(told["rows"])) == ("public", 2, 1)
     assert told["rows"][0]["team"] == "둘"
     assert (told["mine"]["rank"], told["mine"]["score"]) == (2, 0.1235)
-    everything = json.dumps(
-        [program.get(path, contest.leader(first)).get_json() for path in ("/board", "/entries")]
-    )
-    assert "0.9" not in everything
+    for path, scores in (("/board", {"0.5", "0.1235"}), ("/entries", {"0.1235"})):
+        told_of: list[str] = []
+        json.loads(program.get(path, contest.leader(first)).text, parse_float=told_of.append)
+        assert set(told_of) == scores
     assert program.get("/board").get_json()["mine"] is None
 
 
@@ -227,6 +252,22 @@ def test_an_anonymous_board_tells_nothing_that_names_a_team_later(program: Progr
     assert [row["team_id"] for row in program.get("/board").get_json()["rows"]] == [None, None]
 
 
-def test_numbers_of_pages_are_bounded(program: Program) -> None:
-    for query in ("?offset=-5", "?limit=0", "?limit=99999999", "?offset=x", "?offset=999999999999999999999"):
-        assert program.get(f"/board{query}").status_code == 200
+def test_numbers_of_pages_are_bounded(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    contest = program.contest
+    for score in (0.5, 0.25, 0.75):
+        contest.enter(contest.team(at=now()), score, at=now())
+    contest.session.commit()
+    shown = {
+        "": [1, 2, 3],
+        "?offset=1&limit=1": [2],
+        "?offset=-5": [1, 2, 3],
+        "?offset=x": [1, 2, 3],
+        "?offset=99999": [],
+        "?offset=999999999999999999999": [],
+        "?limit=0": [1],
+    }
+    for query, ranks in shown.items():
+        answer = program.get(f"/board{query}")
+        assert (answer.status_code, [row["rank"] for row in answer.get_json()["rows"]]) == (200, ranks), query
+    monkeypatch.setattr(api, "LARGEST_PAGE", 2)
+    assert len(program.get("/board?limit=99999999").get_json()["rows"]) == 2
