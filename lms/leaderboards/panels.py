@@ -9,7 +9,7 @@ from lms.db import now
 from lms.grading.models import Lab
 from lms.leaderboards.queries.awards import confirmed_boards
 from lms.leaderboards.queries.boards import board_of
-from lms.leaderboards.queries.standings import standings
+from lms.leaderboards.queries.standings import own_places
 from lms.web.session import session
 
 
@@ -19,9 +19,9 @@ def lab_board(lab: Lab, enrolment: Enrolment | None = None, **context: object) -
     board = board_of(session(), lab.id, enrolment.cohort_id) if enrolment is not None else None
     if board is None:
         return Markup()
-    table = standings(session(), board, current_user, now(), limit=1)
+    place = own_places(session(), [board], current_user, now()).get(board.id)
     return Markup(  # noqa: S704 - a template escapes
-        render_template("leaderboards/lab_board.html", board=board, standings=table)
+        render_template("leaderboards/lab_board.html", board=board, place=place)
     )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -12,7 +13,9 @@ from sqlalchemy.orm import Session
 from lms.accounts.models import User
 from lms.db import now
 from lms.leaderboards.models import Share, Team, Visibility
+from lms.leaderboards.services import teams
 from lms.leaderboards.services.boards import keep_baselines
+from lms.leaderboards.services.challenges import accept_rules
 from lms.leaderboards.services.standing import note_ranks
 from lms.leaderboards.services.ties import Tied, keep_tie_groups
 from tests.factories.leaderboards import Contest, make_contest
@@ -41,10 +44,10 @@ def show(client: FlaskClient, contest: Contest) -> Show:
 
 def fill(contest: Contest, number: int) -> list[Team]:
     """Teams with scores, the best first."""
-    teams = [contest.team(f"Team {each:03}", at=now()) for each in range(number)]
-    for each, team in enumerate(teams):
+    made = [contest.team(f"Team {each:03}", at=now()) for each in range(number)]
+    for each, team in enumerate(made):
         contest.enter(team, 0.9 - each / 1000, each / 1000, at=now())
-    return teams
+    return made
 
 
 def end(contest: Contest) -> None:
@@ -257,12 +260,12 @@ def test_a_row_that_was_drawn_for_one_reader_is_not_shown_to_another_as_theirs(
     contest: Contest, show: Show, sign_in: Callable[[User], None]
 ) -> None:
     teams = fill(contest, 2)
-    for viewer in (contest.leader(teams[0]), contest.leader(teams[1])):
-        viewer.language = "en"
-        sign_in(viewer)
-        page = show()
-        assert page.count('class="me"') == 1
-        assert teams[0].name in page.partition('id="me"')[2] or viewer.id == teams[1].leader_id
+    for own, other in (teams, teams[::-1]):
+        contest.leader(own).language = "en"
+        sign_in(contest.leader(own))
+        (row,) = re.findall(r'<tr(?=[^>]* class="me").*?</tr>', show(), re.DOTALL)
+        assert own.name in row
+        assert other.name not in row
     contest.leader(teams[0]).language = contest.leader(teams[1]).language = "ko"
     assert 'data-label="Entries"' not in show()
 
@@ -272,3 +275,25 @@ def test_a_changed_name_is_seen_at_once(contest: Contest, show: Show) -> None:
     assert "Team 000" in show()
     team.name = "Another name"
     assert "Another name" in show()
+
+
+def test_the_list_of_boards_asks_no_more_the_more_there_are(
+    contest: Contest, client: FlaskClient, sign_in: Callable[[User], None], statements: list[str]
+) -> None:
+    user = contest.leader(fill(contest, 3)[1])
+    for each in (
+        contest,
+        *(make_contest(contest.session, opens_at=contest.challenge.opens_at) for _ in range(4)),
+    ):
+        if each is not contest:
+            accept_rules(each.session, user, each.challenge, each.challenge.rules_version, at=now())
+            teams.join(each.session, user, each.challenge, "Team 001", at=now())
+    contest.session.commit()
+    sign_in(user)
+    client.get("/boards", headers=English)
+    statements.clear()
+    page = client.get("/boards", headers=English).text
+    assert page.count("2 of 3") == 1
+    assert page.count(f"/boards/{contest.board.id}") == 1
+    assert page.count("<tr>") == 1 + 5
+    assert len(statements) < 12

@@ -71,7 +71,7 @@ def boards_for(session: Session, user: User) -> Sequence[Board]:
     return session.scalars(
         select(Board)
         .outerjoin(Board.cohort)
-        .options(joinedload(Board.cohort), course, joinedload(Board.challenge))
+        .options(joinedload(Board.cohort), course, joinedload(Board.challenge).joinedload(Challenge.sponsor))
         .where(or_(Board.cohort_id.in_(cohorts), Board.challenge_id.is_not(None) & Board.id.in_(mine)))
         .order_by(Board.challenge_id.is_not(None), Cohort.starts_at.desc(), Board.id)
     ).all()

@@ -29,7 +29,7 @@ from lms.leaderboards.queries.standings import (
 )
 
 MOST_PAGES = 1_000_000
-AT_ONCE = 1000  # rows of the table
+MOST_ROWS = 10_000_000  # of the table
 
 
 @dataclass(frozen=True)
@@ -153,24 +153,16 @@ def climbs(session: Session, board: Board, at: datetime) -> list[tuple[Row, Clim
 
 
 def csv_lines(session: Session, board: Board, at: datetime, language: str) -> Iterator[Line]:
-    """Yield every row of a board for its table: a thousand are read at a time, and each team is there once.
+    """Yield every row of a board for its table, as it stood at one moment.
 
     Nothing tells teams of an anonymous board apart but their aliases, and of a frozen one what came later.
     """
     share = share_at(board, at)
-    known: set[int] = set()
-    offset = 0
-    while True:
-        part = page(session, board, share, offset=offset, limit=AT_ONCE)
-        for row in part.rows:
-            if row.team_id is None:
-                yield Line(0, None, _title(row, language), row.received_at, row.score, 0)
-            elif row.team_id not in known and row.rank is not None:
-                known.add(row.team_id)
-                yield _line(row, anonymous=is_anonymous(board, share), frozen=share is Share.FROZEN)
-        offset += AT_ONCE
-        if offset >= part.ranked:
-            return
+    for row in page(session, board, share, limit=MOST_ROWS).rows:
+        if row.rank is None:
+            yield Line(0, None, _title(row, language), row.received_at, row.score, 0)
+        else:
+            yield _line(row, anonymous=is_anonymous(board, share), frozen=share is Share.FROZEN)
 
 
 def _line(row: Row, *, anonymous: bool, frozen: bool) -> Line:

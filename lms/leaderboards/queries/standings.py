@@ -30,6 +30,7 @@ from lms.leaderboards.queries.boards import team_of
 PAGE = 50
 NEIGHBOURS = 5
 MOST_FOUND = 20
+MOST_ASKED = 1000  # teams whose people are asked for in one statement
 SHARE = Standing.__table__.c.share.type
 
 
@@ -85,6 +86,13 @@ class PlaceOnBoard(NamedTuple):
     rank: int
     tied: int
     field: int
+
+
+class OwnPlace(NamedTuple):
+    """Where somebody stands, of how many."""
+
+    rank: int
+    ranked: int
 
 
 @dataclass(frozen=True)
@@ -183,6 +191,18 @@ def own_place(session: Session, board: Board, share: Share, team: Team | None) -
         return None
     known = session.scalar(OWN_PLACE, {"board": board.id, "share": share, "team": team.id})
     return None if known is None else known + 1
+
+
+def own_places(session: Session, boards: Iterable[Board], user: User, at: datetime) -> dict[int, OwnPlace]:
+    """Return where a person stands on boards, by the board's number; only those that they stand on."""
+    by_share: dict[Share, list[int]] = {}
+    for board in boards:
+        by_share.setdefault(share_at(board, at), []).append(board.id)
+    return {
+        row.board_id: OwnPlace(row.ahead + 1, row.ranked)
+        for share, numbers in by_share.items()
+        for row in session.execute(OWN_PLACES, {"boards": numbers, "share": share, "user": user.id})
+    }
 
 
 def found_by_name(session: Session, board: Board, viewer: User | None, at: datetime, text: str) -> list[Row]:
@@ -288,6 +308,26 @@ OWN_ROW = RANKED_ROWS.join(TeamMember, TeamMember.team_id == Standing.team_id).w
 OWN_PLACE: Any = select(_ahead_of(Standing.key)).where(
     *_on_share(Standing), Standing.team_id == bindparam("team")
 )
+_OTHER = aliased(Standing)
+_BESIDE: Any = (
+    select(func.count())
+    .where(_OTHER.board_id == Standing.board_id, _OTHER.share == Standing.share)
+    .correlate(Standing)
+)
+OWN_PLACES: Any = (
+    select(
+        Standing.board_id,
+        _BESIDE.where(_OTHER.key < Standing.key).scalar_subquery().label("ahead"),
+        _BESIDE.scalar_subquery().label("ranked"),
+    )
+    .join(TeamMember, TeamMember.team_id == Standing.team_id)
+    .where(
+        Standing.board_id.in_(bindparam("boards", expanding=True)),
+        Standing.share == bindparam("share", type_=SHARE),
+        TeamMember.board_id == Standing.board_id,
+        TeamMember.user_id == bindparam("user"),
+    )
+)
 PEOPLE: Any = (
     select(TeamMember.team_id, User.name)
     .join(User, User.id == TeamMember.user_id)
@@ -337,8 +377,10 @@ def _named(
 
 def _people(session: Session, team_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
     people: dict[int, tuple[str, ...]] = {}
-    for team_id, name in session.execute(PEOPLE, {"teams": team_ids}):
-        people[team_id] = (*people.get(team_id, ()), name)
+    for start in range(0, len(team_ids), MOST_ASKED):
+        asked = team_ids[start : start + MOST_ASKED]
+        for team_id, name in session.execute(PEOPLE, {"teams": asked}):
+            people[team_id] = (*people.get(team_id, ()), name)
     return people
 
 

@@ -1,11 +1,9 @@
 """The list of boards; a board with its table as a file and its chart; the frame for other sites."""
 
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Callable
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask_login import current_user
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Answer
 
 from lms.accounts.models import User
@@ -17,13 +15,13 @@ from lms.leaderboards.core.climb_chart import Point, chart
 from lms.leaderboards.models import Board, Visibility
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.shown import Shown, Wish, climbs, csv_lines, shown
-from lms.leaderboards.queries.standings import standings
+from lms.leaderboards.queries.standings import own_places
 from lms.leaderboards.views.board_rows import board_rows
 from lms.leaderboards.views.metric_names import metric_name, metric_text
 from lms.web.guard import public
 from lms.web.headers import POLICY
 from lms.web.language import language, zone_name
-from lms.web.session import own_session, session
+from lms.web.session import session
 
 FRAMED = POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
 LONGEST_SEARCH = 100
@@ -37,10 +35,9 @@ blueprint.add_app_template_global(metric_text)
 @blueprint.get("/boards")
 def boards() -> str:
     """List the boards of the cohorts that the reader is in."""
-    moment = now()
     found = queries.boards_for(session(), current_user)
-    mine = [standings(session(), board, current_user, moment, limit=1) for board in found]
-    return render_template("leaderboards/boards.html", boards=mine)
+    places = own_places(session(), found, current_user, now())
+    return render_template("leaderboards/boards.html", boards=found, mine=places)
 
 
 @blueprint.get("/boards/<int:board_id>")
@@ -178,21 +175,14 @@ def _pages(table: Shown) -> Callable[[int], str]:
 
 
 def _csv(board: Board) -> Response:
+    """Write the table whole before any of it is sent: a slow reader holds no connection of the database."""
     name = board.challenge.slug if board.challenge is not None else f"board-{board.id}"
-    number = board.id
-    sent = _sent(own_session(), number, now(), language())
-    response = Response(sent, content_type="text/csv; charset=utf-8")
+    written = "".join(csv_text(csv_lines(session(), board, now(), language()), board.decimals))
+    response = Response(written, content_type="text/csv; charset=utf-8")
     response.headers.set("Content-Disposition", "attachment", filename=f"{name}-leaderboard.csv")
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
-
-
-def _sent(reading: Session, board_id: int, at: datetime, words: str) -> Iterator[str]:
-    """Read and write a table while it is sent, when the request and its session are over."""
-    with reading:
-        board = queries.board(reading, board_id)
-        yield from csv_text(csv_lines(reading, board, at, words), board.decimals)
 
 
 def _climbs(board: Board) -> str:
