@@ -121,6 +121,28 @@ def test_a_page_that_stays_open_shows_the_new_first(contest: Contest, open_page:
     expect(page.locator(".board tbody tr").first).to_contain_text("0.9900")
 
 
+def test_a_choice_outlives_what_the_page_fetches_meanwhile(
+    contest: Contest, open_page: Open, sign_in_page: SignIn
+) -> None:
+    user, team = contest.people[3], next(team for team in _teams(contest) if team.name == NAMES[3])
+    user.language = "en"
+    waiting = contest.take(team, at=now())
+    contest.session.commit()
+    page = open_page("/", language="en")
+    sign_in_page(page, user)
+    page.goto(f"/challenges/{contest.challenge.slug}/entries")
+    box = page.locator("input[name=entries]").first
+    expect(box).not_to_be_checked()
+    box.check()
+    contest.score(waiting, 0.5)
+    contest.session.commit()
+    new = page.locator(f"input[name=entries][value='{waiting.id}']")
+    expect(new).to_be_visible(timeout=30_000)  # the rows were fetched again
+    expect(new).not_to_be_checked()
+    expect(page.locator("input[name=entries]:checked")).to_have_count(1)
+    expect(page.locator("input[name=entries]").nth(1)).to_be_focused()
+
+
 def test_only_the_frame_can_be_shown_within_a_page(
     contest: Contest, open_page: Open, live_server: str
 ) -> None:
