@@ -28,6 +28,7 @@ from lms.leaderboards.models import (
 )
 from lms.leaderboards.queries.waiting import ground_blob
 from lms.leaderboards.services.boards import has_entries, keep_baselines
+from lms.leaderboards.services.honouring import recount
 from lms.leaderboards.services.standing import rebuild
 
 
@@ -75,7 +76,7 @@ def publish_challenge(
     _write_dates(challenge, found, opens_at)
     _write_limits(challenge, found)
     session.flush()
-    open_challenge(session, challenge)
+    recount(session, open_challenge(session, challenge), at)  # its end or who sees it may have changed
     record(session, actor, "challenge.publish", f"challenge:{challenge.id}")
     return challenge
 

@@ -24,6 +24,7 @@ from lms.leaderboards.models import (
 from lms.leaderboards.queries.boards import accepted_version, board_of_challenge, team_of
 from lms.leaderboards.services import climbing
 from lms.leaderboards.services.boards import make_team_of_one
+from lms.leaderboards.services.honouring import count_people
 from lms.leaderboards.services.receiving import microseconds
 from lms.leaderboards.services.standing import lock_team, refresh_team
 
@@ -61,13 +62,14 @@ def rename(session: Session, user: User, team: Team, name: str) -> None:
 
 
 def show_member(session: Session, user: User, team: Team, *, shown: bool) -> None:
-    """Let others see the person's own name beside the team's, or not."""
+    """Let others see the person's own name beside the team's, or not; their points follow."""
     member = session.scalar(
         select(TeamMember).where(TeamMember.team_id == team.id, TeamMember.user_id == user.id)
     )
     if member is None:
         raise NotFound
     member.shown = shown
+    count_people(session, select(User.id).where(User.id == user.id))
 
 
 def invite(session: Session, user: User, team: Team, invited: User, *, at: datetime) -> TeamInvitation:
