@@ -10,6 +10,7 @@ from lms.accounts.models import User
 from lms.courses.models import Cohort, Course, Enrolment
 from lms.errors import NotFound
 from lms.grading.models import Lab
+from lms.leaderboards import policy
 from lms.leaderboards.models import (
     Board,
     Challenge,
@@ -90,6 +91,16 @@ def enrolment_in(session: Session, board: Board, user: User) -> Enrolment | None
             Enrolment.left_at.is_not(None), Enrolment.id.desc()
         )
     ).first()
+
+
+def seen_board(session: Session, board: Board, reader: User | None) -> Board:
+    """Return a board if this reader, or with None any visitor, may see it.
+
+    Raises:
+        NotFound: it is not there for them.
+    """
+    policy.check_can_see(reader, board, enrolment_in(session, board, reader) if reader is not None else None)
+    return board
 
 
 def challenge(session: Session, slug: str) -> Challenge:

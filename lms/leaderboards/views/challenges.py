@@ -15,10 +15,12 @@ from lms.errors import Conflict, DomainError, Invalid, NotFound
 from lms.leaderboards import policy
 from lms.leaderboards.forms import JoinForm, RulesForm
 from lms.leaderboards.models import Board, Challenge, Team
+from lms.leaderboards.policies.impartiality import check_can_take_part
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.standings import standings
 from lms.leaderboards.services import challenges as services
 from lms.leaderboards.services import teams
+from lms.leaderboards.services.organising import is_organiser
 from lms.leaderboards.views.boards import blueprint
 from lms.web.errors import put_beside, translated
 from lms.web.formats import localised
@@ -141,10 +143,7 @@ def opened(challenge_slug: str) -> tuple[Challenge, Board]:
         NotFound: it is not there for this person.
     """
     found = queries.challenge(session(), challenge_slug)
-    board = queries.board_of_challenge(session(), found)
-    asker = reader()
-    enrolment = queries.enrolment_in(session(), board, asker) if asker is not None else None
-    policy.check_can_see(asker, board, enrolment)
+    board = queries.seen_board(session(), queries.board_of_challenge(session(), found), reader())
     return found, board
 
 
@@ -157,7 +156,7 @@ def team_here(board: Board) -> Team | None:
 def may_organise(found: Challenge) -> bool:
     """Say whether the reader runs a challenge."""
     asker = reader()
-    return asker is not None and policy.can_organise(asker, found)
+    return asker is not None and is_organiser(session(), asker, queries.board_of_challenge(session(), found))
 
 
 def accepted(found: Challenge) -> bool:
@@ -192,7 +191,10 @@ def _page(found: Challenge, board: Board, form: JoinForm) -> str:
 
 def _closed(found: Challenge, at: datetime) -> str:
     """Say why nobody can join now; empty: one can."""
+    asker = reader()
     try:
+        if asker is not None:
+            check_can_take_part(asker, found)
         policy.check_can_join(found, at)
     except DomainError as reason:
         return translated(reason)

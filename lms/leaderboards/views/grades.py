@@ -21,6 +21,7 @@ from lms.leaderboards.queries.grade_pages import grades_page
 from lms.leaderboards.services import awarding
 from lms.leaderboards.services.declaring import declare_rule, rule_from_text
 from lms.leaderboards.tables.grades import GradeRule, RankAward
+from lms.leaderboards.views.challenges import reader
 from lms.web.errors import put_beside, translated
 from lms.web.forms import text
 from lms.web.language import language
@@ -47,7 +48,7 @@ def grades_panel(board: Board) -> Markup:
     """Show a board's rule, and what the reader would get by it, on another page of the board."""
     if policy.course_of(board) is None:
         return Markup()
-    page = grades_page(session(), board, _reader(), now(), whole=False)
+    page = grades_page(session(), board, reader(), now(), whole=False)
     if page.declared is None and not page.teaches:
         return Markup()
     return Markup(render_template("leaderboards/grades_panel.html", page=page))  # noqa: S704 - a template escapes
@@ -150,18 +151,13 @@ def _user() -> User:
     return user
 
 
-def _reader() -> User | None:
-    return _user() if current_user.is_authenticated else None
-
-
 def _opened(board_id: int) -> Board:
     """Return a board of a course that the reader may see.
 
     Raises:
         NotFound: it is not there for this person, or gives no grades.
     """
-    board = boards.board(session(), board_id)
-    policy.check_can_see(_reader(), board, boards.enrolment_in(session(), board, _user()))
+    board = boards.seen_board(session(), boards.board(session(), board_id), _user())
     if policy.course_of(board) is None:
         raise NotFound
     return board
@@ -175,7 +171,7 @@ def _graded(board_id: int) -> Board:
 
 
 def _page(board: Board, form: ObjectionForm, confirming: ConfirmForm) -> str:
-    page = grades_page(session(), board, _reader(), now())
+    page = grades_page(session(), board, reader(), now())
     if page.outcome is not None and not confirming.errors:
         confirming.seen.data = page.outcome.digest
     return render_template(
