@@ -62,6 +62,20 @@ def test_an_erased_certificate_is_nowhere_and_copies_of_it_stay_refused(
     assert [str(verdict.status), verdict.findings[0].code] == ["refused", "credential.revoked"]
 
 
+def test_an_erased_certificate_is_not_counted_among_those_of_its_course(
+    session: Session, credential: Credential
+) -> None:
+    course_id = credential.enrolment.cohort.course_id
+    credential.revoked_at = NOW
+    session.flush()
+    assert certificates.certificates_of_course(session, course_id).total == 1
+    erase(session, credential.uuid, at=NOW)
+    session.flush()
+    found = certificates.certificates_of_course(session, course_id)
+    assert (found.total, found.rows) == (0, [])
+    assert certificates.certificate_of_enrolment(session, credential.enrolment_id) is None
+
+
 def test_the_list_keeps_a_place_whose_row_says_nothing_any_more(
     sessions: sessionmaker[Session], session: Session, credential: Credential, pair: Pair
 ) -> None:

@@ -14,10 +14,12 @@ from lms.certs import policy
 from lms.certs.core.document import SALTED_DIGEST
 from lms.certs.core.evidence import MISSING, Bundle, check_bundle
 from lms.certs.core.reading import read_claim
-from lms.certs.models import Credential, EvidenceFile, IssuanceRequest
+from lms.certs.core.trust import Role
+from lms.certs.models import Credential, EvidenceFile, IssuanceRequest, RequestState
 from lms.certs.queries.evidence_files import evidence_pieces
 from lms.certs.services.batches import issue
 from lms.certs.services.ceremony import FIRST_PAUSE, MOST_WAITS
+from lms.certs.services.evidence import GRADEBOOK_ROW
 from lms.certs.services.signing import Signing
 from lms.errors import NotAllowed
 from lms.grading.core.contracts import CheckResult, CheckStatus, GradingReport, ViewReport
@@ -67,6 +69,30 @@ def issued(world: World, sessions: sessionmaker[Session], signing: Signing) -> C
 def bundle(world: World, credential: Credential) -> Bundle:
     pieces = evidence_pieces(world.session, credential, world.blobs)
     return Bundle(made_at="", credential=b"", trust=b"", resources={}, evidence=pieces)
+
+
+def test_a_document_that_is_written_anew_leaves_no_file_of_its_own_behind(
+    world: World, sessions: sessionmaker[Session], signing: Signing
+) -> None:
+    signer = signing.signers[Role.UNIVERSITY]
+    signer.refuses = True  # type: ignore[attr-defined]
+    request = certified(world)
+    assert issue(sessions, request.id, signing, NOW) is None
+    world.session.expire_all()
+    row = select(EvidenceFile.blob).where(EvidenceFile.path.endswith(GRADEBOOK_ROW))
+    first = world.session.scalars(row).one()
+    assert world.blobs.get(first)
+    grade = world.session.scalars(select(Grade)).one()
+    grade.score = 1.0
+    request.state, request.document = RequestState.REQUESTED, None  # a person asks for it again
+    world.session.commit()
+    signer.refuses = False  # type: ignore[attr-defined]
+    assert issue(sessions, request.id, signing, NOW) is not None
+    second = world.session.scalars(row).one()
+    assert second != first
+    assert world.blobs.get(second)
+    with pytest.raises(KeyError):
+        world.blobs.get(first)
 
 
 def test_the_document_carries_salted_hashes_of_what_led_to_it(

@@ -3,14 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased, contains_eager, selectinload
 
 from lms.certs.models import Credential, IssuanceRequest
-from lms.certs.queries.credentials import is_erased
 from lms.courses.models import Cohort, CourseVersion, Enrolment
 
 PER_PAGE = 50
+# Only what was withdrawn can be erased, so that of few documents more is looked at than whether they were.
+_IS_THERE = or_(
+    Credential.id.is_(None),
+    Credential.revoked_at.is_(None),
+    Credential.document["id"].as_string().is_not(None),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,13 @@ def wallet(session: Session, user_id: int) -> list[Certificate]:
 def certificates_of_course(session: Session, course_id: int, number: int = 1) -> CertificatePage:
     """Return one page of a course's certificates, issued or on their way, newest first."""
     here = Cohort.course_id == course_id
-    counted = select(func.count(IssuanceRequest.id)).join(IssuanceRequest.enrolment).join(Enrolment.cohort)
-    total = session.scalar(counted.where(here)) or 0
+    counted = (
+        select(func.count(IssuanceRequest.id))
+        .join(IssuanceRequest.enrolment)
+        .join(Enrolment.cohort)
+        .outerjoin(Credential, Credential.request_id == IssuanceRequest.id)
+    )
+    total = session.scalar(counted.where(here, _IS_THERE)) or 0
     count = max(1, -(-total // PER_PAGE))
     number = min(max(number, 1), count)
     page = _certificates(here).offset((number - 1) * PER_PAGE).limit(PER_PAGE)
@@ -77,14 +87,12 @@ def _certificates(condition: ColumnElement[bool]) -> Select[IssuanceRequest, Cre
             .contains_eager(Cohort.course),
             selectinload(IssuanceRequest.version).load_only(CourseVersion.outline),
         )
-        .where(condition)
+        .where(condition, _IS_THERE)
         .order_by(IssuanceRequest.id.desc())
     )
 
 
 def _read(session: Session, found: Select[IssuanceRequest, Credential, bool]) -> list[Certificate]:
     return [
-        Certificate(request, credential, newest)
-        for request, credential, newest in session.execute(found)
-        if credential is None or not is_erased(credential)
+        Certificate(request, credential, newest) for request, credential, newest in session.execute(found)
     ]

@@ -142,7 +142,10 @@ class _Batch:
         if not lists:
             return {}
         with self.sessions.begin() as session:
-            texts, problems = freeze(session, lists, self._describing, self.clock())
+            texts, problems, left = freeze(session, lists, self._describing, self.clock())
+        if self.signing.blobs is not None:
+            for blob in left:
+                self.signing.blobs.forget(blob)
         self._without(list(lists), problems)
         return texts
 

@@ -9,10 +9,8 @@ from sqlalchemy.orm import Session
 from lms.accounts.services.audit import record
 from lms.certs.models import Credential, EvidenceFile, Notice, Paper, SelectiveForm, ShareLink
 from lms.certs.queries import credentials as queries
+from lms.certs.services.evidence import GRADEBOOK_ROW
 from lms.errors import N_, Conflict
-
-_GRADEBOOK_ROW = "/gradebook.json"
-"""How the path of the one file in a bundle ends that nothing but certificates keeps."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def _own_files(session: Session, credential: Credential) -> frozenset[str]:
         select(Paper.blob).where(Paper.credential_id == credential.id, Paper.blob.is_not(None))
     )
     rows = select(EvidenceFile.blob).where(
-        EvidenceFile.request_id == credential.request_id, EvidenceFile.path.endswith(_GRADEBOOK_ROW)
+        EvidenceFile.request_id == credential.request_id, EvidenceFile.path.endswith(GRADEBOOK_ROW)
     )
     others = select(EvidenceFile.blob).where(EvidenceFile.request_id != credential.request_id)
     own = session.scalars(rows.where(EvidenceFile.blob.not_in(others)))

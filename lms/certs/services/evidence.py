@@ -24,6 +24,8 @@ from lms.grading.queries.submissions import checks, grades_of
 from lms.grading.services.queueing import waits_unasked, want_view
 
 RECORD = "GradeRecord"
+GRADEBOOK_ROW = "/gradebook.json"
+"""How the path of the one file ends that nothing but certificates keeps."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +94,27 @@ class Evidences:
         yield Found("Environment", f"{folder}/environment.json", canonical(_environment(run, record)))
         grade = self._grades.get(work.id)
         if grade is not None:
-            yield Found("GradebookRow", f"{folder}/gradebook.json", canonical(_row(grade)))
+            yield Found("GradebookRow", f"{folder}{GRADEBOOK_ROW}", canonical(_row(grade)))
         if record is not None and not _keeps_back(run, self._at):
             yield Found(RECORD, f"{folder}/record.json", record)
 
 
-def keep_files(session: Session, request_ids: Collection[int], files: Sequence[EvidenceFile]) -> None:
-    """Keep the files of some requests, in the place of those of an earlier document."""
-    session.execute(delete(EvidenceFile).where(EvidenceFile.request_id.in_(request_ids)))
+def keep_files(
+    session: Session, request_ids: Collection[int], files: Sequence[EvidenceFile]
+) -> frozenset[str]:
+    """Keep the files of some requests, in the place of those of an earlier document.
+
+    Returns:
+        What nothing names any more, for the caller to delete once the transaction is kept.
+    """
+    mine = EvidenceFile.request_id.in_(request_ids)
+    rows = select(EvidenceFile.blob).where(mine, EvidenceFile.path.endswith(GRADEBOOK_ROW))
+    before = set(session.scalars(rows))
+    session.execute(delete(EvidenceFile).where(mine))
     session.add_all(files)
+    session.flush()
+    still = session.scalars(select(EvidenceFile.blob).where(EvidenceFile.blob.in_(before))) if before else ()
+    return frozenset(before.difference(still))
 
 
 def _run_numbers(request: IssuanceRequest) -> list[int]:

@@ -24,18 +24,20 @@ from lms.certs.services.status import take_status_lists
 
 def freeze(
     session: Session, lists: Mapping[int, list[int]], describing: Describing, at: datetime
-) -> tuple[dict[int, Text], dict[int, Problem]]:
+) -> tuple[dict[int, Text], dict[int, Problem], frozenset[str]]:
     """Write the documents, as far as they are missing: both signers get exactly these, however often asked.
 
     Returns:
-        Each document with the proofs that are there, and what came between. One for which a list has no
-        place left is in neither: the next time it stands in a new list.
+        Each document with the proofs that are there; what came between; and the files that nothing names any
+        more, for the caller to delete once the transaction is kept. One for which a list has no place left is
+        in neither of the first two: the next time it stands in a new list.
     """
     taken = take(session, sorted(lists), at, *under_way.with_course())
     requests = [request for request in taken if request.state in queries.UNDER_WAY]
-    problems = _write(session, [each for each in requests if each.document is None], lists, describing, at)
+    unwritten = [each for each in requests if each.document is None]
+    problems, left = _write(session, unwritten, lists, describing, at)
     texts = {each.id: (each.document, each.proofs) for each in requests if each.document is not None}
-    return texts, problems
+    return texts, problems, left
 
 
 def _write(
@@ -44,10 +46,10 @@ def _write(
     lists: Mapping[int, list[int]],
     describing: Describing,
     at: datetime,
-) -> dict[int, Problem]:
+) -> tuple[dict[int, Problem], frozenset[str]]:
     problems: dict[int, Problem] = {}
     if not requests:
-        return problems
+        return problems, frozenset()
     store = describing.signing.blobs
     with beside(store) if store else nullcontext() as blobs, session.no_autoflush:
         writing = _Writing(session, requests, lists, describing, blobs, at=at)
@@ -56,8 +58,7 @@ def _write(
                 writing.write(request)
             except (CertificateProblem, Unanswered) as problem:
                 problems[request.id] = problem
-    writing.keep()
-    return problems
+    return problems, writing.keep()
 
 
 class _Writing:
@@ -101,11 +102,12 @@ class _Writing:
             each.next_index += 1
         self._files[request.id] = files
 
-    def keep(self) -> None:
-        """Keep the files of the documents that were written."""
-        if self._evidences is not None:
-            files = [file for each in self._files.values() for file in each]
-            keep_files(self._session, self._files, files)
+    def keep(self) -> frozenset[str]:
+        """Keep the files of the documents that were written; return those that nothing names any more."""
+        if self._evidences is None:
+            return frozenset()
+        files = [file for each in self._files.values() for file in each]
+        return keep_files(self._session, self._files, files)
 
     def _claim(
         self, request: IssuanceRequest, entries: Sequence[StatusEntry]
