@@ -2,7 +2,7 @@
 
 Everything stands in the database and every step is repeatable: it may be killed at any moment, and two of
 them do no harm. No transaction is held while an entry is read, run or scored. Notebooks, which take minutes,
-have a thread of their own: files, which take milliseconds, do not wait for them.
+and models, which take seconds, have threads of their own: files, which take milliseconds, wait for neither.
 """
 
 import signal
@@ -23,7 +23,7 @@ from lms.blobs import BlobStore
 from lms.chores import repeat
 from lms.db import now, reading
 from lms.errors import Conflict, DomainError, NotFound
-from lms.leaderboards.core.challenge_file import Challenge
+from lms.leaderboards.core.challenge_file import MODEL_SCRIPT, Challenge
 from lms.leaderboards.core.failures import EntryFailed, write_failure
 from lms.leaderboards.core.ground import Ground
 from lms.leaderboards.core.losses import Losses
@@ -31,11 +31,13 @@ from lms.leaderboards.core.predictions import BadPredictions, Table
 from lms.leaderboards.core.prints import Print, print_of
 from lms.leaderboards.core.scoring import (
     ChallengeFailed,
+    ModelInputs,
     Notebooks,
     Scores,
     Workshop,
     form_of,
     losses_on_resamples,
+    model_inputs,
     read_entry,
     score_table,
 )
@@ -91,19 +93,18 @@ class Scorer:
     _later: dict[int, float] = field(default_factory=dict, init=False)
 
     def run(self) -> None:
-        """Score what comes until told to stop; notebooks, tie groups and flags have threads beside it."""
+        """Score what comes until told to stop; what is run and what boards show have threads beside it."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told_to_stop)
-        notebooks = frozenset({EntryKind.NOTEBOOK})
         steps = (
-            (replace(self, kinds=self.kinds & notebooks).score_waiting, LOOK_SECONDS),
+            *((replace(self, kinds=self.kinds & {kind}).score_waiting, LOOK_SECONDS) for kind in SILENT),
             (self.tie, TIE_SECONDS),
             (self.flag, FLAG_SECONDS),
         )
         beside = [threading.Thread(target=repeat, args=(*step, self.stop), daemon=True) for step in steps]
         for thread in beside:
             thread.start()
-        repeat(replace(self, kinds=self.kinds - notebooks).score_waiting, LOOK_SECONDS, self.stop)
+        repeat(replace(self, kinds=self.kinds - SILENT).score_waiting, LOOK_SECONDS, self.stop)
         for thread in beside:
             thread.join(timeout=2)
 
@@ -151,7 +152,7 @@ class Scorer:
         return True
 
     def _score(self, entry: WaitingEntry) -> None:
-        if entry.kind is EntryKind.NOTEBOOK:
+        if entry.kind in SILENT:
             with self.sessions.begin() as session:
                 scoring.begin_scoring(session, entry.entry_id)
         result = self._result(entry)
@@ -207,6 +208,8 @@ class Scorer:
             limit = form_of(known.challenge, truth.rows).limit_bytes
             with self._data(entry.board_id, known) as folder:
                 content = self.notebooks.predictions(known.challenge, content, folder, limit)
+        elif entry.kind is EntryKind.MODEL:
+            content = self.workshop.run_model(known.challenge, content, self._given(entry.board_id, known))
         try:
             return read_entry(known.challenge, truth, content, self.workshop)
         except DomainError as problem:
@@ -241,6 +244,18 @@ class Scorer:
                 self._grounds.popitem(last=False)
         self._grounds.move_to_end(blob)
         return _Known(challenge, self._grounds[blob])
+
+    def _given(self, board_id: int, known: _Known) -> ModelInputs:
+        """Return what a model is given: the rows of the sample, and the hidden ones."""
+        with reading(self.sessions) as session:
+            shared = waiting.file_blobs(session, board_id)
+        asked = known.challenge.model
+        names = {MODEL_SCRIPT.removeprefix("data/"), *([asked.file] if asked is not None else [])}
+        public, hidden = (
+            {name: self.blobs.get(blob) for name, blob in blobs.items() if name in names}
+            for blobs in (shared, known.ground.hidden)
+        )
+        return model_inputs(known.challenge, public, hidden)
 
     @contextmanager
     def _data(self, board_id: int, known: _Known) -> Iterator[Path]:

@@ -57,3 +57,60 @@ def write_challenge(folder: Path, *, text: str = CHALLENGE, script: str = SCRIPT
         (home / f"{name}.md").write_text(korean, encoding="utf-8")
         (home / f"{name}.en.md").write_text(english, encoding="utf-8")
     return home
+
+
+MODEL_CHALLENGE = CHALLENGE.replace("kind: predictions", "kind: model").replace(
+    "environment: ml-basics",
+    """\
+environment: models
+compute: {seconds: 20, memory_mib: 512, processes: 16}
+model:
+  max_bytes: 100000
+  columns: [weight]
+  tensors: [{name: slope, shape: [2]}, {name: offset, shape: [2]}]""",
+)
+MODEL_PROGRAM = """\
+def predict(weights, inputs):
+    print("what an architecture prints is no answer")
+    return inputs * weights["slope"] + weights["offset"]
+"""
+MODEL_SCRIPT = """\
+import json
+import struct
+import numpy as np
+import pandas as pd
+
+
+def make(seed):
+    streams = [np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(2)]
+    known, asked = _parcels(streams[0], "k", 40), _parcels(streams[1], "p", 100)
+    return {
+        "files": {"train.csv": known, "test.csv": known.drop(columns="place").head(10)},
+        "hidden": {"test.csv": asked.drop(columns="place")},
+        "truth": asked[["id", "place"]],
+    }
+
+
+def baselines(files, seed):
+    values = np.array([-1, 1, 5, -5], dtype="<f4").tobytes()
+    header = json.dumps({
+        "slope": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
+        "offset": {"dtype": "F32", "shape": [2], "data_offsets": [8, 16]},
+    }).encode()
+    return {"line": struct.pack("<Q", len(header)) + header + values}
+
+
+def _parcels(rng, prefix, count):
+    weight = rng.uniform(0, 10, count).round(3)
+    place = np.where(weight + rng.normal(0, 0.3, count) > 5, "south", "north")
+    ids = [f"{prefix}{number}" for number in range(count)]
+    return pd.DataFrame({"id": ids, "weight": weight, "place": place})
+"""
+
+
+def write_model_challenge(folder: Path, *, text: str = MODEL_CHALLENGE, script: str = MODEL_SCRIPT) -> Path:
+    """Write the folder of a challenge that takes models; return it."""
+    home = write_challenge(folder, text=text, script=script)
+    (home / "data").mkdir()
+    (home / "data" / "model.py").write_text(MODEL_PROGRAM, encoding="utf-8")
+    return home

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from lms.errors import N_, Invalid
+from lms.leaderboards.adapters.models import JailedModels
 from lms.leaderboards.core import challenge_program
 from lms.leaderboards.core.challenge_file import SCRIPT, Challenge
 from lms.leaderboards.core.predictions import Form, Table
-from lms.leaderboards.core.scoring import ChallengeFailed, MadeChallenge, Truth
+from lms.leaderboards.core.scoring import ChallengeFailed, MadeChallenge, ModelInputs, Truth
 from lms.runtime.environments import EnvironmentBroken, prepare
 from lms.runtime.jail import WORK, Bounds, JailSpec
 from lms.runtime.jobs import run_job
@@ -39,6 +40,7 @@ class JailedWorkshop:
             "seed": seed,
             "names": [challenge.form.id, *(column.name for column in challenge.form.columns)],
             "public_share": challenge.public_share,
+            "needs": ["onnxruntime"] if challenge.model and "onnx" in challenge.model.formats else [],
         }
         with tempfile.TemporaryDirectory(prefix="duri-challenge-") as folder:
             laid = _lay(Path(folder), files)
@@ -49,7 +51,8 @@ class JailedWorkshop:
             for kind in ("files", "hidden")
         )
         baselines = {key: text.encode() for key, text in answer["baselines"].items()}
-        return MadeChallenge(shared, truth, baselines, hidden)
+        models = {key: base64.b64decode(content) for key, content in answer["models"].items()}
+        return MadeChallenge(shared, truth, baselines, hidden, models)
 
     def score(self, challenge: Challenge, script: bytes, truth: Truth, table: Table) -> tuple[float, float]:
         """Return the public and the private value of the author's own scorer."""
@@ -63,6 +66,10 @@ class JailedWorkshop:
         }
         answer = self._ask(challenge, request, SCORE_SECONDS, {})
         return float(answer["public"]), float(answer["private"])
+
+    def run_model(self, challenge: Challenge, content: bytes, given: ModelInputs) -> bytes:
+        """Return the predictions of a participant's model for the hidden rows."""
+        return JailedModels(self.root).run(challenge, content, given)
 
     def read_parquet(self, challenge: Challenge, content: bytes, form: Form) -> bytes:
         """Return a Parquet file as JSON columns: its reader is large, and what it reads is hostile."""

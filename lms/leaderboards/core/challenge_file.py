@@ -21,6 +21,10 @@ from lms.leaderboards.core.metrics import METRICS
 
 CHALLENGE_FILE = "challenge.yml"
 SCRIPT = "hidden/challenge.py"
+MODEL_SCRIPT = "data/model.py"
+"""The architecture that a challenge's safetensors files are the weights of; everyone gets it."""
+MODEL_BYTES = 20 << 20
+"""The most that any challenge takes as a model."""
 OWN = "own"
 """The metric of a challenge whose `hidden/challenge.py` has a `score` of its own."""
 
@@ -88,13 +92,42 @@ class Compute(Part):
     processes: Annotated[int, Field(ge=8, le=4096)] = 64
 
 
+class TensorPart(Part):
+    """One tensor of a challenge's own architecture."""
+
+    name: Name
+    shape: Annotated[tuple[Annotated[int, Field(ge=0)] | None, ...], Field(max_length=8)]
+    """None: of any size."""
+
+
+class ModelPart(Part):
+    """What a model must be: how it is written, what it is given, what it answers.
+
+    It is given one array of 32-bit numbers, rows × columns; it answers a number for each row and column of
+    the form, or, where the form is one label, one for each label, of which the largest is meant.
+    """
+
+    formats: Annotated[tuple[Literal["safetensors", "onnx"], ...], Field(min_length=1, max_length=2)] = (
+        "safetensors",
+        "onnx",
+    )
+    max_bytes: Annotated[int, Field(ge=1, le=MODEL_BYTES)] = 1 << 20
+    file: Name = "test.csv"
+    """What it reads: a sample that all have, and in its place the hidden rows that count."""
+    columns: Annotated[tuple[Name, ...], Field(min_length=1, max_length=10_000)]
+    output: Name = "output"
+    """The output of an ONNX file that is read, where it has several."""
+    tensors: Annotated[tuple[TensorPart, ...], Field(max_length=1000)] = ()
+    """The weights that a safetensors file must hold, no others; none: any."""
+
+
 class ChallengeFile(Part):
     """A challenge.yml as its author writes it."""
 
     title: Text
     summary: LongText
     sponsor: Slug
-    kind: Literal["predictions", "notebook"]
+    kind: Literal["predictions", "notebook", "model"]
     environment: Slug
     metric: str
     also: Annotated[tuple[str, ...], Field(max_length=10)] = ()
@@ -112,6 +145,7 @@ class ChallengeFile(Part):
     dates: Dates
     limits: Limits = Limits()
     compute: Compute = Compute()
+    model: ModelPart | None = None
     rules_version: Annotated[str, Field(min_length=1, max_length=40, pattern=r"\S")]
     licence: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
     """Of the data."""
@@ -175,6 +209,9 @@ def read_challenge(path: Path, environments: Collection[str]) -> CheckedChalleng
         checked.problems.append(_missing(SCRIPT))
     if found is not None:
         checked.problems += _check_meaning(parsed, found, environments)
+        asks_weights = found.model is not None and "safetensors" in found.model.formats
+        if asks_weights and MODEL_SCRIPT not in folder.files:
+            checked.problems.append(_missing(MODEL_SCRIPT))
         if not errors(checked.problems):
             whole = {**found.model_dump(mode="json"), "slug": folder.name, **texts}
             checked.challenge = load_challenge(whole)
@@ -196,6 +233,27 @@ def _check_meaning(
     if found.metric == OWN and found.ladder:
         yield parsed.problem(("ladder",), "ladder_needs_losses")
     yield from _check_metrics(parsed, found)
+    if found.kind == "model" and found.model is None:
+        yield parsed.problem((), "missing_key", key="model")
+    elif found.model is not None:
+        yield from _check_model(parsed, found)
+
+
+def _check_model(parsed: YamlFile, found: ChallengeFile) -> Iterator[Problem]:
+    """Find predictions that no model's numbers can be made into."""
+    if found.kind != "model":
+        yield parsed.problem(("kind",), "want_one_of", key="kind", choices="'model'")
+    columns = found.form.columns
+    for at, column in enumerate(columns):
+        place = ("form", "columns", at)
+        if column.kind != "label":
+            continue
+        if len(columns) > 1:
+            yield parsed.problem(
+                (*place, "kind"), "want_one_of", key="kind", choices="'number', 'probability'"
+            )
+        elif not column.labels:
+            yield parsed.problem(place, "missing_key", key="labels")
 
 
 def _check_metrics(parsed: YamlFile, found: ChallengeFile) -> Iterator[Problem]:

@@ -11,17 +11,18 @@ An author writes:
 
     make(seed) -> {"files": {name: DataFrame | str | bytes}, "truth": DataFrame,
                    "hidden": optional, like files, "groups": optional list}
-    baselines(files, seed) -> {key: DataFrame}    optional; like a predictions file
+    baselines(files, seed) -> {key: DataFrame}    optional; like a predictions file, or a model's bytes
     score(truth, predictions) -> float            only for `metric: own`; both with the ids as index
 
 Shape:
-    truth: the column of ids and the columns of the form. hidden: for a notebook that is run again, what
-    stands in the place of the files of the same name. groups: one value a row; rows of one group are all
+    truth: the column of ids and the columns of the form. hidden: for a notebook or a model, what stands in
+    the place of the files of the same name. groups: one value a row; rows of one group are all
     public or all private.
 """
 
 import base64
 import importlib
+import importlib.util
 import io
 import json
 import math
@@ -38,6 +39,9 @@ MOST_PARQUET_ROWS = 2_000_000
 
 def build(request: dict[str, Any]) -> dict[str, Any]:
     """Make the files and the truth."""
+    for name in request["needs"]:
+        if importlib.util.find_spec(name) is None:
+            raise ValueError(f"the environment has no {name}")
     module = _author_module(request["script"])
     seed = int(request["seed"])
     made = module.make(seed)
@@ -57,7 +61,10 @@ def build(request: dict[str, Any]) -> dict[str, Any]:
         "ids": ids,
         "truth": truth,
         "public": public,
-        "baselines": {str(key): _predictions(table) for key, table in asked.items()},
+        "baselines": {
+            str(key): _predictions(said) for key, said in asked.items() if not isinstance(said, bytes)
+        },
+        "models": _contents({key: said for key, said in asked.items() if isinstance(said, bytes)}),
     }
 
 

@@ -24,6 +24,21 @@ FAILURES: Mapping[str, str] = {
     "output": N_("Cell %(cell)s printed without end."),
     "died": N_("The kernel ended in cell %(cell)s."),
     "no_output": N_("The notebook ran to its end and left no file %(file)s."),
+    "model_unreadable": N_("The model cannot be loaded by onnxruntime %(version)s: %(reason)s"),
+    "model_input": N_(
+        "The model must take one input of 32-bit numbers of the shape (rows, %(columns)s), "
+        "with any number of rows."
+    ),
+    "model_output": N_("The model must answer %(width)s finite numbers for each row of the sample."),
+    "model_output_name": N_('The model has several outputs, none of which is called "%(name)s".'),
+    "model_range": N_("The model must answer numbers from 0 to 1."),
+    "model_failed": N_("The model stops on the rows of the sample. Try it on them first."),
+    "model_time": N_("The model was still at the rows of the sample when the %(seconds)s seconds were over."),
+    "model_memory": N_("The model needs more than %(memory)s MiB of memory for the rows of the sample."),
+    "model_hidden": N_(
+        "The model runs on the rows of the sample, and not on the hidden ones. There it needs more than "
+        "%(seconds)s seconds or %(memory)s MiB, or its answer for a row is no number that can be taken."
+    ),
     "scorer_failed": N_("The organiser's scorer failed. They have been told; you need not send it again."),
 }
 LONGEST = 300

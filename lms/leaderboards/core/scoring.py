@@ -14,9 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from lms.errors import Invalid
-from lms.leaderboards.core.challenge_file import OWN, Challenge
+from lms.leaderboards.core.challenge_file import MODEL_SCRIPT, OWN, Challenge
 from lms.leaderboards.core.losses import Losses
 from lms.leaderboards.core.metrics import Compared, Floats, Metric, evaluate, metric
+from lms.leaderboards.core.model_file import ModelForm, ModelFormat
 from lms.leaderboards.core.predictions import Column, Form, Kind, Table, read_predictions
 from lms.leaderboards.core.resampling import LEAST_RESAMPLES, values_on_resamples
 
@@ -60,7 +61,17 @@ class MadeChallenge:
     files: Mapping[str, bytes]
     truth: Truth
     baselines: Mapping[str, bytes] = field(default_factory=dict)  # key -> a predictions file
-    hidden: Mapping[str, bytes] = field(default_factory=dict)  # what a notebook finds instead when it counts
+    hidden: Mapping[str, bytes] = field(default_factory=dict)  # what stands in their place when it counts
+    models: Mapping[str, bytes] = field(default_factory=dict)  # key of a baseline -> a model's file
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """What a model meets in the jail."""
+
+    program: bytes  # the challenge's architecture; empty: it takes no bare weights
+    sample: bytes  # rows that everyone has
+    hidden: bytes  # rows that count
 
 
 @dataclass(frozen=True)
@@ -99,6 +110,14 @@ class Workshop(Protocol):
             ChallengeFailed: the author's program failed.
         """
 
+    def run_model(self, challenge: Challenge, content: bytes, given: ModelInputs) -> bytes:
+        """Return the predictions of a model for the hidden rows, as a predictions file.
+
+        Raises:
+            EntryFailed: it does not run, or its answer is no predictions.
+            ChallengeFailed: the challenge's environment or files are wrong.
+        """
+
     def read_parquet(self, challenge: Challenge, content: bytes, form: Form) -> bytes:
         """Return a Parquet file as JSON columns.
 
@@ -129,6 +148,34 @@ def form_of(challenge: Challenge, rows: Mapping[str, int]) -> Form:
         Column(column.name, Kind(column.kind), frozenset(column.labels)) for column in challenge.form.columns
     )
     return Form(challenge.form.id, columns, rows)
+
+
+def model_form_of(challenge: Challenge) -> ModelForm:
+    """Return what a model's file must be.
+
+    Raises:
+        ValueError: the challenge takes no models.
+    """
+    asked = challenge.model
+    if asked is None:
+        raise ValueError(f"{challenge.slug} takes no models")
+    tensors = {tensor.name: tensor.shape for tensor in asked.tensors}
+    return ModelForm(tuple(map(ModelFormat, asked.formats)), asked.max_bytes, tensors)
+
+
+def model_inputs(
+    challenge: Challenge, shared: Mapping[str, bytes], hidden: Mapping[str, bytes]
+) -> ModelInputs:
+    """Return what a model meets, of the files that all have and of those that stand in their place.
+
+    Raises:
+        ChallengeFailed: they are not there.
+    """
+    name = challenge.model.file if challenge.model is not None else ""
+    if not {name} <= shared.keys() & hidden.keys():
+        raise ChallengeFailed(f"there has to be {name} in files and in hidden")
+    program = shared.get(MODEL_SCRIPT.removeprefix("data/"), b"")
+    return ModelInputs(program, shared[name], hidden[name])
 
 
 def read_entry(challenge: Challenge, truth: Truth, content: bytes, workshop: Workshop) -> Table:

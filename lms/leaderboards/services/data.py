@@ -12,7 +12,16 @@ from sqlalchemy.orm import Session
 from lms.blobs import BlobStore
 from lms.leaderboards.core import challenge_file
 from lms.leaderboards.core.ground import Ground
-from lms.leaderboards.core.scoring import MadeChallenge, Scores, Workshop, read_entry, score_table
+from lms.leaderboards.core.model_file import check_model
+from lms.leaderboards.core.scoring import (
+    MadeChallenge,
+    Scores,
+    Workshop,
+    model_form_of,
+    model_inputs,
+    read_entry,
+    score_table,
+)
 from lms.leaderboards.models import Challenge, Truth
 from lms.leaderboards.queries.boards import board_of_challenge
 from lms.leaderboards.services.challenges import set_baselines
@@ -45,7 +54,8 @@ def make_data(
         files: of the challenge's folder.
 
     Raises:
-        ChallengeFailed: the author's program failed.
+        ChallengeFailed: the author's program failed, or left out what models need.
+        EntryFailed: a baseline that is a model does not run.
         Invalid: a baseline cannot be scored.
     """
     made = workshop.make(found, files, seed)
@@ -53,16 +63,29 @@ def make_data(
     shared = {SAMPLE: _sample(found, made), **_shared(files), **made.files}
     hidden = {name: blobs.put(content) for name, content in made.hidden.items()}
     ground = Ground(made.truth, script.decode(), seed, hidden)
+    predictions = {**made.baselines, **_answers(found, shared, made, workshop)}
     baselines = {}
-    for key, content in made.baselines.items():
+    for key, content in predictions.items():
         table = read_entry(found, made.truth, content, workshop)
         baselines[key] = score_table(found, made.truth, table, script, workshop)
     return KeptData(
         ground=blobs.put(ground.to_json()),
         files={name: (blobs.put(content), len(content)) for name, content in shared.items()},
         baselines=baselines,
-        predictions={key: blobs.put(content) for key, content in made.baselines.items()},
+        predictions={key: blobs.put(content) for key, content in predictions.items()},
     )
+
+
+def _answers(
+    found: challenge_file.Challenge, shared: Mapping[str, bytes], made: MadeChallenge, workshop: Workshop
+) -> dict[str, bytes]:
+    """Return the predictions of baselines that are models; they come the way that entries come."""
+    if found.model is None:
+        return {}
+    form, given = model_form_of(found), model_inputs(found, shared, made.hidden)
+    for content in made.models.values():
+        check_model(content, form)
+    return {key: workshop.run_model(found, content, given) for key, content in made.models.items()}
 
 
 def _shared(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -15,8 +15,9 @@ from lms.errors import N_, Conflict, Invalid
 from lms.grading.core.notices import Unreadable
 from lms.grading.core.reading import read_notebook
 from lms.leaderboards.core.challenge_file import load_challenge
+from lms.leaderboards.core.model_file import check_model
 from lms.leaderboards.core.predictions import Form, check_size, read_predictions
-from lms.leaderboards.core.scoring import PARQUET, form_of
+from lms.leaderboards.core.scoring import PARQUET, form_of, model_form_of
 from lms.leaderboards.models import Challenge, Entry, EntryKind
 from lms.leaderboards.services.data import SAMPLE
 from lms.leaderboards.services.receiving import Work, take_entry
@@ -40,6 +41,9 @@ def check_file(challenge: Challenge, content: bytes, blobs: BlobStore) -> EntryK
     if challenge.kind is EntryKind.NOTEBOOK:
         _check_notebook(content)
         return EntryKind.NOTEBOOK
+    if challenge.kind is EntryKind.MODEL:
+        check_model(content, model_form_of(load_challenge(challenge.settings)))
+        return EntryKind.MODEL
     form = form_of_challenge(challenge, blobs)
     if content.startswith(PARQUET):
         check_size(content, form)

@@ -1,0 +1,111 @@
+"""A participant's model, run on hidden rows in the challenge's environment.
+
+Of what fails is told only what shows on the sample that everyone has: the hidden run says that it failed, and
+nothing else, as a reason could carry rows out.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lms.leaderboards.core import model_program
+from lms.leaderboards.core.challenge_file import Challenge, ModelPart
+from lms.leaderboards.core.failures import FAILURES, EntryFailed
+from lms.leaderboards.core.model_file import format_of
+from lms.leaderboards.core.scoring import ChallengeFailed, ModelInputs
+from lms.runtime.environments import prepare
+from lms.runtime.jail import WORK, Bounds, JailSpec
+from lms.runtime.jobs import JobStatus, run_job
+
+PROGRAM = Path(model_program.__file__).read_text(encoding="utf-8")
+FOLDER = f"{WORK}/given"
+OUTPUT_BYTES = 256 << 20
+MARGIN_SECONDS = 10  # of processor time beyond the wall limit
+ENDED = {JobStatus.TIME: "model_time", JobStatus.MEMORY: "model_memory"}
+
+
+@dataclass(frozen=True)
+class JailedModels:
+    """Runs participants' models in the environments of this machine."""
+
+    root: Path  # below which the lists of the lab environments and the built ones stand
+
+    def run(self, challenge: Challenge, content: bytes, given: ModelInputs) -> bytes:
+        """Return the predictions of a model for the hidden rows, as JSON columns.
+
+        Raises:
+            EntryFailed: it does not run, or its answer is no predictions.
+            ChallengeFailed: the challenge's environment or files are wrong.
+        """
+        try:
+            return self._predictions(challenge, content, given.program, given.hidden)
+        except EntryFailed:
+            self._predictions(
+                challenge, content, given.program, given.sample
+            )  # says what is wrong, if it can
+            raise EntryFailed("model_hidden", **_bounds(challenge)) from None
+
+    def _predictions(self, challenge: Challenge, content: bytes, program: bytes, rows: bytes) -> bytes:
+        answer = self._ask(challenge, content, {f"{FOLDER}/model.py": program, f"{FOLDER}/rows.csv": rows})
+        if "error" in answer:
+            raise ChallengeFailed(str(answer["error"]))
+        if "predictions" not in answer:
+            raise _failure(challenge, answer)
+        return json.dumps(answer["predictions"]).encode()
+
+    def _ask(self, challenge: Challenge, content: bytes, files: dict[str, bytes]) -> dict[str, Any]:
+        compute = challenge.compute
+        spec = JailSpec(
+            python=prepare(self.root, challenge.environment).python,
+            command=("-c", PROGRAM),
+            files={**files, f"{FOLDER}/model": content},
+            bounds=Bounds(compute.memory_mib << 20, compute.processes, int(compute.seconds) + MARGIN_SECONDS),
+        )
+        request = json.dumps(_request(challenge, content)).encode()
+        result = run_job(spec, request, seconds=compute.seconds, output_bytes=OUTPUT_BYTES)
+        if not result.ok:
+            raise EntryFailed(ENDED.get(result.status, "model_failed"), **_bounds(challenge))
+        try:
+            answer = json.loads(result.output)
+        except (ValueError, RecursionError):
+            answer = None
+        return answer if isinstance(answer, dict) else {}
+
+
+def _request(challenge: Challenge, content: bytes) -> dict[str, Any]:
+    asked, form = _asked(challenge), challenge.form
+    return {
+        "folder": FOLDER,
+        "format": format_of(content),
+        "id": form.id,
+        "columns": asked.columns,
+        "output": asked.output,
+        "names": [column.name for column in form.columns],
+        "kinds": [column.kind for column in form.columns],
+        "labels": form.columns[0].labels if form.columns[0].kind == "label" else (),
+    }
+
+
+def _asked(challenge: Challenge) -> ModelPart:
+    if challenge.model is None:
+        raise ChallengeFailed(f"{challenge.slug} takes no models")
+    return challenge.model
+
+
+def _failure(challenge: Challenge, answer: dict[str, Any]) -> EntryFailed:
+    """Return what the model did wrong; what ran it may be broken into, so nothing is taken as it stands."""
+    code, params = answer.get("code"), answer.get("params")
+    if not isinstance(code, str) or code not in FAILURES or not isinstance(params, dict):
+        return EntryFailed("model_failed")
+    plain = {str(name): value if isinstance(value, int) else str(value) for name, value in params.items()}
+    known = {**_bounds(challenge), **plain}
+    try:
+        FAILURES[code] % known
+    except KeyError:
+        return EntryFailed("model_failed")
+    return EntryFailed(code, **known)
+
+
+def _bounds(challenge: Challenge) -> dict[str, int]:
+    return {"seconds": int(challenge.compute.seconds), "memory": challenge.compute.memory_mib}
