@@ -24,7 +24,7 @@ from lms.chores import repeat
 from lms.db import now, reading
 from lms.errors import Conflict, DomainError, NotFound
 from lms.leaderboards.core.challenge_file import MODEL_SCRIPT, Challenge
-from lms.leaderboards.core.failures import EntryFailed, write_failure
+from lms.leaderboards.core.failures import SCORER_FAILED, EntryFailed, write_failure
 from lms.leaderboards.core.ground import Ground
 from lms.leaderboards.core.losses import Losses
 from lms.leaderboards.core.predictions import BadPredictions, Table
@@ -45,6 +45,7 @@ from lms.leaderboards.models import EntryKind, Truth
 from lms.leaderboards.queries import waiting
 from lms.leaderboards.queries.waiting import WaitingEntry
 from lms.leaderboards.services import rescoring, scoring
+from lms.leaderboards.services.comparing import compare_truths
 from lms.leaderboards.services.flagging import flag_boards
 from lms.leaderboards.services.tying import tie_boards
 
@@ -99,6 +100,7 @@ class Scorer:
         steps = (
             *((replace(self, kinds=self.kinds & {kind}).score_waiting, LOOK_SECONDS) for kind in SILENT),
             (self.tie, TIE_SECONDS),
+            (self.compare, TIE_SECONDS),
             (self.flag, FLAG_SECONDS),
         )
         beside = [threading.Thread(target=repeat, args=(*step, self.stop), daemon=True) for step in steps]
@@ -115,6 +117,11 @@ class Scorer:
     def tie(self) -> bool:
         """Work out the tie groups of boards with new scores; always False: no hurry."""
         tie_boards(self.sessions, now())
+        return False
+
+    def compare(self) -> bool:
+        """Work out what prepared truths would change, for the organisers; always False: no hurry."""
+        compare_truths(self.sessions, now())
         return False
 
     def flag(self) -> bool:
@@ -182,6 +189,7 @@ class Scorer:
                     result.scores,
                     result.failure,
                     resampled=result.resampled,
+                    compared_by=result.compared_by,
                 )
 
         return rescore
@@ -199,7 +207,7 @@ class Scorer:
             return _Result(None, write_failure(_said(problem.message, problem.params)))
         except ChallengeFailed as failed:
             log.error("scorer.own_scorer_failed", board=entry.board_id, reason=str(failed))  # noqa: TRY400 - its words say it all
-            return _Result(None, write_failure(EntryFailed("scorer_failed")))
+            return _Result(None, SCORER_FAILED)
 
     def _table(self, entry: WaitingEntry, known: _Known) -> Table:
         content = self.blobs.get(entry.blob)

@@ -64,6 +64,10 @@ def write_failure(failed: EntryFailed) -> str:
     return line
 
 
+SCORER_FAILED = write_failure(EntryFailed("scorer_failed"))
+"""The line of an entry that could not be scored through no fault of its own."""
+
+
 def read_failure(line: str) -> tuple[str, Mapping[str, object]]:
     """Return the msgid and the parameters of a failure; what is unknown is shown as it stands."""
     try:

@@ -4,11 +4,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import String, and_, case, exists, func, or_, select, type_coerce
+from sqlalchemy import Select, String, and_, case, exists, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
 from lms.leaderboards.core.challenge_file import Challenge as ChallengeFile
 from lms.leaderboards.core.challenge_file import load_challenge
+from lms.leaderboards.core.failures import SCORER_FAILED
 from lms.leaderboards.models import (
     Board,
     Challenge,
@@ -74,15 +75,37 @@ def waiting_rescores(
             Entry.kind.in_(kinds),
             Entry.id.not_in(without),
             Entry.blob.is_not(None),
-            or_(
-                Entry.state == EntryState.SCORED,
-                and_(Entry.state == EntryState.DISQUALIFIED, Entry.public_score.is_not(None)),
-            ),
+            has_part_in_versions(),
         )
         .order_by(Truth.id, Entry.sequence)
         .limit(most)
     )
     return [(row[0], WaitingEntry._make(row[1:])) for row in rows]
+
+
+def has_part_in_versions() -> Any:
+    """Pick the entries that every version of a truth scores.
+
+    What has a score: also what is disqualified, as that may be lifted, and baselines. And what the
+    organiser's own scorer failed on, as a corrected one is what it waits for.
+    """
+    return or_(
+        Entry.state == EntryState.SCORED,
+        and_(Entry.state == EntryState.DISQUALIFIED, Entry.public_score.is_not(None)),
+        and_(Entry.state == EntryState.FAILED, Entry.failure == SCORER_FAILED),
+    )
+
+
+def scorer_failures(board: Board) -> Select[int]:
+    """Return the statement for the entries of a board that its challenge's own scorer failed on."""
+    return select(Entry.id).where(
+        Entry.board_id == board.id, Entry.state == EntryState.FAILED, Entry.failure == SCORER_FAILED
+    )
+
+
+def number_scorer_failed(session: Session, board: Board) -> int:
+    """Return how many entries of a board its challenge's own scorer failed on."""
+    return session.scalar(select(func.count()).select_from(scorer_failures(board).subquery())) or 0
 
 
 def ground_blob(session: Session, board_id: int, version: int) -> str | None:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import Organisation, User
@@ -247,15 +248,26 @@ def accept_rules(
     """
     if version != challenge.rules_version:
         raise Conflict(N_("The rules have changed meanwhile. Read them again."))
-    known = session.scalar(
+    known = _acceptance(session, user, challenge, version)
+    if known is not None:
+        return known
+    made = RulesAcceptance(challenge_id=challenge.id, user_id=user.id, version=version, accepted_at=at)
+    try:
+        with session.begin_nested():
+            session.add(made)
+    except IntegrityError:  # accepted twice at once: the other one counts
+        known = _acceptance(session, user, challenge, version)
+        if known is None:
+            raise
+        return known
+    return made
+
+
+def _acceptance(session: Session, user: User, challenge: Challenge, version: str) -> RulesAcceptance | None:
+    return session.scalar(
         select(RulesAcceptance).where(
             RulesAcceptance.challenge_id == challenge.id,
             RulesAcceptance.user_id == user.id,
             RulesAcceptance.version == version,
         )
     )
-    if known is None:
-        known = RulesAcceptance(challenge_id=challenge.id, user_id=user.id, version=version, accepted_at=at)
-        session.add(known)
-        session.flush()
-    return known

@@ -9,6 +9,7 @@ from lms.accounts.services.audit import record
 from lms.errors import N_, Conflict, Invalid, NotAllowed
 from lms.leaderboards import policy
 from lms.leaderboards.queries.flags import is_about
+from lms.leaderboards.services.organising import check_organiser
 from lms.leaderboards.tables.flags import Flag, FlagState
 
 LONGEST_REASON = 1000
@@ -27,6 +28,7 @@ def decide_flag(
     policy.check_can_organise(actor, flag.board)
     if is_about(session, flag, actor):
         raise NotAllowed(N_("This is about your own team. Somebody else has to decide it."))
+    check_organiser(session, actor, flag.board)
     if state is FlagState.OPEN:
         raise Invalid(N_("Choose what you found."), field="state")
     clean = reason.strip()

@@ -10,8 +10,10 @@ from lms.accounts.services.audit import record
 from lms.errors import N_, Conflict, Invalid
 from lms.leaderboards import policy
 from lms.leaderboards.models import Board, Disqualification, Entry, EntryState, Team
+from lms.leaderboards.queries.waiting import scorer_failures
 from lms.leaderboards.services.honouring import recount
-from lms.leaderboards.services.scoring import take_off
+from lms.leaderboards.services.organising import check_organiser
+from lms.leaderboards.services.scoring import retry_entry, take_off
 from lms.leaderboards.services.standing import lock_team, refresh_team
 
 LONGEST_REASON = 1000
@@ -23,11 +25,11 @@ def disqualify_entry(
     """Take one entry off the board; its file, its scores and the reason stay. No slot comes back.
 
     Raises:
-        NotAllowed: the actor does not run the board.
+        NotAllowed: the actor does not run the board, or takes part in its challenge.
         Conflict: it is off already, or a baseline.
         Invalid: there is no reason.
     """
-    policy.check_can_organise(actor, entry.board)
+    check_organiser(session, actor, entry.board)
     if entry.team_id is None:
         raise Conflict(N_("A baseline takes no rank, so there is nothing to take off."))
     lock_team(session, entry.team_id)
@@ -49,7 +51,7 @@ def disqualify_team(
     Raises:
         NotAllowed, Conflict, Invalid: as `disqualify_entry`.
     """
-    policy.check_can_organise(actor, team.board)
+    check_organiser(session, actor, team.board)
     team = lock_team(session, team.id)
     if team.disqualified:
         raise Conflict(N_("This team is disqualified already."))
@@ -61,18 +63,46 @@ def disqualify_team(
     return made
 
 
+def score_again(session: Session, actor: User | None, entry: Entry) -> None:
+    """Let a failed entry be scored once more, after the fault was mended; it holds its slot again.
+
+    Raises:
+        NotAllowed: the actor does not run the board, or takes part in its challenge.
+        Conflict: it has not failed, or there is nothing to score.
+    """
+    check_organiser(session, actor, entry.board)
+    if entry.board.challenge_id is None or entry.blob is None:
+        raise Conflict(N_("Only entries of challenges can be scored again here."))
+    retry_entry(session, entry.id)
+    record(session, actor, "board.score_again", f"board:{entry.board_id}", entry=entry.id)
+
+
+def score_all_again(session: Session, actor: User | None, board: Board) -> int:
+    """Let everything be scored once more that the challenge's own scorer failed on; return how much it is.
+
+    Raises:
+        NotAllowed: as `score_again`.
+    """
+    check_organiser(session, actor, board)
+    failed = session.scalars(scorer_failures(board).order_by(Entry.sequence)).all()
+    for number in failed:
+        retry_entry(session, number)
+    record(session, actor, "board.score_again", f"board:{board.id}", entries=len(failed))
+    return len(failed)
+
+
 def lift(
     session: Session, actor: User | None, disqualification: Disqualification, reason: str, *, at: datetime
 ) -> None:
     """Take a disqualification back; the entry, or the team, stands again as if nothing had been.
 
     Raises:
-        NotAllowed: the actor does not run the board.
+        NotAllowed: the actor does not run the board, or takes part in its challenge.
         Conflict: it was lifted already.
         Invalid: there is no reason.
     """
     board = session.get_one(Board, disqualification.board_id)
-    policy.check_can_organise(actor, board)
+    check_organiser(session, actor, board)
     if disqualification.lifted_at is not None:
         raise Conflict(N_("This disqualification was lifted already."))
     disqualification.lifted_reason = _reason(reason)

@@ -144,22 +144,25 @@ def _counter(session: Session, team: Team, day: Any) -> QuotaDay:
 
 def give_back(session: Session, team: Team, entry: Entry) -> None:
     """Give the slot of a failed entry back; the failure itself is counted. The team is locked."""
-    if entry.day is None:
-        return
-    counter = _counter(session, team, entry.day)
-    counter.used -= 1
-    counter.failed += 1
-    team.taken -= 1
+    hold_slots(session, team, entry.day, -1)
 
 
 def take_again(session: Session, team: Team, entry: Entry) -> None:
     """Let an entry that had failed hold its slot again, as it is scored after all; limits do not ask it."""
-    if entry.day is None:
+    hold_slots(session, team, entry.day, 1)
+
+
+def hold_slots(session: Session, team: Team, day: date | None, slots: int) -> None:
+    """Let so many entries of a day that had failed hold their slots again; below zero: give them back.
+
+    The team is locked. Entries without a day hold none.
+    """
+    if day is None:
         return
-    counter = _counter(session, team, entry.day)
-    counter.used += 1
-    counter.failed = max(0, counter.failed - 1)
-    team.taken += 1
+    counter = _counter(session, team, day)
+    counter.used += slots
+    counter.failed = max(0, counter.failed - slots)
+    team.taken += slots
 
 
 def keep_entry(session: Session, board: Board, team: Team, *, received_at: datetime, **fields: Any) -> Entry:

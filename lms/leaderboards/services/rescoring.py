@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from lms.accounts.models import User
 from lms.accounts.services.audit import record
 from lms.errors import N_, Conflict, Invalid
-from lms.leaderboards import policy
 from lms.leaderboards.core.losses import Losses, losses_of, pack
+from lms.leaderboards.core.prints import Print
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import (
     Board,
@@ -29,10 +29,14 @@ from lms.leaderboards.models import (
     Truth,
 )
 from lms.leaderboards.queries.counting import shares_of
+from lms.leaderboards.queries.waiting import has_part_in_versions
 from lms.leaderboards.services import climbing
 from lms.leaderboards.services.honouring import recount
-from lms.leaderboards.services.scoring import NOT_FINITE
+from lms.leaderboards.services.organising import check_organiser
+from lms.leaderboards.services.receiving import hold_slots
+from lms.leaderboards.services.scoring import NOT_FINITE, write_print
 from lms.leaderboards.services.standing import rebuild
+from lms.leaderboards.tables.flags import EntryPrint
 
 WITHOUT_SYNC = {"synchronize_session": False}
 
@@ -62,7 +66,7 @@ def prepare_rescore(
         NotAllowed: the actor does not run the board.
         Invalid: there is no reason.
     """
-    policy.check_can_organise(actor, board)
+    check_organiser(session, actor, board)
     if not reason.strip():
         raise Invalid(N_("Say why the scores change."), field="reason")
     newest = session.scalar(select(func.max(Truth.version)).where(Truth.board_id == board.id))
@@ -104,11 +108,13 @@ def rescore_entry(
     code: str = "",
     *,
     resampled: Losses | None = None,
+    compared_by: Print | None = None,
 ) -> None:
     """Keep what an entry scores against a truth that is prepared; None with the code of a failure.
 
     Args:
         resampled: for a Ladder whose metric is no mean over rows: the losses on resamples.
+        compared_by: as in `scoring.score_entry`, for an entry that has no score so far.
     """
     _check_prepared(truth)
     if scores is not None and not (math.isfinite(scores.public) and math.isfinite(scores.private)):
@@ -128,6 +134,9 @@ def rescore_entry(
     if scores is not None and resampled is not None:
         known.public_losses = pack(resampled)
     session.flush()
+    entry = session.get_one(Entry, entry_id)
+    if entry.state is EntryState.FAILED and compared_by is not None:
+        write_print(session, entry, compared_by)
 
 
 def _packed(losses: Any) -> bytes | None:
@@ -135,7 +144,7 @@ def _packed(losses: Any) -> bytes | None:
 
 
 def not_rescored(session: Session, truth: Truth) -> list[int]:
-    """Return the entries that have a score now and none against the prepared truth yet."""
+    """Return the entries that are still to be scored against the prepared truth."""
     return list(
         session.scalars(
             select(Entry.id)
@@ -147,14 +156,7 @@ def not_rescored(session: Session, truth: Truth) -> list[int]:
 
 
 def _concerned(board_id: int) -> Any:
-    """Pick what has a score: also what is disqualified, as that may be lifted; and baselines."""
-    return and_(
-        Entry.board_id == board_id,
-        or_(
-            Entry.state == EntryState.SCORED,
-            and_(Entry.state == EntryState.DISQUALIFIED, Entry.public_score.is_not(None)),
-        ),
-    )
+    return and_(Entry.board_id == board_id, has_part_in_versions())
 
 
 def board_difference(session: Session, actor: User | None, truth: Truth) -> list[Change]:
@@ -168,7 +170,7 @@ def board_difference(session: Session, actor: User | None, truth: Truth) -> list
         Conflict: entries are not scored yet, or the truth is published already.
     """
     board = session.get_one(Board, truth.board_id)
-    policy.check_can_organise(actor, board)
+    check_organiser(session, actor, board)
     before = _places(session, board)
     savepoint = session.begin_nested()
     try:
@@ -222,9 +224,14 @@ def publish_rescore(session: Session, actor: User | None, truth: Truth, *, at: d
         Conflict: entries are not scored yet, or the truth is published already.
     """
     board = session.get_one(Board, truth.board_id)
-    policy.check_can_organise(actor, board)
+    check_organiser(session, actor, board)
     _apply(session, board, truth)
     truth.published_at = at
+    session.execute(
+        update(Entry)
+        .where(Entry.board_id == board.id, Entry.state == EntryState.SCORED, Entry.scored_at.is_(None))
+        .values(scored_at=at)
+    )
     session.flush()
     recount(session, board, at)
     record(session, actor, "board.publish", f"board:{board.id}", version=truth.version)
@@ -305,9 +312,12 @@ def _keep_old(session: Session, board: Board) -> None:
 def _write_new(session: Session, board: Board, truth: Truth) -> None:
     """Let what was collected count, in a few statements however many entries there are."""
     is_lost = and_(Rescore.failure != "", Entry.state == EntryState.SCORED)
+    is_found = and_(Rescore.failure == "", Entry.state == EntryState.FAILED)
     scores = update(Entry).where(
         Rescore.entry_id == Entry.id, Rescore.truth_id == truth.id, _concerned(board.id)
     )
+    _move_slots(session, truth, is_lost, is_found)
+    _compare_found(session, truth)
     _write_losses(session, truth)
     _write_private(session, truth)
     session.execute(
@@ -317,8 +327,36 @@ def _write_new(session: Session, board: Board, truth: Truth) -> None:
             metrics=Rescore.public_metrics,
             failure=Rescore.failure,
             truth_version=truth.version,
-            state=case((is_lost, EntryState.FAILED.value), else_=Entry.state),
+            state=case(
+                (is_lost, EntryState.FAILED.value), (is_found, EntryState.SCORED.value), else_=Entry.state
+            ),
         ),
+        execution_options=WITHOUT_SYNC,
+    )
+
+
+def _move_slots(session: Session, truth: Truth, is_lost: Any, is_found: Any) -> None:
+    """Give back the slots of what fails now, and let what is scored after all hold its own again."""
+    moved = session.execute(
+        select(Entry.team_id, Entry.day, func.sum(case((is_found, 1), else_=-1)))
+        .join(Rescore, and_(Rescore.entry_id == Entry.id, Rescore.truth_id == truth.id))
+        .where(or_(is_lost, is_found), Entry.team_id.is_not(None), Entry.day.is_not(None))
+        .group_by(Entry.team_id, Entry.day)
+    )
+    for team_id, day, slots in moved.all():
+        hold_slots(session, session.get_one(Team, team_id, populate_existing=True), day, slots)
+        session.flush()
+
+
+def _compare_found(session: Session, truth: Truth) -> None:
+    """Let what is scored after all be compared with other entries, which it was not while it had failed."""
+    found = (
+        select(Entry.id)
+        .join(Rescore, Rescore.entry_id == Entry.id)
+        .where(Rescore.truth_id == truth.id, Rescore.failure == "", Entry.state == EntryState.FAILED)
+    )
+    session.execute(
+        update(EntryPrint).where(EntryPrint.entry_id.in_(found)).values(looked_at=None),
         execution_options=WITHOUT_SYNC,
     )
 

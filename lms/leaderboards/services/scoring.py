@@ -6,14 +6,16 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from lms.errors import NotFound
+from lms.errors import N_, Conflict, NotFound
 from lms.leaderboards import policy
+from lms.leaderboards.core.failures import SCORER_FAILED
 from lms.leaderboards.core.losses import Losses, losses_of, pack
 from lms.leaderboards.core.prints import Print
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Board, Entry, EntryLosses, EntryState, PrivateScore, Share, Team
 from lms.leaderboards.services import climbing
 from lms.leaderboards.services.receiving import give_back, take_again
+from lms.leaderboards.services.scorer_letters import tell_scorer_failed
 from lms.leaderboards.services.standing import count_in, lock_team, refresh_team
 from lms.leaderboards.tables.flags import EntryPrint
 
@@ -70,7 +72,7 @@ def score_entry(
     if not is_off:
         entry.state = EntryState.SCORED
     _write_losses(session, board, entry, scores, resampled)
-    _write_print(session, entry, compared_by or Print())
+    write_print(session, entry, compared_by or Print())
     _write(session, board, entry, scores, at=at)
     session.flush()
     if is_new and not is_off and not board.ladder and not team.disqualified:
@@ -107,7 +109,8 @@ def _write_losses(
             keep(EntryLosses(entry_id=entry.id, share=share, packed=pack(losses)))
 
 
-def _write_print(session: Session, entry: Entry, compared_by: Print) -> None:
+def write_print(session: Session, entry: Entry, compared_by: Print) -> None:
+    """Keep what an entry is compared with other teams' by; it was not compared so far."""
     keep = session.merge if _was_scored(entry) else session.add
     mistakes = compared_by.mistakes
     keep(
@@ -143,6 +146,8 @@ def _fail(session: Session, entry: Entry, team: Team, code: str) -> Entry:
     policy.check_step(entry.state, EntryState.FAILED)
     entry.state = EntryState.FAILED
     entry.failure = code[:300]
+    if entry.failure == SCORER_FAILED:
+        tell_scorer_failed(session, entry.board)
     entry.released_score = None
     give_back(session, team, entry)
     session.flush()
@@ -162,12 +167,11 @@ def retry_entry(session: Session, entry_id: int) -> Entry:
     """Let a failed entry be scored once more, after the fault was mended; it holds its slot again.
 
     Raises:
-        Conflict: it has not failed.
+        Conflict: it has not failed, or waits for its score again already.
     """
     entry, team, _ = _locked(session, entry_id)
     if entry.state is not EntryState.FAILED:
-        policy.check_step(entry.state, EntryState.FAILED)
-        return entry
+        raise Conflict(N_("This entry has gone on meanwhile. Load the page again."))
     take_again(session, team, entry)
     entry.state = EntryState.RECEIVED
     entry.failure = ""

@@ -4,6 +4,7 @@ import unicodedata
 from datetime import datetime
 
 from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
@@ -21,6 +22,7 @@ from lms.leaderboards.models import (
     TeamMerge,
     TieGroup,
 )
+from lms.leaderboards.policies.impartiality import check_can_take_part
 from lms.leaderboards.queries.boards import accepted_version, board_of_challenge, team_of
 from lms.leaderboards.services import climbing
 from lms.leaderboards.services.boards import make_team_of_one
@@ -29,13 +31,14 @@ from lms.leaderboards.services.receiving import microseconds
 from lms.leaderboards.services.standing import lock_team, refresh_team
 
 LONGEST_NAME = 60
+NAME_TAKEN = N_("Another team has this name. Choose a different one.")
 
 
 def join(session: Session, user: User, challenge: Challenge, name: str, *, at: datetime) -> Team:
     """Take part as a team of one. Repeatable: who is in a team stays in it.
 
     Raises:
-        NotAllowed: the rules are not accepted as they are now.
+        NotAllowed: the rules are not accepted as they are now, or the user runs the challenge.
         Conflict: nobody can join at this time, or another team has the name.
         Invalid: the name cannot be shown.
     """
@@ -43,10 +46,18 @@ def join(session: Session, user: User, challenge: Challenge, name: str, *, at: d
     known = team_of(session, board, user)
     if known is not None:
         return known
+    check_can_take_part(user, challenge)
     policy.check_can_join(challenge, at)
     policy.check_rules_accepted(challenge, accepted_version(session, challenge, user))
     shown, name_key = _fresh_name(session, board, name, None)
-    return make_team_of_one(session, board, user, name=shown, name_key=name_key, at=at)
+    try:
+        with session.begin_nested():
+            return make_team_of_one(session, board, user, name=shown, name_key=name_key, at=at)
+    except IntegrityError:  # at the same moment the user asked twice, or another team took the name
+        known = team_of(session, board, user)
+        if known is None:
+            raise Conflict(NAME_TAKEN) from None
+        return known
 
 
 def rename(session: Session, user: User, team: Team, name: str) -> None:
@@ -57,8 +68,12 @@ def rename(session: Session, user: User, team: Team, name: str) -> None:
         Conflict, Invalid: as `join`.
     """
     policy.check_can_lead(user, team)
-    team.name, team.name_key = _fresh_name(session, team.board, name, team)
-    session.flush()
+    shown, name_key = _fresh_name(session, team.board, name, team)
+    try:
+        with session.begin_nested():
+            team.name, team.name_key = shown, name_key
+    except IntegrityError:  # another team took it at the same moment
+        raise Conflict(NAME_TAKEN) from None
 
 
 def show_member(session: Session, user: User, team: Team, *, shown: bool) -> None:
@@ -86,16 +101,28 @@ def invite(session: Session, user: User, team: Team, invited: User, *, at: datet
     if theirs is not None and theirs.id == team.id:
         raise Conflict(N_("This person is in your team already."))
     policy.check_team_size(challenge, _size(session, team) + (_size(session, theirs) if theirs else 1))
-    asked = session.scalar(
-        select(TeamInvitation).where(TeamInvitation.team_id == team.id, TeamInvitation.user_id == invited.id)
-    )
+    asked = _invitation(session, team, invited)
     if asked is None:
-        asked = TeamInvitation(team_id=team.id, user_id=invited.id)
-        session.add(asked)
+        try:
+            with session.begin_nested():
+                asked = TeamInvitation(
+                    team_id=team.id, user_id=invited.id, invited_by_id=user.id, invited_at=at
+                )
+                session.add(asked)
+        except IntegrityError:  # asked twice at once: the other one is the invitation
+            asked = _invitation(session, team, invited)
+            if asked is None:
+                raise
     asked.invited_by_id, asked.invited_at = user.id, at
     asked.answered_at, asked.accepted = None, False
     session.flush()
     return asked
+
+
+def _invitation(session: Session, team: Team, invited: User) -> TeamInvitation | None:
+    return session.scalar(
+        select(TeamInvitation).where(TeamInvitation.team_id == team.id, TeamInvitation.user_id == invited.id)
+    )
 
 
 def decline(session: Session, user: User, invitation: TeamInvitation, *, at: datetime) -> None:
@@ -110,7 +137,7 @@ def accept(session: Session, user: User, invitation: TeamInvitation, *, at: date
 
     Raises:
         NotFound: it is not the user's, or was answered.
-        NotAllowed: the rules are not accepted, or the user does not lead their team.
+        NotAllowed: the rules are not accepted, the user does not lead their team, or runs the challenge.
         Conflict: the time is over, it would be too many people, or too many entries together.
     """
     _check_open(user, invitation)
@@ -119,17 +146,26 @@ def accept(session: Session, user: User, invitation: TeamInvitation, *, at: date
     policy.check_rules_accepted(challenge, accepted_version(session, challenge, user))
     theirs = team_of(session, invitation.team.board, user)
     if theirs is None:
+        check_can_take_part(user, challenge)
         policy.check_can_join(challenge, at)
         into = lock_team(session, invitation.team_id)
         _check_standing(into)
         policy.check_team_size(challenge, _size(session, into) + 1)
-        session.add(TeamMember(team_id=into.id, board_id=into.board_id, user_id=user.id, joined_at=at))
+        _add_member(session, into, user, at)
     else:
         policy.check_can_lead(user, theirs)
         into = merge(session, user, invitation.team, theirs, at=at)
     invitation.answered_at, invitation.accepted = at, True
     session.flush()
     return into
+
+
+def _add_member(session: Session, team: Team, user: User, at: datetime) -> None:
+    try:
+        with session.begin_nested():
+            session.add(TeamMember(team_id=team.id, board_id=team.board_id, user_id=user.id, joined_at=at))
+    except IntegrityError:
+        raise Conflict(N_("You have just come into a team. Load the page again.")) from None
 
 
 def merge(session: Session, user: User, into: Team, other: Team, *, at: datetime) -> Team:
@@ -252,7 +288,7 @@ def _fresh_name(session: Session, board: Board, name: str, team: Team | None) ->
     if team is not None:
         other = other.where(Team.id != team.id)
     if session.scalar(other) is not None:
-        raise Conflict(N_("Another team has this name. Choose a different one."))
+        raise Conflict(NAME_TAKEN)
     return clean, compared
 
 

@@ -17,12 +17,12 @@ from lms.accounts.services.limits import HOUR, Limit
 from lms.errors import N_, Conflict, Invalid, TooLarge
 from lms.grading.core.notices import Unreadable
 from lms.grading.core.reading import read_notebook
-from lms.leaderboards import policy
 from lms.leaderboards.models import Board
 from lms.leaderboards.policies import winners as rules
 from lms.leaderboards.queries.waiting import number_waiting
 from lms.leaderboards.queries.winners import round_of, teams_to_ask
 from lms.leaderboards.services.entering import NOTEBOOK_BYTES
+from lms.leaderboards.services.organising import check_organiser
 from lms.leaderboards.services.winner_letters import tell_team
 from lms.leaderboards.services.wording import file_name, reason, words
 from lms.leaderboards.tables.winners import (
@@ -59,7 +59,7 @@ def ask_winners(
         Conflict: it has not ended, or entries still wait for their score.
         Invalid: a number is out of bounds, or nothing is said.
     """
-    policy.check_can_organise(actor, board)
+    check_organiser(session, actor, board)
     _lock(session, board)
     rules.check_can_ask(board, number_waiting(session, board), at)
     if not 1 <= winners <= MOST_WINNERS:
@@ -82,7 +82,7 @@ def ask_next(session: Session, actor: User, board: Board, *, at: datetime) -> li
         NotAllowed: the actor does not run the challenge.
         Conflict: it is too early, or nobody was asked for anything yet.
     """
-    policy.check_can_organise(actor, board)
+    check_organiser(session, actor, board)
     _lock(session, board)
     rules.check_can_ask(board, number_waiting(session, board), at)
     asked = round_of(session, board)
@@ -171,7 +171,7 @@ def decide_claim(
         Invalid: there is no reason, no decision, or a number out of bounds.
     """
     board = claim.round.board
-    policy.check_can_organise(actor, board)
+    check_organiser(session, actor, board)
     rules.check_can_decide(actor, claim.team)
     _lock(session, board)
     session.refresh(claim, ["state", "due_at", "handed_in_at"])

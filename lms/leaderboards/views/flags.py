@@ -8,13 +8,13 @@ from flask_login import current_user
 from werkzeug.wrappers import Response as Answer
 
 from lms.db import now
-from lms.errors import Invalid, NotAllowed
-from lms.leaderboards import policy
+from lms.errors import Invalid
 from lms.leaderboards.forms import FlagForm
 from lms.leaderboards.models import Board
 from lms.leaderboards.queries import boards
 from lms.leaderboards.queries import flags as queries
 from lms.leaderboards.services.deciding import decide_flag
+from lms.leaderboards.services.organising import check_organiser, is_organiser
 from lms.leaderboards.tables.flags import Flag, FlagState
 from lms.web.errors import put_beside
 from lms.web.session import session
@@ -35,11 +35,7 @@ def run_by_reader(board: Board) -> bool:
     """Say whether the reader runs a board."""
     if not current_user.is_authenticated:
         return False
-    try:
-        policy.check_can_organise(current_user, board)
-    except NotAllowed:
-        return False
-    return True
+    return is_organiser(session(), current_user, board)
 
 
 @blueprint.get("/boards/<int:board_id>/flags")
@@ -95,7 +91,7 @@ def _organised(board_id: int) -> Board:
         NotFound, NotAllowed: there is none, or somebody else runs it.
     """
     board = boards.board(session(), board_id)
-    policy.check_can_organise(current_user, board)
+    check_organiser(session(), current_user, board)
     return board
 
 
