@@ -13,6 +13,8 @@ from lms.certs.core.trust import Role
 from lms.courses.models import CourseVersion, Enrolment
 from lms.db import Base, Document, Sha256, UtcDateTime, enum_column
 
+LONGEST_CLIENT_ID = 48
+
 
 class RequestState(StrEnum):
     """Where the issuing of a certificate is."""
@@ -287,7 +289,7 @@ class Application(Base):
     __tablename__ = "applications"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    client_id: Mapped[str] = mapped_column(String(48), unique=True)
+    client_id: Mapped[str] = mapped_column(String(LONGEST_CLIENT_ID), unique=True)
     secret_hash: Mapped[str] = mapped_column(Sha256)
     registered: Mapped[dict[str, Any]] = mapped_column(Document)
     """What it said of itself, as far as it was taken (`lms.certs.core.registration`)."""

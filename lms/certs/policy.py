@@ -18,11 +18,14 @@ MANY_PER_PERSON = Limit(name="verify-many", tries=30, seconds=600)
 """Checks of many certificates by one person or by programs in that person's name."""
 MANY_PER_ADDRESS = Limit(name="verify-many-address", tries=60, seconds=600)
 REGISTER_PER_ADDRESS = Limit(name="register-application", tries=20, seconds=3600)
-"""Applications that register themselves from one network address; anybody may."""
-REGISTER_IN_ALL = Limit(name="register-applications", tries=500, seconds=24 * 3600)
+"""Applications that register themselves from one network address; anybody may.
+
+There is no limit for all addresses together: a few of them could use it up, and nobody else could register.
+What is kept of applications that nobody connects is bounded instead (`connecting.MOST_UNCONNECTED`).
+"""
 CONNECT_PER_PERSON = Limit(name="connect-application", tries=30, seconds=3600)
 FAILED_PER_ADDRESS = Limit(name="application-failed", tries=300, seconds=600)
-"""Requests of applications from one network address that were refused: guesses end here."""
+"""Requests of applications from one network address that were refused: after these a right secret, too."""
 READ_PER_CONNECTION = Limit(name="application-reads", tries=300, seconds=600)
 
 WITHDRAWING = frozenset({Role.SIGNATORY, Role.ADMIN})

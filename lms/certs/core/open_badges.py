@@ -176,7 +176,7 @@ def _since(text: str | None) -> datetime | None:
         zoned = None
     if zoned is None:
         raise ValueError("since is a time with its zone, such as 2026-03-02T09:00:00Z.")
-    return zoned
+    return zoned.replace(microsecond=0)  # as the links say it: with each page the same
 
 
 def _link(address: str, page: Page, relation: str, offset: int) -> str:

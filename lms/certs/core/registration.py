@@ -6,7 +6,7 @@ Source: RFC 7591 (client registration), RFC 8252 §7.3 (loopback addresses), RFC
 import re
 import unicodedata
 from collections.abc import Iterable
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from lms.certs.core.open_badges import OFFERED, READING
 from lms.certs.core.strict_json import Document
@@ -62,19 +62,11 @@ def read_registration(asked: Document) -> Document:
 
 def is_return_address(address: object) -> bool:
     """Say whether a holder can be sent back there: https, or this very machine; nothing left to interpret."""
-    if not isinstance(address, str) or len(address) > LONGEST_ADDRESS or not _SAFE.fullmatch(address):
+    parts = _one_place(address)
+    if parts is None:
         return False
-    try:
-        parts = urlsplit(address)
-        port = parts.port
-    except ValueError:
-        return False
-    if "@" in parts.netloc or _OURS & {name for name, _ in parse_qsl(parts.query)}:
-        return False
-    host = parts.netloc if port is None else parts.netloc.removesuffix(f":{port}")
-    if parts.scheme == "http":
-        return host in _LOOPBACK
-    return parts.scheme == "https" and (_HOST.fullmatch(host) is not None or host in _LOOPBACK)
+    asked = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    return not _OURS & asked
 
 
 def origin_of(address: str) -> str:
@@ -128,9 +120,25 @@ def _scope(scope: object, grants: list[str]) -> str:
 
 
 def _page(address: object, name: str) -> str:
-    if not isinstance(address, str) or not is_return_address(address):
-        raise _wrong(f"{name} must be an https address.")
-    return address
+    parts = _one_place(address)
+    if parts is None or parts.scheme != "https":
+        raise _wrong(f"{name} must be an https address, without fragment or user.")
+    return str(address)
+
+
+def _one_place(address: object) -> SplitResult | None:
+    """Return the parts of an address that can mean one place only: https, or http on this very machine."""
+    if not isinstance(address, str) or len(address) > LONGEST_ADDRESS or not _SAFE.fullmatch(address):
+        return None
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return None
+    host = parts.netloc if port is None else parts.netloc.removesuffix(f":{port}")
+    near = host in _LOOPBACK and parts.scheme in {"http", "https"}
+    far = parts.scheme == "https" and _HOST.fullmatch(host) is not None
+    return parts if near or far else None
 
 
 def _text(text: object, name: str) -> str:

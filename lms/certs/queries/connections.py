@@ -1,15 +1,27 @@
 """Reads of applications, of what holders let them do, and of what they may have."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session, contains_eager
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from lms.accounts.core.secrets import secret_hash
 from lms.accounts.models import User
 from lms.certs.models import Application, Connection, ConnectionToken, Credential
 from lms.courses.models import Enrolment
+
+PER_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionPage:
+    """One page of what a holder connected."""
+
+    rows: Sequence[Connection]
+    number: int
+    count: int
 
 
 def application(session: Session, client_id: str) -> Application | None:
@@ -32,10 +44,16 @@ def token_of_refresh(session: Session, secret: str) -> ConnectionToken | None:
     return _token(session, secret, ConnectionToken.refresh_hash == secret_hash(secret))
 
 
-def connections_of(session: Session, user: User) -> Sequence[Connection]:
-    """Return the applications that a holder connected, the newest first; a code nobody used is none."""
+def connections_of(session: Session, user: User, number: int = 1) -> ConnectionPage:
+    """Return one page of what a holder connected, the newest first; a code nobody used is no connection."""
     used = (Connection.user_id == user.id, Connection.code_used_at.is_not(None))
-    return session.scalars(select(Connection).where(*used).order_by(Connection.id.desc())).all()
+    total = session.scalar(select(func.count(Connection.id)).where(*used)) or 0
+    count = max(1, -(-total // PER_PAGE))
+    number = min(max(number, 1), count)
+    page = select(Connection).where(*used).order_by(Connection.id.desc())
+    page = page.offset((number - 1) * PER_PAGE).limit(PER_PAGE)
+    along = (joinedload(Connection.application), joinedload(Connection.user))
+    return ConnectionPage(session.scalars(page.options(*along)).all(), number, count)
 
 
 def subject_of(session: Session, application: Application, user: User) -> str | None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy import delete, exists, or_, update
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, exists, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from lms.accounts.core.secrets import secret_hash
 from lms.accounts.models import User
@@ -26,6 +26,8 @@ LASTING = timedelta(days=90)
 """How long an application goes on without the holder's being asked again."""
 UNUSED = timedelta(days=7)
 """After this an application that nobody ever connected is forgotten."""
+MOST_UNCONNECTED = 2_000
+"""So many of them are kept at most; the oldest go first."""
 REMEMBERED = timedelta(days=7)
 """How long a replaced token is recognised as one."""
 BETWEEN_NOTES = timedelta(minutes=1)
@@ -43,15 +45,27 @@ class Wish:
 def register(
     session: Session, registered: Document, *, client_id: str, secret: str, at: datetime
 ) -> Application:
-    """Keep an application that registered itself; those that nobody connected are forgotten after a week."""
-    unconnected = ~exists().where(Connection.application_id == Application.id)
-    session.execute(delete(Application).where(Application.created_at < at - UNUSED, unconnected))
+    """Keep an application that registered itself; of those that nobody connected the oldest are forgotten."""
+    _forget_unconnected(session, at)
     made = Application(
         client_id=client_id, secret_hash=secret_hash(secret), registered=registered, created_at=at
     )
     session.add(made)
     session.flush()
     return made
+
+
+def _forget_unconnected(session: Session, at: datetime) -> None:
+    one = aliased(Application)
+    unconnected = select(one.id).where(~exists().where(Connection.application_id == one.id))
+    newest = unconnected.order_by(one.created_at.desc(), one.id.desc())
+    too_many = newest.offset(MOST_UNCONNECTED - 1)
+    too_old = unconnected.where(one.created_at < at - UNUSED)
+    for gone in (too_old, too_many):
+        session.execute(
+            delete(Application).where(Application.id.in_(gone)),
+            execution_options={"synchronize_session": False},
+        )
 
 
 def has_secret(application: Application, secret: str) -> bool:

@@ -14,6 +14,7 @@ from lms.certs.models import Connection
 from lms.certs.queries import connections
 from lms.certs.services.connecting import note_use
 from lms.certs.views.granting import Token
+from lms.certs.views.refusing import check_guesses
 from lms.db import now
 from lms.web.session import noted, own_session, session
 
@@ -41,8 +42,9 @@ def connection_for(scope: str) -> Connection:
     """Return on whose agreement this request reads; refuses it without one that covers this scope.
 
     Raises:
-        TooSoon: this application has read too often in this holder's name.
+        TooSoon: this application has read too often in this holder's name, or too much was refused.
     """
+    check_guesses()
     with _protector.acquire([scope]) as token:
         connection: Connection = token.connection
     number = connection.id

@@ -67,11 +67,13 @@ def decide() -> Response:
 @blueprint.get("/certificates/applications")
 def applications() -> str:
     """Show the holder which applications are connected, and since when until when."""
+    found = connections.connections_of(session(), current_user, request.args.get("page", 1, type=int))
     return render_template(
         "certs/applications.html",
+        found=found,
         connections=[
             (one, origin_of(one.redirect_uri), _told(one.scope), policy.can_use_connection(one, now()))
-            for one in connections.connections_of(session(), current_user)
+            for one in found.rows
         ],
     )
 

@@ -43,7 +43,7 @@ from lms.certs.core.registration import (
     split_scope,
 )
 from lms.certs.core.strict_json import Document, read_object
-from lms.certs.models import Application, Connection, ConnectionToken
+from lms.certs.models import LONGEST_CLIENT_ID, Application, Connection, ConnectionToken
 from lms.certs.queries import connections
 from lms.certs.services import connecting
 from lms.db import now
@@ -311,7 +311,9 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # authlib has no types
         self.register_endpoint(Revocation)
 
     def query_client(self, client_id: str) -> Client | None:
-        """Return the application of this identifier."""
+        """Return the application of this identifier; none has one that the database could not even hold."""
+        if "\0" in client_id or len(client_id) > LONGEST_CLIENT_ID:
+            return None
         found = connections.application(session(), client_id)
         return None if found is None else Client(found)
 
@@ -327,9 +329,9 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # authlib has no types
         return made
 
     def save_token(self, token: Document, request: Request) -> None:
-        """Keep the hashes of what is given out."""
+        """Keep the hashes of what is given out, and say how long it really lasts."""
         given = request.authorization_code or request.refresh_token
-        connecting.keep_tokens(
+        made = connecting.keep_tokens(
             session(),
             given.connection,
             access=token["access_token"],
@@ -337,6 +339,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # authlib has no types
             scope=token["scope"],
             at=now(),
         )
+        token["expires_in"] = int((made.ends_at - made.created_at).total_seconds())
 
     def handle_response(self, status_code: int, payload: Any, headers: Any) -> Response:
         """Answer; whom it sends back learns who answered (RFC 9207), and never repeats a form (RFC 9700)."""

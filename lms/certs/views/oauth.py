@@ -9,13 +9,12 @@ from lms.certs import policy
 from lms.certs.core.open_badges import OFFERED
 from lms.certs.core.registration import AUTHENTICATION, GRANTS
 from lms.certs.views.granting import METHOD, REGISTRATION, REVOCATION, server
-from lms.certs.views.refusing import refusal_of
+from lms.certs.views.refusing import check_guesses, refused_as
 from lms.web.guard import public
 from lms.web.session import own_session, settings
 
 blueprint = Blueprint("certs_oauth", __name__)
 
-REFUSED = 400
 BUSY = frozenset({429, 503})
 
 
@@ -56,7 +55,6 @@ def register() -> Response:
     with own_session() as own:
         try:
             count_try(own, policy.REGISTER_PER_ADDRESS, request.remote_addr or "")
-            count_try(own, policy.REGISTER_IN_ALL, "")
         finally:
             own.commit()
     return server.answer(REGISTRATION)
@@ -66,6 +64,7 @@ def register() -> Response:
 @public
 def token() -> Response:
     """Exchange a code, or the token to go on with, for new tokens."""
+    check_guesses()
     return server.exchange()
 
 
@@ -73,23 +72,19 @@ def token() -> Response:
 @public
 def revoke() -> Response:
     """Take back what was given to an application (RFC 7009)."""
+    check_guesses()
     return server.answer(REVOCATION)
 
 
 @blueprint.after_request
 def _in_the_words_of_oauth(response: Response) -> Response:
     """Give every refusal its shape, also one that this room did not make itself."""
-    if response.status_code < REFUSED:
-        return response
-    written = refusal_of(response)
-    if written is None:
-        return response
-    status, sentence, seconds = written
+    return refused_as(response, _refused)
+
+
+def _refused(status: int, sentence: str) -> Response:
     code = "temporarily_unavailable" if status in BUSY else "invalid_request"
     told = jsonify(error=code, error_description=sentence)
     told.status_code = status
     told.headers["Cache-Control"] = "no-store"
-    wait = response.headers.get("Retry-After") if seconds is None else str(seconds)
-    if wait is not None:
-        told.headers["Retry-After"] = wait
     return told

@@ -16,14 +16,13 @@ from lms.certs.core.open_badges import (
 )
 from lms.certs.queries import connections
 from lms.certs.views.bearing import connection_for
-from lms.certs.views.refusing import refusal_of
+from lms.certs.views.refusing import REFUSED, refused_as
 from lms.web.guard import public
 from lms.web.session import session, settings
 
 blueprint = Blueprint("certs_open_badges", __name__, url_prefix=ROOT)
 
 WRITING = ("POST", "PUT", "PATCH", "DELETE")
-REFUSED = 400
 
 
 @blueprint.record_once
@@ -83,18 +82,7 @@ def _in_the_words_of_the_standard(response: Response) -> Response:
     """Give every refusal its shape, also one that this room did not make itself; let nobody keep answers."""
     if request.endpoint != "certs_open_badges.discovery":
         response.headers["Cache-Control"] = "no-store"
-    if response.status_code < REFUSED:
-        return response
-    written = refusal_of(response)
-    if written is None:
-        return response
-    status, sentence, seconds = written
-    told = _refused(status, sentence)
-    if seconds is not None:
-        told.headers["Retry-After"] = str(seconds)
-    elif "Retry-After" in response.headers:
-        told.headers["Retry-After"] = response.headers["Retry-After"]
-    return told
+    return refused_as(response, _refused)
 
 
 def _refused(status: int, sentence: str) -> Response:

@@ -1,4 +1,5 @@
 import re
+from urllib.parse import unquote
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,3 +49,10 @@ def test_only_what_is_not_done_here_is_called_unsupported() -> None:
 def test_a_return_address_that_is_taken_can_stand_in_a_header(address: str) -> None:
     if is_return_address(address):
         assert re.fullmatch(r"https?://[a-z0-9.\-]+(:\d+)?", origin_of(address), re.ASCII)
+
+
+def test_the_links_ask_for_the_moment_that_the_first_page_was_asked_for() -> None:
+    page = read_page({"since": "2026-03-02T18:00:00.900+09:00", "limit": "1"})
+    following = re.search(r'since=([^>]+)>; rel="next"', write_links("", page, 3))
+    assert following is not None
+    assert read_page({"since": unquote(following[1]), "limit": "1"}).since == page.since

@@ -21,6 +21,7 @@ from lms.certs import policy
 from lms.certs.core.open_badges import CREDENTIALS, OFFLINE, PROFILE
 from lms.certs.models import Application, Connection, ConnectionToken
 from lms.certs.services import connecting
+from lms.certs.views.granting import server
 from lms.db import now
 from tests.factories.accounts import make_user
 from tests.factories.applications import RETURN, VERIFIER, Wallet, asked_of, challenge, registration
@@ -106,6 +107,8 @@ REFUSED_ADDRESSES = [
     "https://wallet.example/\nSet-Cookie: x",
     "https://wallet.example/?code=mine",
     "https://wallet.example/?iss=mine",
+    "https://wallet.example/?code=",
+    "https://wallet.example/?x=1&state",
     "https://evil.example'; script-src *",
     "https://Wallet.example/callback",
     "https://wállet.example/callback",
@@ -173,6 +176,8 @@ UNUSABLE: list[Any] = [
     {"scope": 7},
     {"logo_uri": "javascript:alert(1)"},
     {"policy_uri": {}},
+    {"client_uri": "http://localhost/about"},
+    {"tos_uri": "https://someone@wallet.example/"},
     {"software_id": "x" * 400},
 ]
 
@@ -208,6 +213,12 @@ def test_a_registration_says_what_it_was_given_and_nothing_that_was_not_taken(cl
     assert len(told["client_secret"]) >= 43
 
 
+def test_a_page_about_an_application_may_ask_for_anything(client: FlaskClient) -> None:
+    address = "https://wallet.example/about?scope=all&state="
+    told = client.post("/oauth/register", json=registration(tos_uri=address))
+    assert (told.status_code, (told.get_json() or {})["tos_uri"]) == (201, address)
+
+
 def test_only_so_many_applications_register_from_one_address(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +228,30 @@ def test_only_so_many_applications_register_from_one_address(
     assert answer.status_code == 429
     assert answer.get_json()["error"] == "temporarily_unavailable"
     assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_no_address_closes_the_door_for_others(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, session: Session
+) -> None:
+    monkeypatch.setattr(policy, "REGISTER_PER_ADDRESS", policy.Limit(name="lots", tries=600, seconds=60))
+    for _ in range(520):
+        client.post("/oauth/register", data=b"", environ_base={"REMOTE_ADDR": "192.0.2.7"})
+    answer = client.post("/oauth/register", json=registration(), environ_base={"REMOTE_ADDR": "192.0.2.8"})
+    assert answer.status_code == 201
+    assert len(session.scalars(select(Application.id)).all()) == 1
+
+
+def test_of_applications_that_nobody_connected_only_so_many_are_kept(
+    wallet: Wallet, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wallet.tokens()
+    monkeypatch.setattr(connecting, "MOST_UNCONNECTED", 2)
+    begun = now()
+    for number in range(4):
+        moment = begun + timedelta(seconds=number)
+        connecting.register(session, registration(), client_id=f"idle {number}", secret="s", at=moment)
+    left = session.scalars(select(Application.client_id)).all()
+    assert sorted(left) == sorted([wallet.id, "idle 2", "idle 3"])
 
 
 def test_applications_that_nobody_connected_are_forgotten(
@@ -382,6 +417,28 @@ NO_PROOFS = [
 ]
 
 
+@pytest.mark.parametrize("name", ["a\0b", "x" * 49])
+def test_an_application_is_not_looked_for_under_a_name_that_none_can_have(
+    wallet: Wallet, session: Session, name: str
+) -> None:
+    session.add(Application(client_id=name, secret_hash="0" * 64, registered={}, created_at=now()))
+    session.flush()  # another database would take neither
+    proof = base64.b64encode(f"{name}:x".encode()).decode()
+    told = wallet.http.post(
+        "/oauth/token", data={"grant_type": "refresh_token"}, headers={"Authorization": f"Basic {proof}"}
+    )
+    assert (told.status_code, (told.get_json() or {})["error"]) == (401, "invalid_client")
+    with wallet.app.test_request_context():
+        assert server.query_client(name) is None
+
+
+def test_what_is_given_ends_with_the_connection_and_says_so(wallet: Wallet, session: Session) -> None:
+    given = wallet.tokens()
+    session.scalars(select(Connection)).one().ends_at = now() + timedelta(minutes=5)
+    session.commit()
+    assert 200 < wallet.refresh(given["refresh_token"]).get_json()["expires_in"] <= 300
+
+
 def test_an_application_that_cannot_prove_who_it_is_gets_nothing(wallet: Wallet) -> None:
     sent = {
         "grant_type": "authorization_code",
@@ -513,7 +570,8 @@ def test_a_code_is_worth_nothing_after_a_new_password(wallet: Wallet, session: S
     assert wallet.exchange(code).get_json()["error"] == "invalid_grant"
 
 
-def test_guesses_end(wallet: Wallet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guesses_end_also_where_one_would_be_right(wallet: Wallet, monkeypatch: pytest.MonkeyPatch) -> None:
+    given, code = wallet.tokens(), wallet.code()
     monkeypatch.setattr(policy, "FAILED_PER_ADDRESS", policy.Limit(name="few", tries=2, seconds=60))
     assert [wallet.exchange("x").status_code for _ in range(3)] == [400, 400, 429]
     answer = wallet.read("x")
@@ -523,6 +581,16 @@ def test_guesses_end(wallet: Wallet, monkeypatch: pytest.MonkeyPatch) -> None:
         answer.get_json()["imsx_codeMinor"]["imsx_codeMinorField"][0]["imsx_codeMinorFieldValue"]
         == "server_busy"
     )
+    for right in (
+        wallet.exchange(code),
+        wallet.refresh(given["refresh_token"]),
+        wallet.read(given["access_token"]),
+        wallet.post("/oauth/revoke", token=given["access_token"]),
+    ):
+        assert right.status_code == 429
+        assert int(right.headers["Retry-After"]) > 0
+    monkeypatch.setattr(policy, "FAILED_PER_ADDRESS", policy.Limit(name="more", tries=2, seconds=60))
+    assert wallet.exchange(code).status_code == 200
 
 
 def test_an_installation_without_https_gives_no_tokens(app: Flask, wallet: Wallet) -> None:

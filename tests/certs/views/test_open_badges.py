@@ -2,14 +2,15 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from authlib.integrations.requests_client import OAuth2Session
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import User
@@ -18,6 +19,7 @@ from lms.certs.core.open_badges import CREDENTIALS, OFFLINE, PROFILE
 from lms.certs.core.trust import Trust
 from lms.certs.core.verify import Status, verify
 from lms.certs.models import Connection, Credential
+from lms.certs.queries import connections
 from lms.certs.queries import credentials as queries
 from lms.certs.services.erasing import erase
 from lms.certs.services.status import keep_status_lists_fresh
@@ -294,6 +296,42 @@ def test_only_so_many_answers_are_taken_from_one_person(
     monkeypatch.setattr(policy, "CONNECT_PER_PERSON", policy.Limit(name="few", tries=1, seconds=60))
     assert "code" in asked_of(wallet.ask())
     assert wallet.ask().status_code == 429
+
+
+def test_many_connections_come_page_by_page_and_are_read_at_once(
+    wallet: Wallet, app: Flask, session: Session, holder: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lms.certs.queries.connections.PER_PAGE", 2)
+    for name in ("one", "two", "three"):
+        Wallet(app, wallet.browser).register(client_name=name).tokens()
+    pages = [
+        wallet.browser.get(f"/certificates/applications?page={number}").get_data(as_text=True)
+        for number in (1, 2, 9)
+    ]
+    assert ["three" in page for page in pages] == [True, False, False]
+    assert ["one<br>" in page for page in pages] == [False, True, True]
+    assert "page=2" in pages[0]
+    session.expunge_all()
+    with counted(session) as statements:
+        found = connections.connections_of(session, session.get_one(User, holder.id))
+        assert [one.application.registered["client_name"] for one in found.rows] == ["three", "two"]
+        assert {one.user.id for one in found.rows} == {holder.id}
+    assert len([one for one in statements if one.startswith("SELECT")]) == 3
+
+
+@contextmanager
+def counted(session: Session) -> Iterator[list[str]]:
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        statements.append(statement)
+
+    engine = session.get_bind().engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def test_the_holder_sees_and_ends_connections_and_nobody_else_does(
