@@ -44,11 +44,14 @@ import lms.leaderboards.api
 import lms.leaderboards.panels
 import lms.leaderboards.views.boards
 import lms.leaderboards.views.challenges
+import lms.leaderboards.views.discussion
 import lms.leaderboards.views.entering
 import lms.leaderboards.views.flags
 import lms.leaderboards.views.grades
 import lms.leaderboards.views.organising
 import lms.leaderboards.views.teams
+import lms.leaderboards.views.winners
+import lms.leaderboards.views.writeups
 import lms.web.views
 from lms.blobs import BlobStore, FolderBlobs
 from lms.config import Settings

@@ -178,3 +178,128 @@ class DecisionForm(Form):
         description=lazy_gettext("Leave them as they are, or correct them."),
         validators=[InputRequired(lazy_gettext("Give the points."))],
     )
+
+
+MARKDOWN = lazy_gettext(
+    "In Markdown: **bold**, *italic*, `code`, lists, tables, $formulas$. Images are not shown."
+)
+
+
+class TopicForm(Form):
+    """What a topic is called, and what it says."""
+
+    title = StringField(
+        lazy_gettext("Title"),
+        filters=[strip],
+        validators=[InputRequired(lazy_gettext("Give it a title.")), Length(max=120)],
+    )
+    text = TextAreaField(
+        lazy_gettext("Text"),
+        description=MARKDOWN,
+        filters=[strip],
+        validators=[InputRequired(lazy_gettext("Write something.")), Length(max=10_000)],
+    )
+
+
+class PostForm(Form):
+    """An answer to a topic."""
+
+    text = TextAreaField(
+        lazy_gettext("Text"),
+        description=MARKDOWN,
+        filters=[strip],
+        validators=[InputRequired(lazy_gettext("Write something.")), Length(max=10_000)],
+    )
+
+
+class WriteupForm(Form):
+    """How a team did it, and which of its notebooks readers may download."""
+
+    title = StringField(
+        lazy_gettext("Title"),
+        filters=[strip],
+        validators=[InputRequired(lazy_gettext("Give it a title.")), Length(max=120)],
+    )
+    text = TextAreaField(
+        lazy_gettext("What you did"),
+        description=MARKDOWN,
+        filters=[strip],
+        validators=[InputRequired(lazy_gettext("Write something.")), Length(max=40_000)],
+    )
+    entry = SelectField(
+        lazy_gettext("Notebook for readers"),
+        description=lazy_gettext(
+            "Whoever can read the write-up can download this notebook as you sent it."
+        ),
+        coerce=int,
+    )
+
+
+class WinnersForm(Form):
+    """How many can win, what proves it, and how long a team has."""
+
+    winners = IntegerField(
+        lazy_gettext("How many teams can win"),
+        description=lazy_gettext(
+            "The first of the final board are asked. Where one is refused, the next is."
+        ),
+        validators=[InputRequired(lazy_gettext("Give a number.")), NumberRange(1, 100)],
+    )
+    wanted = TextAreaField(
+        lazy_gettext("What they hand in"),
+        description=lazy_gettext(
+            "The teams read this: for example the notebook that made the selected entry, the data and models "
+            "used beside those given, and who did what."
+        ),
+        filters=[strip],
+        validators=[InputRequired(lazy_gettext("Say what you ask for.")), Length(max=2000)],
+    )
+    days = IntegerField(
+        lazy_gettext("Days to hand it in"),
+        default=14,
+        validators=[InputRequired(lazy_gettext("Give a number of days.")), NumberRange(1, 60)],
+    )
+
+
+class EvidenceForm(Form):
+    """What a team shows: words, a file, or both."""
+
+    statement = TextAreaField(
+        lazy_gettext("Your statement"),
+        description=lazy_gettext("How you got there. Only the organisers and your team read it."),
+        filters=[strip],
+        validators=[Length(max=10_000)],
+    )
+    file = FileField(
+        lazy_gettext("File"),
+        description=lazy_gettext("A notebook or a zip of at most 20 MiB. Without one the last file stays."),
+    )
+
+
+class ClaimForm(Form):
+    """What an organiser makes of a team's evidence."""
+
+    state = SelectField(
+        lazy_gettext("What you found"),
+        choices=choices(
+            [
+                ("", lazy_gettext("Choose")),
+                ("accepted", lazy_gettext("It proves the place: accept it")),
+                ("refused", lazy_gettext("It does not: refuse it, and ask the next team")),
+                ("asked", lazy_gettext("Something is missing: ask once more")),
+            ]
+        ),
+        validators=[InputRequired(lazy_gettext("Choose what you found."))],
+    )
+    reason = TextAreaField(
+        lazy_gettext("Why"),
+        description=lazy_gettext("The team reads it."),
+        filters=[strip],
+        validators=[InputRequired(lazy_gettext("Say why.")), Length(max=1000)],
+    )
+    days = IntegerField(
+        lazy_gettext("Days to hand it in"),
+        description=lazy_gettext("Only where you ask once more."),
+        default=7,
+        validators=[InputRequired(lazy_gettext("Give a number of days.")), NumberRange(1, 60)],
+    )

@@ -14,6 +14,7 @@ from lms.leaderboards.core.board_csv import csv_text
 from lms.leaderboards.core.climb_chart import Point, chart
 from lms.leaderboards.models import Board, Visibility
 from lms.leaderboards.queries import boards as queries
+from lms.leaderboards.queries.aftermath import with_aftermath
 from lms.leaderboards.queries.shown import Shown, Wish, climbs, csv_lines, shown
 from lms.leaderboards.queries.standings import own_places
 from lms.leaderboards.views.board_rows import board_rows
@@ -126,7 +127,7 @@ def _reader() -> User | None:
 
 
 def _page(board: Board) -> Answer:
-    table = shown(session(), board, _reader(), now(), _wish())
+    table = with_aftermath(session(), shown(session(), board, _reader(), now(), _wish()))
     return _changing(table, "leaderboards/show.html")
 
 
