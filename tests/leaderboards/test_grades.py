@@ -287,13 +287,26 @@ def test_a_preview_by_groups_that_are_not_worked_out_yet_unpacks_no_table_of_los
     assert outcome(group.session, board, rule, Share.PUBLIC).grouping is Grouping.EQUAL
     for wrong, team in enumerate(teams[:2]):
         _lose(group, team, wrong, Share.PUBLIC)
-    assert outcome(group.session, board, rule, Share.PUBLIC).grouping is Grouping.EQUAL
+    assert outcome(group.session, board, rule, Share.PUBLIC).grouping is Grouping.LOST
     _lose(group, teams[2], 3, Share.PUBLIC)
     statements.clear()
     assert outcome(group.session, board, rule, Share.PUBLIC).grouping is Grouping.AWAITED
     unpacked = [one for one in statements if "entry_losses.packed" in one]
     assert len(unpacked) <= 1
     assert all("entry_losses.entry_id = " in one for one in unpacked)
+
+
+def test_points_by_groups_wait_where_the_results_of_some_entries_are_gone(group: Class) -> None:
+    """Exactly equal scores would be other groups than those that everybody was shown."""
+    teams = [group.team(score) for score in (1.0, 0.98, 0.5)]
+    declare(group, BY_GROUP)
+    for wrong, team in ((0, teams[0]), (2, teams[1])):
+        _lose(group, team, wrong)
+    assert computed(group).grouping is Grouping.LOST
+    with pytest.raises(Conflict, match="results of single rows"):
+        confirm(group)
+    declare(group, BY_RANK, reason="Rows were lost.")
+    assert confirm(group)
 
 
 def test_losses_on_resamples_are_not_waited_for(group: Class) -> None:

@@ -1,19 +1,20 @@
 """Tie groups follow what stands, whatever changed it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.leaderboards.core.scoring import Scores
-from lms.leaderboards.models import Entry, Share, Team, TieGroup
-from lms.leaderboards.services import judging, rescoring, teams, tying
+from lms.leaderboards.models import Entry, EntryLosses, Share, Team, TieGroup
+from lms.leaderboards.services import judging, rescoring, teams, tying, upkeep
 from lms.leaderboards.services.scoring import score_entry
 from lms.leaderboards.services.selecting import select_entries
-from lms.leaderboards.services.ties import Tied
-from tests.factories.leaderboards import NOW, Contest
+from lms.leaderboards.services.ties import FORGET_AFTER, Tied
+from lms.leaderboards.tables.grades import GradeRule
+from tests.factories.leaderboards import NOW, Contest, make_contest
 
 LATER = NOW + timedelta(hours=1)
 
@@ -147,3 +148,65 @@ def test_a_board_that_keeps_no_results_of_rows_is_not_looked_at_for_ever(
     contest.enter(contest.team(), 0.5)
     contest.session.commit()
     assert tying.tie_boards(sessions, LATER) == 0
+
+
+def test_a_board_too_large_to_compare_is_told_by_its_size_alone(
+    contest: Contest, sessions: sessionmaker[Session], three: list[Team], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unpacking comes after the question: a table of 40 million numbers is 320 MB."""
+    enter(contest, three[1], 0)
+    monkeypatch.setattr(tying, "MOST_CELLS", 299)
+    monkeypatch.setattr(tying, "losses_of_standings", None)
+    assert again(contest, sessions) == 1
+    assert groups(contest) == {}
+
+
+def test_a_board_that_lost_the_results_of_one_entry_shows_no_groups(
+    contest: Contest, sessions: sessionmaker[Session], three: list[Team]
+) -> None:
+    """Those of the others would claim ranks among fewer teams."""
+    better = enter(contest, three[1], 0)
+    contest.session.execute(delete(EntryLosses).where(EntryLosses.entry_id == better.id))
+    assert again(contest, sessions) == 1
+    assert groups(contest) == {}
+
+
+def test_a_faulty_board_holds_no_other_up(
+    contest: Contest, sessions: sessionmaker[Session], three: list[Team]
+) -> None:
+    other = make_contest(contest.session)
+    enter(other, other.team(), 5)
+    broken = enter(contest, three[1], 0)
+    contest.session.get_one(EntryLosses, (broken.id, Share.PUBLIC)).packed = b"f" + bytes(3) + b"\x64" * 9
+    contest.session.commit()
+    assert tying.tie_boards(sessions, LATER + timedelta(days=1)) == 2
+    assert len(groups(other)) == 1
+
+
+def test_what_entries_lost_is_kept_until_nothing_else_can_come_to_stand(
+    contest: Contest, three: list[Team]
+) -> None:
+    """A choice, or a disqualification, lets an entry stand that did not; its losses are needed then."""
+    session, board = contest.session, contest.board
+    worse = enter(contest, three[0], 90)
+    assert board.ends_at is not None
+    long_after = board.ends_at + FORGET_AFTER + timedelta(seconds=1)
+
+    def is_kept(at: datetime) -> bool:
+        upkeep.look_over(session, board, at)
+        kept = select(EntryLosses).where(EntryLosses.entry_id == worse.id)
+        return bool(session.scalars(kept).all())
+
+    assert is_kept(LATER)
+    assert is_kept(board.ends_at + timedelta(days=1))
+    rule = GradeRule(
+        board_id=board.id, version=1, rule={}, text="", objection_days=14,
+        declared_by_id=contest.organiser.id, declared_at=NOW,
+    )  # fmt: skip
+    session.add(rule)
+    session.flush()
+    assert is_kept(long_after)  # nobody has let the points count yet
+    session.delete(rule)
+    session.flush()
+    assert not is_kept(long_after)
+    assert session.scalars(select(EntryLosses)).all()  # of those that stand

@@ -11,6 +11,8 @@ from lms.leaderboards.core.ladder import Climb, of_losses, of_resamples
 
 MOST_BYTES = 100_000_000
 """The most that packed losses may unpack to."""
+HEAD_BYTES = 9
+"""How many bytes of packed losses say what the others hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +62,19 @@ def pack(losses: Losses) -> bytes:
     return b"f" + head + zlib.compress(_numbers(losses), 1)
 
 
+def rows_in(head: bytes) -> int:
+    """Return of how many rows packed losses are, from their first `HEAD_BYTES`; 0: those are on resamples."""
+    return 0 if head[:1] == b"r" else int.from_bytes(head[5:HEAD_BYTES], "big")
+
+
 def unpack(packed: bytes) -> Losses:
     """Bring back what `pack` gave.
 
     Raises:
         ValueError: these bytes are no losses.
     """
-    kind, rest = packed[:1], packed[9:]
-    items, count = struct.unpack(">II", packed[1:9])
+    kind, rest = packed[:1], packed[HEAD_BYTES:]
+    items, count = struct.unpack(">II", packed[1:HEAD_BYTES])
     if count * 8 > MOST_BYTES:
         raise ValueError("more losses than there can be")
     if kind == b"b":

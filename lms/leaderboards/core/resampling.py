@@ -20,6 +20,7 @@ LEAST_RESAMPLES = 1000
 CONFIDENCE = 0.95
 _Z = 1.959963984540054  # leaves 2.5 % on either side of a normal distribution
 _BLOCK = 256  # teams, or items, that are copied at once
+_CELLS = 8_000_000  # of a table of resamples by items that is held at once
 _PATIENCE = 10  # draws a resample for which a metric has no value, before it is given up
 
 
@@ -30,17 +31,19 @@ def draws(items: int, resamples: int = RESAMPLES, seed: int = SEED) -> Iterator[
         yield generator.integers(0, items, size=items)
 
 
-def weights(items: int, resamples: int = RESAMPLES, seed: int = SEED) -> NDArray[np.float32]:
-    """Return how often each resample has each item.
+def weights(items: int, resamples: int = RESAMPLES, seed: int = SEED) -> Iterator[NDArray[np.float32]]:
+    """Yield how often each resample has each item, for some resamples at a time.
 
     Shape:
-        (resamples, items)
+        (some resamples, items), of `_CELLS` cells at most
     """
     drawn = draws(items, resamples, seed)
-    counted = np.empty((resamples, items), dtype=np.float32)
-    for number, rows in enumerate(drawn):
-        counted[number] = np.bincount(rows, minlength=items)
-    return counted
+    most = max(1, _CELLS // items)
+    for start in range(0, resamples, most):
+        counted = np.empty((min(most, resamples - start), items), dtype=np.float32)
+        for row in counted:
+            row[:] = np.bincount(next(drawn), minlength=items)
+        yield counted
 
 
 def means(losses: NDArray[Any], resamples: int = RESAMPLES, seed: int = SEED) -> Floats:
@@ -53,10 +56,14 @@ def means(losses: NDArray[Any], resamples: int = RESAMPLES, seed: int = SEED) ->
     """
     teams, items = losses.shape
     order = _order_of_items(losses)
-    drawn = weights(items, resamples, seed).astype(losses.dtype, copy=False)
     found = np.empty((resamples, teams))
-    for start in range(0, teams, _BLOCK):
-        found[:, start : start + _BLOCK] = drawn @ losses[start : start + _BLOCK, order].T
+    done = 0
+    for counted in weights(items, resamples, seed):
+        drawn = counted.astype(losses.dtype, copy=False)
+        for start in range(0, teams, _BLOCK):
+            part = losses[start : start + _BLOCK, order]
+            found[done : done + len(drawn), start : start + _BLOCK] = drawn @ part.T
+        done += len(drawn)
     found /= items
     return found
 

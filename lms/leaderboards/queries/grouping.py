@@ -1,22 +1,26 @@
 """Which tie groups a grade rule may look at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select
+from sqlalchemy import LargeBinary, func, select
 from sqlalchemy.orm import Session
 
-from lms.leaderboards.core.losses import unpack
+from lms.leaderboards.core.losses import HEAD_BYTES, rows_in, unpack
 from lms.leaderboards.core.ties import tie_groups
 from lms.leaderboards.models import Board, EntryLosses, Share, Standing, TieGroup
 from lms.leaderboards.queries.counting import counting_entries
 
 MOST_CELLS = 500_000
 """The largest table of teams by rows whose groups are worked out while somebody waits."""
+MOST_ROWS = 20_000
+"""Likewise the most rows, of which each resample draws as many."""
 BATCH = 10_000  # of entries that one statement names
+HEAD: Any = func.substr(EntryLosses.packed, 1, HEAD_BYTES, type_=LargeBinary)
 
 
 class Grouping(StrEnum):
@@ -26,6 +30,7 @@ class Grouping(StrEnum):
     EQUAL = "equal"  # exactly equal scores: the board keeps no results of single rows
     HIDDEN = "hidden"  # likewise: what is behind the Ladder is told after the end
     AWAITED = "awaited"  # likewise, for now: they are being worked out
+    LOST = "lost"  # likewise: what single rows lost is kept of some entries only
 
 
 @dataclass(frozen=True)
@@ -77,19 +82,21 @@ def groups_of(
     kept = _kept(session, board, share, ranked)
     if kept is not None:
         return kept
-    awaited = _are_comparable(session, board, share, ranked)
-    return Groups(Grouping.AWAITED if awaited else Grouping.EQUAL, _equal(ranked))
+    return Groups(_awaited(session, board, share, ranked), _equal(ranked))
 
 
 def _groups_anew(session: Session, board: Board, share: Share, ranked: Sequence[Ranked]) -> Groups:
-    losses = _losses(session, share, ranked)
-    if losses is None:
+    sizes = _sizes(session, share, ranked)
+    if not sizes or 0 in sizes.values():
         return Groups(Grouping.EQUAL, _equal(ranked))
-    if losses.size <= MOST_CELLS:
-        found = tie_groups(losses)
-        numbers = {each.team_id: tie.group for each, tie in zip(ranked, found, strict=True)}
-        return Groups(Grouping.TESTED, numbers)
-    return _kept(session, board, share, ranked) or Groups(Grouping.AWAITED, _equal(ranked))
+    if len(sizes) < len(ranked) or len(set(sizes.values())) > 1:
+        return Groups(Grouping.LOST, _equal(ranked))
+    rows = next(iter(sizes.values()))
+    if len(ranked) * rows > MOST_CELLS or rows > MOST_ROWS:
+        return _kept(session, board, share, ranked) or Groups(Grouping.AWAITED, _equal(ranked))
+    found = tie_groups(_losses(session, share, ranked))
+    numbers = {each.team_id: tie.group for each, tie in zip(ranked, found, strict=True)}
+    return Groups(Grouping.TESTED, numbers)
 
 
 def _equal(ranked: Sequence[Ranked]) -> dict[int, int]:
@@ -113,10 +120,10 @@ def _kept(session: Session, board: Board, share: Share, ranked: Sequence[Ranked]
     return Groups(Grouping.TESTED, {row.team_id: row.number for row in rows}) if same and rows else None
 
 
-def _are_comparable(session: Session, board: Board, share: Share, ranked: Sequence[Ranked]) -> bool:
-    """Say whether there are losses of rows for every entry that stands; reads those of one entry at most."""
+def _awaited(session: Session, board: Board, share: Share, ranked: Sequence[Ranked]) -> Grouping:
+    """Say what there is instead of kept groups; of what was lost it reads one head at most."""
     if not ranked:
-        return False
+        return Grouping.EQUAL
     of = _kept_of(share)
     count = (
         select(func.count())
@@ -124,10 +131,13 @@ def _are_comparable(session: Session, board: Board, share: Share, ranked: Sequen
         .join(EntryLosses, (EntryLosses.entry_id == Standing.entry_id) & (EntryLosses.share == of))
         .where(Standing.board_id == board.id, Standing.share == share)
     )
-    if session.scalar(count) != len(ranked):
-        return False
-    first = session.get_one(EntryLosses, (ranked[0].entry_id, of))
-    return unpack(first.packed).whole is None
+    number = session.scalar(count) or 0
+    if not number:
+        return Grouping.EQUAL
+    if number < len(ranked):
+        return Grouping.LOST
+    first = select(HEAD).where(EntryLosses.entry_id == ranked[0].entry_id, EntryLosses.share == of)
+    return Grouping.AWAITED if rows_in(session.scalars(first).one()) else Grouping.EQUAL
 
 
 def _kept_of(share: Share) -> Share:
@@ -135,19 +145,23 @@ def _kept_of(share: Share) -> Share:
     return Share.PRIVATE if share is Share.PRIVATE else Share.PUBLIC
 
 
-def _losses(session: Session, share: Share, ranked: Sequence[Ranked]) -> NDArray[np.float64] | None:
-    """Return the losses of the ranked entries, teams by rows; None where they cannot be compared."""
-    of = _kept_of(share)
+def _sizes(session: Session, share: Share, ranked: Sequence[Ranked]) -> dict[int, int]:
+    """Return entry -> on how many rows it is kept what it lost, 0 where that is on resamples."""
+    return {entry_id: rows_in(found) for entry_id, found in _of_each(session, share, ranked, HEAD)}
+
+
+def _losses(session: Session, share: Share, ranked: Sequence[Ranked]) -> NDArray[np.float64]:
+    """Return the losses of the ranked entries, teams by rows."""
+    packed = dict(_of_each(session, share, ranked, EntryLosses.packed))
+    return np.stack([unpack(packed[each.entry_id]).values for each in ranked])
+
+
+def _of_each(
+    session: Session, share: Share, ranked: Sequence[Ranked], what: Any
+) -> Iterator[tuple[int, bytes]]:
     entries = [each.entry_id for each in ranked]
-    packed: dict[int, bytes] = {}
     for start in range(0, len(entries), BATCH):
-        rows = select(EntryLosses.entry_id, EntryLosses.packed).where(
-            EntryLosses.share == of, EntryLosses.entry_id.in_(entries[start : start + BATCH])
+        rows = select(EntryLosses.entry_id, what).where(
+            EntryLosses.share == _kept_of(share), EntryLosses.entry_id.in_(entries[start : start + BATCH])
         )
-        packed |= {row.entry_id: row.packed for row in session.execute(rows)}
-    if not packed or len(packed) < len(set(entries)):
-        return None
-    losses = [unpack(packed[entry_id]) for entry_id in entries]
-    if len({len(each.values) for each in losses}) != 1 or losses[0].whole is not None:
-        return None
-    return np.stack([each.values for each in losses])
+        yield from ((entry_id, found) for entry_id, found in session.execute(rows))

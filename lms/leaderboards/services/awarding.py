@@ -73,6 +73,13 @@ def _computed(session: Session, actor: User, board: Board, rule: Rule) -> Outcom
         raise Conflict(N_("The rule cannot be computed from this board: %(why)s"), why=why) from problem
     if found.grouping is Grouping.AWAITED and uses_groups(rule):
         raise Conflict(N_("The tie groups of this board are still being worked out. Wait a minute."))
+    if found.grouping is Grouping.LOST and uses_groups(rule):
+        raise Conflict(
+            N_(
+                "Of some entries the results of single rows are not kept, so that tie groups cannot be worked"
+                " out. Have everything scored again, or declare a rule without tie groups."
+            )
+        )
     return found
 
 

@@ -2,12 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import LargeBinary, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from lms.leaderboards.core.losses import HEAD_BYTES, rows_in
 from lms.leaderboards.models import Board, Entry, EntryLosses, EntryState, Share, Standing, TieGroup
+from lms.leaderboards.tables.grades import GradeConfirmation, GradeRule
+
+FORGET_AFTER = timedelta(days=30)
+"""So long after a board's end the losses of entries that do not stand are kept."""
 
 
 @dataclass(frozen=True)
@@ -40,24 +46,56 @@ def lock_truth(session: Session, board_id: int) -> Board:
     ).one()
 
 
+def size_of_standings(session: Session, board: Board, share: Share) -> tuple[int, int]:
+    """Return how many teams stand, and on how many rows each lost something; unpacks nothing.
+
+    The rows are 0 where that is not kept of every one of them, or not of the same rows: the ranks of some
+    teams only would be others.
+    """
+    heads: Any = func.substr(EntryLosses.packed, 1, HEAD_BYTES, type_=LargeBinary)
+    rows = session.execute(
+        select(heads)
+        .select_from(Standing)
+        .outerjoin(EntryLosses, _of(share))
+        .where(Standing.board_id == board.id, Standing.share == share)
+    )
+    sizes = [0 if head is None else rows_in(bytes(head)) for (head,) in rows]
+    return len(sizes), sizes[0] if len(set(sizes)) == 1 else 0
+
+
 def losses_of_standings(session: Session, board: Board, share: Share) -> dict[int, tuple[int, bytes]]:
     """Return team -> (entry, packed losses) of the entries that stand, as far as losses are kept.
 
     Frozen standings are of public scores, so their losses are the public ones.
     """
-    of = Share.PRIVATE if share is Share.PRIVATE else Share.PUBLIC
     rows = session.execute(
         select(Standing.team_id, Standing.entry_id, EntryLosses.packed)
-        .join(EntryLosses, (EntryLosses.entry_id == Standing.entry_id) & (EntryLosses.share == of))
+        .join(EntryLosses, _of(share))
         .where(Standing.board_id == board.id, Standing.share == share)
         .order_by(Standing.key)
     )
     return {team_id: (entry_id, packed) for team_id, entry_id, packed in rows}
 
 
-def forget_losses(session: Session, board: Board) -> None:
-    """Drop the losses of entries that do not stand; a board with a Ladder needs them all."""
-    if board.ladder:
+def _of(share: Share) -> Any:
+    kept = Share.PRIVATE if share is Share.PRIVATE else Share.PUBLIC
+    return (EntryLosses.entry_id == Standing.entry_id) & (EntryLosses.share == kept)
+
+
+def forget_losses(session: Session, board: Board, at: datetime) -> None:
+    """Drop the losses of entries that do not stand, once nothing else can come to stand.
+
+    Until then a choice or a disqualification lets other entries stand, whose losses are needed. A board with
+    a Ladder needs them all.
+    """
+    if board.ladder or board.ends_at is None or at < board.ends_at + FORGET_AFTER:
+        return
+    declared, until = session.execute(
+        select(func.count(GradeRule.id), func.max(GradeConfirmation.objections_until))
+        .outerjoin(GradeConfirmation, GradeConfirmation.rule_id == GradeRule.id)
+        .where(GradeRule.board_id == board.id)
+    ).one()
+    if declared and (until is None or at < until):
         return
     standing = select(Standing.entry_id).where(Standing.board_id == board.id)
     entries = select(Entry.id).where(

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import numpy as np
+import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.db import reading
@@ -11,11 +12,21 @@ from lms.leaderboards.core.ties import tie_groups
 from lms.leaderboards.models import Board, Share
 from lms.leaderboards.queries.counting import shares_of
 from lms.leaderboards.queries.waiting import boards_to_tie
-from lms.leaderboards.services.ties import Tied, keep_tie_groups, lock_truth, losses_of_standings
+from lms.leaderboards.services.ties import (
+    Tied,
+    keep_tie_groups,
+    lock_truth,
+    losses_of_standings,
+    size_of_standings,
+)
 
 EVERY = timedelta(seconds=60)
 MOST_CELLS = 40_000_000
 """The largest table of teams by rows that is compared; a larger board shows no tie groups."""
+MOST_ROWS = 2_000_000
+"""Likewise the most rows, of which each resample draws as many."""
+
+log = structlog.get_logger()
 
 
 def tie_boards(sessions: sessionmaker[Session], at: datetime) -> int:
@@ -26,7 +37,10 @@ def tie_boards(sessions: sessionmaker[Session], at: datetime) -> int:
     with reading(sessions) as session:
         boards = boards_to_tie(session, at - EVERY)
     for board_id in boards:
-        _tie(sessions, board_id, at)
+        try:
+            _tie(sessions, board_id, at)
+        except Exception:  # one board's fault holds no other up; it is tried again at the next look
+            log.exception("boards.not_tied", board=board_id)
     return len(boards)
 
 
@@ -34,7 +48,7 @@ def _tie(sessions: sessionmaker[Session], board_id: int, at: datetime) -> None:
     with reading(sessions) as session:
         board = session.get_one(Board, board_id)
         version = board.truth_version  # read first: what is read of a newer one is thrown away below
-        standing = {share: losses_of_standings(session, board, share) for share in shares_of(board)}
+        standing = {share: _losses(session, board, share) for share in shares_of(board)}
     found = {share: _tied(rows) for share, rows in standing.items()}
     with sessions.begin() as session:
         tied_against = lock_truth(session, board_id)
@@ -44,14 +58,20 @@ def _tie(sessions: sessionmaker[Session], board_id: int, at: datetime) -> None:
             keep_tie_groups(session, tied_against, share, found.get(share, ()), at=at)
 
 
+def _losses(session: Session, board: Board, share: Share) -> dict[int, tuple[int, bytes]]:
+    """Return what the teams lost; nothing where they cannot be compared, or are too many."""
+    teams, rows = size_of_standings(session, board, share)
+    if not rows or teams * rows > MOST_CELLS or rows > MOST_ROWS:
+        return {}
+    return losses_of_standings(session, board, share)
+
+
 def _tied(rows: dict[int, tuple[int, bytes]]) -> list[Tied]:
     """Compare the teams of a board, which come in its order."""
-    losses = [unpack(packed) for _, packed in rows.values()]
-    if not losses or len({len(one.values) for one in losses}) != 1 or losses[0].whole is not None:
+    losses = [unpack(packed).values for _, packed in rows.values()]
+    if not losses or len({len(each) for each in losses}) != 1:
         return []
-    if len(losses) * len(losses[0].values) > MOST_CELLS:
-        return []
-    ties = tie_groups(np.stack([one.values for one in losses]))
+    ties = tie_groups(np.stack(losses))
     return [
         Tied(team_id, entry_id, tie.group, tie.best, tie.worst)
         for (team_id, (entry_id, _)), tie in zip(rows.items(), ties, strict=True)

@@ -61,7 +61,7 @@ def look_over(session: Session, board: Board, at: datetime) -> list[Difference]:
     """
     found = recompute(session, board)
     note_ranks(session, board)
-    forget_losses(session, board)
+    forget_losses(session, board, at)
     board.looked_at = at
     session.flush()
     count_results(session, board, at)

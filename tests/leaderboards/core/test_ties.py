@@ -228,9 +228,18 @@ def test_wilson_is_no_point_at_the_ends() -> None:
 
 
 def test_every_resample_has_as_many_items_as_the_test_set() -> None:
-    counted = weights(30, 50)
+    counted = np.vstack(list(weights(30, 50)))
     assert counted.sum(axis=1).tolist() == [30] * 50
     assert (counted[7] == np.bincount(list(draws(30, 50))[7], minlength=30)).all()
+
+
+def test_resamples_are_the_same_however_few_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test set of 400,000 rows would else take 3 GB, whoever stands on the board."""
+    losses = np.random.default_rng(2).integers(0, 2, (3, 30)).astype(np.float32)
+    at_once = means(losses, 50)
+    monkeypatch.setattr("lms.leaderboards.core.resampling._CELLS", 100)
+    assert [len(block) for block in weights(30, 50)] == [3] * 16 + [2]
+    assert (means(losses, 50) == at_once).all()
 
 
 def test_means_on_resamples_are_those_of_the_drawn_items() -> None:
