@@ -117,8 +117,12 @@ class Chores:
         with reading(self.sessions) as session:
             due = upkeep.due_boards(session, now())
         for number in due:
-            with self.sessions.begin() as session:
-                differed = upkeep.look_over(session, session.get_one(Board, number), now())
+            try:
+                with self.sessions.begin() as session:
+                    differed = upkeep.look_over(session, session.get_one(Board, number), now())
+            except Exception:  # one board's fault holds no other up; it is due at the next look again
+                log.exception("board.not_looked_over", board=number)
+                continue
             if differed:
                 log.error("board.differed", board=number, standings=len(differed))
         return False

@@ -13,10 +13,12 @@ from lms.accounts.models import AuditEvent
 from lms.errors import Conflict, Invalid, NotAllowed, NotFound
 from lms.leaderboards.core.prints import Print, print_of
 from lms.leaderboards.core.scoring import Scores, Truth
-from lms.leaderboards.models import Entry, Team
+from lms.leaderboards.models import Entry, EntryLosses, Share, Team
+from lms.leaderboards.queries import suspects
 from lms.leaderboards.queries.flags import flag_on, flags_of, number_of_flags
 from lms.leaderboards.services.addresses import KEEP, KEEP_AFTER_END, forget_addresses, keep_address
 from lms.leaderboards.services.boards import keep_baselines
+from lms.leaderboards.services.challenges import set_baselines
 from lms.leaderboards.services.deciding import decide_flag
 from lms.leaderboards.services.flagging import flag_boards
 from lms.leaderboards.services.judging import disqualify_entry
@@ -102,6 +104,42 @@ def test_a_copy_with_some_rows_changed_is_flagged_and_other_work_is_not(
     assert (flag.kind, flag.teams) == (FlagKind.NEAR_DUPLICATE, [teams[0].id, teams[7].id])
     assert flag.evidence["shared"] > flag.evidence["expected"]
     assert flag.evidence["rows"] == ROWS
+
+
+def test_a_baseline_that_has_no_score_hides_no_twins(
+    contest: Contest, sessions: sessionmaker[Session]
+) -> None:
+    set_baselines(contest.session, contest.challenge, {"north": (0.4, 0.4)}, at=NOW)
+    baseline = contest.session.scalars(select(Entry).where(Entry.baseline.is_not(None))).one()
+    baseline.public_score = None
+    for _ in range(2):
+        hand_in(contest, contest.team(), losses(1), digest="d" * 64)
+    assert flag_boards(sessions, LATER) == 1
+    (flag,) = flags(contest)
+    assert flag.kind is FlagKind.DUPLICATE
+
+
+def test_a_board_too_large_to_compare_is_told_by_its_size_alone(
+    contest: Contest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2):
+        hand_in(contest, contest.team(), losses(1), digest=f"{number}" * 64)
+    assert suspects.compared(contest.session, contest.board) is not None
+    monkeypatch.setattr(suspects, "MOST_CELLS", 2 * ROWS - 1)
+    monkeypatch.setattr(suspects, "unpack", None)
+    assert suspects.compared(contest.session, contest.board) is None
+
+
+def test_a_faulty_board_holds_no_other_up(contest: Contest, sessions: sessionmaker[Session]) -> None:
+    session, other = contest.session, make_contest(contest.session)
+    for each in (contest, other):
+        for _ in range(2):
+            hand_in(each, each.team(), losses(1), digest="d" * 64)
+    broken = session.scalars(select(Entry).where(Entry.board_id == contest.board.id)).first()
+    session.get_one(EntryLosses, (broken.id, Share.PUBLIC)).packed = b"x"  # type: ignore[union-attr]
+    session.commit()
+    assert flag_boards(sessions, LATER) == 1
+    assert (len(flags(contest)), len(flags(other))) == (0, 1)
 
 
 def test_mistakes_are_kept_where_the_metric_has_no_losses_of_rows(

@@ -1,16 +1,16 @@
 """What entries are compared by, as far as it is kept."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select
+from sqlalchemy import LargeBinary, func, select
 from sqlalchemy.orm import Session
 
-from lms.leaderboards.core.losses import unpack
+from lms.leaderboards.core.losses import HEAD_BYTES, rows_in, unpack
 from lms.leaderboards.core.suspicion import is_perfect
 from lms.leaderboards.models import (
     Board,
@@ -23,7 +23,7 @@ from lms.leaderboards.models import (
     Share,
     Standing,
 )
-from lms.leaderboards.tables.flags import EntryAddress, EntryPrint, Flag, FlagState
+from lms.leaderboards.tables.flags import EntryAddress, EntryPrint, Flag
 
 MOST_CELLS = 40_000_000
 """The largest table of teams by rows that is compared; of a larger board only equal files are found."""
@@ -32,8 +32,6 @@ MOST_ENTRIES = 10_000
 MOST_TWINS = 5000
 MOST_TEAMS = 200
 """The teams of one flag."""
-
-MOST_LINKED = 4
 
 
 class Sent(NamedTuple):
@@ -88,7 +86,11 @@ def _same(
     session: Session, board: Board, column: Any, new: Sequence[int], *only: Any
 ) -> dict[str, list[Sent]]:
     mine = select(column).where(EntryPrint.entry_id.in_(new), column.is_not(None))
-    common = select(Entry.public_score).where(Entry.board_id == board.id, Entry.baseline.is_not(None))
+    common = select(Entry.public_score).where(
+        Entry.board_id == board.id,
+        Entry.baseline.is_not(None),
+        Entry.public_score.is_not(None),  # nothing is "not in" what holds a NULL
+    )
     rows = session.execute(
         select(column, Entry.id, Entry.team_id, Entry.received_at, EntryPrint.blob)
         .join(Entry, Entry.id == EntryPrint.entry_id)
@@ -119,18 +121,20 @@ def _given(board: Board) -> set[str]:
 
 def compared(session: Session, board: Board) -> Compared | None:
     """Return what the public board's entries lost on each row; None where that was not kept for two teams."""
+    of_board = (Standing.board_id == board.id, Standing.share == Share.PUBLIC)
+    lengths = _lengths(session, of_board)
+    if not lengths or len(lengths) * max(lengths.values()) > MOST_CELLS:
+        return None
+    counted = list(lengths.values())
+    usual = max(set(counted), key=counted.count)
     standing = session.execute(
         select(Standing.team_id, Standing.entry_id, EntryPrint.mistakes)
         .outerjoin(EntryPrint, EntryPrint.entry_id == Standing.entry_id)
-        .where(Standing.board_id == board.id, Standing.share == Share.PUBLIC)
+        .where(*of_board)
         .order_by(Standing.team_id)
     ).all()
-    kept = _losses(session, board)
+    kept = _losses(session, of_board)
     rows = [(team, entry, kept.get(entry) or _plain([mistakes])) for team, entry, mistakes in standing]
-    lengths = [sum(len(part) for part in parts) for _, _, parts in rows if parts]
-    if not lengths or len(rows) * max(lengths) > MOST_CELLS:
-        return None
-    usual = max(set(lengths), key=lengths.count)
     whole = [(team, entry, np.concatenate(parts)) for team, entry, parts in rows if parts]
     whole = [each for each in whole if len(each[2]) == usual]
     if len(whole) < 2:  # noqa: PLR2004 - a pair
@@ -139,12 +143,27 @@ def compared(session: Session, board: Board) -> Compared | None:
     return Compared(teams, entries, np.stack(losses))
 
 
-def _losses(session: Session, board: Board) -> dict[int, list[NDArray[np.float64]]]:
-    of_board = select(Standing.entry_id).where(Standing.board_id == board.id, Standing.share == Share.PUBLIC)
+def _lengths(session: Session, of_board: tuple[Any, ...]) -> dict[int, int]:
+    """Return entry -> of how many rows it is kept what it lost, of those that stand; unpacks nothing."""
+    found: dict[int, int] = defaultdict(int)
+    for entry_id, head in session.execute(_heads(of_board, EntryLosses, EntryLosses.packed)):
+        found[entry_id] += rows_in(bytes(head))
+    for entry_id, head in session.execute(_heads(of_board, EntryPrint, EntryPrint.mistakes)):
+        found[entry_id] = found[entry_id] or rows_in(bytes(head))
+    return {entry_id: rows for entry_id, rows in found.items() if rows}
+
+
+def _heads(of_board: tuple[Any, ...], table: Any, packed: Any) -> Any:
+    head = func.substr(packed, 1, HEAD_BYTES, type_=LargeBinary)
+    rows = select(Standing.entry_id, head).join(table, table.entry_id == Standing.entry_id)
+    return rows.where(*of_board, packed.is_not(None))
+
+
+def _losses(session: Session, of_board: tuple[Any, ...]) -> dict[int, list[NDArray[np.float64]]]:
     packed: dict[int, list[bytes | None]] = defaultdict(list)
     for entry_id, content in session.execute(
         select(EntryLosses.entry_id, EntryLosses.packed)
-        .where(EntryLosses.entry_id.in_(of_board))
+        .where(EntryLosses.entry_id.in_(select(Standing.entry_id).where(*of_board)))
         .order_by(EntryLosses.entry_id, EntryLosses.share)
     ):
         packed[entry_id].append(content)
@@ -196,25 +215,18 @@ def uses_of_addresses(session: Session, board: Board, new: Sequence[int]) -> lis
     return [(address, team, number) for address, team, number in rows if team is not None]
 
 
-def linked_teams(session: Session, board: Board) -> dict[tuple[int, ...], list[str]]:
-    """Return few teams -> the kinds of flags that link them, of flags that nobody dismissed."""
-    flags = session.scalars(
-        select(Flag).where(Flag.board_id == board.id, Flag.state != FlagState.DISMISSED).order_by(Flag.id)
-    )
-    found: dict[tuple[int, ...], list[str]] = defaultdict(list)
-    for flag in flags:
-        teams = tuple(sorted(flag.teams))
-        if flag.kind.links and 1 < len(teams) <= MOST_LINKED and flag.kind.value not in found[teams]:
-            found[teams].append(flag.kind.value)
-    return {teams: kinds for teams, kinds in found.items() if kinds}
+def flags_of_board(session: Session, board: Board) -> Sequence[Flag]:
+    """Return all flags of a board, the oldest first."""
+    return session.scalars(select(Flag).where(Flag.board_id == board.id).order_by(Flag.id)).all()
 
 
-def used_by_day(session: Session, teams: Sequence[int]) -> list[Mapping[str, int]]:
+def used_by_day(session: Session, teams: Collection[int]) -> dict[int, dict[str, int]]:
     """Return for each team: day -> entries that hold or used a slot."""
     found: dict[int, dict[str, int]] = {team: {} for team in teams}
-    for counter in session.scalars(select(QuotaDay).where(QuotaDay.team_id.in_(teams))):
-        found[counter.team_id][counter.day.isoformat()] = counter.used
-    return list(found.values())
+    rows = select(QuotaDay.team_id, QuotaDay.day, QuotaDay.used).where(QuotaDay.team_id.in_(teams))
+    for team_id, day, used in session.execute(rows):
+        found[team_id][day.isoformat()] = used
+    return found
 
 
 def some_entries(session: Session, board: Board, teams: Sequence[int], most: int) -> list[int]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -37,6 +38,10 @@ MOST_ENTRIES = 50
 MOST_PAIRS = 100
 """The pairs that one look flags as nearly the same, the closest first: a class may share one recipe."""
 LOOK_BACK = timedelta(days=14)
+MOST_LINKED = 4
+"""The teams whose quotas are added up: more have an address, or a recipe, in common without being one."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,12 @@ def flag_boards(sessions: sessionmaker[Session], at: datetime) -> int:
     """
     with reading(sessions) as session:
         boards = suspects.boards_to_compare(session)
-    made = sum(_flag(sessions, board_id, at) for board_id in boards)
+    made = 0
+    for board_id in boards:
+        try:
+            made += _flag(sessions, board_id, at)
+        except Exception:  # one board's fault holds no other up; it is tried again at the next look
+            log.exception("boards.not_compared", board=board_id)
     with sessions.begin() as session:
         forget_addresses(session, at)
     return made
@@ -68,10 +78,10 @@ def _flag(sessions: sessionmaker[Session], board_id: int, at: datetime) -> int:
         board = session.get_one(Board, board_id)
         new = suspects.new_prints(session, board_id, MOST_AT_ONCE)
         found = findings(session, board, new, at)
+        found += _over_quota(session, board, found)
     with sessions.begin() as session:
         board = session.get_one(Board, board_id)
         made = keep_findings(session, board, found, at)
-        made += keep_findings(session, board, _over_quota(session, board), at)
         session.execute(
             update(EntryPrint)
             .where(EntryPrint.entry_id.in_(new))
@@ -189,18 +199,36 @@ def _addresses(session: Session, board: Board, new: Sequence[int]) -> Iterable[F
         yield Finding(FlagKind.ADDRESS, _key(teams), teams, tuple(entries), {"addresses": number})
 
 
-def _over_quota(session: Session, board: Board) -> list[Finding]:
-    """Return the linked teams that together use more than one team may."""
+def _over_quota(session: Session, board: Board, new: Sequence[Finding]) -> list[Finding]:
+    """Return the teams that together use more than one team may, linked by a flag or by what is new."""
     if board.challenge is None:
         return []
     limit, found = board.challenge.daily_limit, []
-    for teams, kinds in suspects.linked_teams(session, board).items():
-        days = days_over_quota(suspects.used_by_day(session, teams), limit)
+    linked = _linked(suspects.flags_of_board(session, board), new)
+    used = suspects.used_by_day(session, {team for teams in linked for team in teams})
+    for teams, kinds in linked.items():
+        days = days_over_quota([used[team] for team in teams], limit)
         if days:
             entries = suspects.some_entries(session, board, teams, MOST_ENTRIES)
-            evidence = {"days": days[-10:], "number": len(days), "limit": limit}
-            linked = evidence | {"linked_by": kinds}
-            found.append(Finding(FlagKind.QUOTA, _key(teams), teams, tuple(entries), linked))
+            evidence = {"days": days[-10:], "number": len(days), "limit": limit, "linked_by": kinds}
+            found.append(Finding(FlagKind.QUOTA, _key(teams), teams, tuple(entries), evidence))
+    return found
+
+
+def _linked(flags: Sequence[Flag], new: Sequence[Finding]) -> dict[tuple[int, ...], list[str]]:
+    """Return few teams -> the kinds of what links them, and that nobody dismissed."""
+    latest = {(flag.kind, flag.key): flag for flag in flags}
+    links = [(flag.kind, flag.teams) for flag in flags if flag.state is not FlagState.DISMISSED]
+    for each in new:
+        known = latest.get((each.kind, each.key))
+        if known is None or known.state is not FlagState.DISMISSED or _has_grown(known, each):
+            grown = known.teams if known is not None and known.state is FlagState.OPEN else []
+            links.append((each.kind, [*each.teams, *grown]))
+    found: dict[tuple[int, ...], list[str]] = {}
+    for kind, linked in links:
+        teams = tuple(sorted(set(linked)))
+        if kind.links and 1 < len(teams) <= MOST_LINKED and kind.value not in found.setdefault(teams, []):
+            found[teams].append(kind.value)
     return found
 
 
