@@ -4,10 +4,10 @@ from alembic import context
 
 import lms.certs.models
 import lms.leaderboards.models
+import lms.leaderboards.tables.changes
 import lms.leaderboards.tables.discussion
 import lms.leaderboards.tables.flags
 import lms.leaderboards.tables.grades
-import lms.leaderboards.tables.honours
 import lms.leaderboards.tables.honours
 import lms.leaderboards.tables.winners
 import lms.leaderboards.tables.writeups  # noqa: F401 - with certs they bring every table in

@@ -25,6 +25,7 @@ from lms.leaderboards.queries.boards import board_of_challenge
 from lms.leaderboards.services.asking import make_ticket
 from lms.leaderboards.services.awarding import answer_objection, raise_objection
 from lms.leaderboards.services.challenges import accept_rules, publish_challenge
+from lms.leaderboards.services.comparing import compare_truth
 from lms.leaderboards.services.declaring import declare_rule
 from lms.leaderboards.services.flagging import Finding, keep_findings
 from lms.leaderboards.services.judging import disqualify_entry
@@ -340,6 +341,7 @@ def _contest(session: Session, stage: Stage) -> dict[str, str]:
     disqualify_entry(session, None, copied, "copied from another team", at=at)
     truth = prepare_rescore(session, None, good.board, "a wrong label", blob=None, at=at)
     rescore_entry(session, truth, good.id, Scores(0.8, 0.5))
+    compare_truth(session, truth, at=at)
     alike: dict[str, object] = {"measure": "correlation", "rows": 400, "share": 0.9991, "chance": -31.0}
     finding = Finding(FlagKind.NEAR_DUPLICATE, "1", (team.id,), (good.id, copied.id), alike)
     keep_findings(session, good.board, [finding], at)

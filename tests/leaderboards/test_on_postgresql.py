@@ -6,14 +6,17 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from lms.db import make_sessions
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.core.tables import read_table
-from lms.leaderboards.models import Entry, Team
+from lms.leaderboards.models import Entry, Share, Team, Truth
+from lms.leaderboards.queries.changes import changes_of
 from lms.leaderboards.queries.counting import differences
 from lms.leaderboards.queries.entries import entries_of, history
 from lms.leaderboards.queries.standings import around, found_by_name, standings
 from lms.leaderboards.queries.waiting import boards_to_tie
 from lms.leaderboards.services import rescoring, upkeep
+from lms.leaderboards.services.comparing import EVERY, compare_truths
 from lms.leaderboards.services.importing import import_table
 from lms.leaderboards.services.ties import lock_truth
 from tests.factories.leaderboards import NOW, make_contest
@@ -53,3 +56,27 @@ def test_a_board_is_imported_scored_anew_looked_over_and_read(postgres_engine: E
         assert boards_to_tie(session, NOW) == [board.id]
         assert lock_truth(session, board.id) is board
         assert upkeep.look_over(session, board, NOW) == []
+
+
+def test_what_a_new_truth_would_change_is_kept_and_read(postgres_engine: Engine) -> None:
+    sessions = make_sessions(postgres_engine, writing=True)
+    with sessions.begin() as session:
+        contest = make_contest(session)
+        first, second = contest.team("first"), contest.team("second")
+        entries = [contest.enter(first, 0.9, 0.8), contest.enter(second, 0.5, 0.5)]
+        truth = rescoring.prepare_rescore(session, None, contest.board, "new rows", blob=None, at=NOW)
+        for entry, score in zip(entries, (0.1, 0.6), strict=True):
+            rescoring.rescore_entry(session, truth, entry.id, Scores(score, score))
+    assert [compare_truths(sessions, NOW), compare_truths(sessions, NOW + EVERY * 2)] == [1, 0]
+    with sessions.begin() as session:
+        same = session.get_one(Truth, truth.id)
+        found = [(each.share, each.name, each.rank_after) for each in changes_of(session, same)]
+        assert found == [
+            (share, name, rank)
+            for share in (Share.PUBLIC, Share.PRIVATE)
+            for name, rank in (("second", 1), ("first", 2))
+        ]
+        rescoring.publish_rescore(session, None, same, at=NOW)
+    assert compare_truths(sessions, NOW + EVERY * 4) == 0
+    with sessions() as session:
+        assert changes_of(session, session.get_one(Truth, truth.id)) == []

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from flask import Response as Flat
 from flask import flash, g, redirect, render_template, request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from flask_login import current_user
 from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response
@@ -12,23 +12,22 @@ from werkzeug.wrappers import Response
 from lms.accounts.models import User
 from lms.db import now
 from lms.errors import Conflict, DomainError, Invalid, NotFound
-from lms.leaderboards import policy
 from lms.leaderboards.core.predictions import BadPredictions, Fault
 from lms.leaderboards.forms import RescoreForm
 from lms.leaderboards.models import Board, Challenge, Team
 from lms.leaderboards.queries import boards as queries
+from lms.leaderboards.queries import changes as kept
 from lms.leaderboards.queries import organising as found
 from lms.leaderboards.queries.entries import number_of_entries
-from lms.leaderboards.queries.waiting import number_waiting
+from lms.leaderboards.queries.waiting import number_scorer_failed, number_waiting
 from lms.leaderboards.services import correcting, judging, rescoring
+from lms.leaderboards.services.organising import check_organiser
 from lms.leaderboards.views.boards import blueprint
 from lms.leaderboards.views.challenges import kept_file, opened, team_here
 from lms.web.errors import put_beside, translated
 from lms.web.forms import text
 from lms.web.session import blobs, reads_first, session, write
 from lms.web.shapes import row_number
-
-MOST_BYTES = 64 << 20
 
 
 class Refused(NamedTuple):
@@ -44,10 +43,10 @@ def organised(challenge_slug: str) -> tuple[Challenge, Board]:
 
     Raises:
         NotFound: it is not there for this person.
-        NotAllowed: somebody else runs it.
+        NotAllowed: somebody else runs it, or the reader takes part in it.
     """
     challenge, board = opened(challenge_slug)
-    policy.check_can_organise(current_user, board)
+    check_organiser(session(), current_user, board)
     return challenge, board
 
 
@@ -66,12 +65,13 @@ def challenge_rescore(challenge_slug: str) -> Response | tuple[str, int]:
     if not form.validate_on_submit():
         return _page(challenge, board, form), Invalid.status
     truth, script = (_content(field.data) for field in (form.truth, form.script))
-    writing = write()
     try:
-        made = correcting.correct(
-            writing, writing.get_one(User, current_user.id), queries.board(writing, board.id),
-            text(form.reason), truth=truth, script=script, blobs=blobs(), at=g.received_at,
-        )  # fmt: skip
+        correction = correcting.read_correction(
+            session(), current_user, board, truth=truth, script=script, blobs=blobs()
+        )
+        writing = write()  # only now: reading a large file takes its time
+        actor, same = writing.get_one(User, current_user.id), queries.board(writing, board.id)
+        made = correcting.correct(writing, actor, same, text(form.reason), correction, at=g.received_at)
     except Invalid as problem:
         put_beside(form, problem)
         faults = problem.faults if isinstance(problem, BadPredictions) else ()
@@ -86,30 +86,31 @@ def _content(file: FileStorage | None) -> bytes:
     if file is None:
         return b""
     with file.stream as stream:
-        return stream.read(MOST_BYTES)
+        return stream.read()
 
 
 @blueprint.get("/challenges/<challenge_slug>/organise/rescores/<int:version>")
 def challenge_difference(challenge_slug: str, version: int) -> str:
     """Show what publishing a version would change on the board."""
-    organised(challenge_slug)
-    writing = write()  # the difference is made by publishing and taking back
     challenge, board = organised(challenge_slug)
-    truth = found.truth_on(writing, board, version)
-    missing = len(rescoring.not_rescored(writing, truth)) if truth.published_at is None else 0
-    changes = None
-    if truth.published_at is None and truth.version > board.truth_version and not missing:
-        changes = rescoring.board_difference(writing, writing.get_one(User, current_user.id), truth)
-        challenge, board = organised(challenge_slug)
-        truth = found.truth_on(writing, board, version)
+    truth = found.truth_on(session(), board, version)
+    is_prepared = truth.published_at is None and truth.version > board.truth_version
+    count = kept.number_of_changes(session(), truth)
+    pages = max(1, -(-count // kept.PAGE))
+    number = _number(pages)
     return render_template(
         "leaderboards/challenge_difference.html",
         challenge=challenge,
         board=board,
         truth=truth,
-        missing=missing,
-        changes=changes,
         older=truth.version < board.truth_version,
+        missing=len(rescoring.not_rescored(session(), truth)) if is_prepared else 0,
+        comparison=kept.comparison_of(session(), truth),
+        changes=kept.changes_of(session(), truth, offset=(number - 1) * kept.PAGE),
+        count=count,
+        number=number,
+        pages=pages,
+        page_address=lambda wanted: _difference_address(challenge, version, wanted),
     )
 
 
@@ -158,6 +159,29 @@ def challenge_disqualify_entry(challenge_slug: str, entry_id: int) -> Response |
     return redirect(_team_address(challenge, team, number), 303)
 
 
+@blueprint.post("/challenges/<challenge_slug>/organise/entries/<int:entry_id>/again")
+def challenge_score_again(challenge_slug: str, entry_id: int) -> Response:
+    """Let a failed entry be scored once more."""
+    challenge, board = organised(challenge_slug)
+    entry = found.entry_on(session(), board, entry_id)
+    team = found.team_on(session(), board, entry.team_id or 0)
+    judging.score_again(session(), current_user, entry)
+    flash(gettext("The entry is being scored again."), "success")
+    return redirect(_team_address(challenge, team, request.args.get("page", type=row_number)), 303)
+
+
+@blueprint.post("/challenges/<challenge_slug>/organise/again")
+def challenge_score_all_again(challenge_slug: str) -> Response:
+    """Let everything be scored once more that the challenge's own scorer failed on."""
+    _, board = organised(challenge_slug)
+    count = judging.score_all_again(session(), current_user, board)
+    flash(
+        ngettext("%(num)d entry is being scored again.", "%(num)d entries are being scored again.", count),
+        "success",
+    )
+    return _back(challenge_slug)
+
+
 @blueprint.post("/challenges/<challenge_slug>/organise/disqualifications/<int:disqualification_id>")
 def challenge_lift(challenge_slug: str, disqualification_id: int) -> Response | tuple[str, int]:
     """Put back what was taken off."""
@@ -197,6 +221,12 @@ def _number(pages: int) -> int:
 
 def _back(challenge_slug: str) -> Response:
     return redirect(url_for("leaderboards.challenge_organise", challenge_slug=challenge_slug), 303)
+
+
+def _difference_address(challenge: Challenge, version: int, page: int) -> str:
+    return url_for(
+        "leaderboards.challenge_difference", challenge_slug=challenge.slug, version=version, page=page
+    )
 
 
 def _team_page(challenge: Challenge, board: Board, team: Team, refused: Refused | None = None) -> str:
@@ -250,6 +280,7 @@ def _page(
         taken_off=found.disqualifications(session(), board),
         truths=found.truths(session(), board),
         waiting=number_waiting(session(), board),
+        scorer_failed=number_scorer_failed(session(), board),
         own_scorer=board.metric == "own",
         mine=team_here(board),
         at=now(),
