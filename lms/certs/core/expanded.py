@@ -20,10 +20,14 @@ _NOT_WITHIN = {"@id", "@type", "@value", "@language"}
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
 
 
-def check_expanded(expanded: Any) -> None:
+def check_expanded(expanded: Any, *, directed: bool = False) -> None:
     """Refuse what would be lost: identifiers, types and properties that are no absolute addresses.
 
-    A language is refused that is none: the library writes it into the RDF as it is, line breaks too.
+    A language is refused that is none: the library writes it into the RDF as it is, line breaks too. So is
+    the direction of a text, which the conversion leaves out: the two directions would be signed as one.
+
+    Args:
+        directed: a direction may be lost, as whoever asks is to take whatever the data model allows.
 
     Raises:
         ProofProblem: with the first such part.
@@ -35,6 +39,8 @@ def check_expanded(expanded: Any) -> None:
             waiting.extend(item)
         elif isinstance(item, dict):
             _check_node(item)
+            if "@direction" in item and not directed:
+                raise ProofProblem("jsonld.undefined_term", term="@direction")
             waiting.extend(value for name, value in item.items() if name not in _NOT_WITHIN)
 
 

@@ -47,10 +47,11 @@ def pinned_contexts() -> Contexts:
     return {url: _read_pinned(name, digest) for url, (name, digest) in _PINNED.items()}
 
 
-def to_nquads(document: Document, contexts: Contexts | None = None) -> bytes:
+def to_nquads(document: Document, contexts: Contexts | None = None, *, directed: bool = False) -> bytes:
     """Return the canonical N-Quads of a document, refusing whatever the conversion would lose.
 
-    Other contexts than the pinned ones are for the vectors of standards only.
+    Other contexts than the pinned ones are for the vectors of standards only; `directed` is as in
+    `check_expanded`.
 
     Raises:
         ProofProblem: a term that no context defines, an identifier that is no absolute address, or a document
@@ -59,10 +60,10 @@ def to_nquads(document: Document, contexts: Contexts | None = None) -> bytes:
     Source: RDF Dataset Canonicalization 1.0 (URDNA2015); JSON-LD 1.1 "safe mode".
     """
     found = short_way(document, pinned_contexts) if contexts is None else None
-    return long_way(document, contexts) if found is None else found
+    return long_way(document, contexts, directed=directed) if found is None else found
 
 
-def long_way(document: Document, contexts: Contexts | None = None) -> bytes:
+def long_way(document: Document, contexts: Contexts | None = None, *, directed: bool = False) -> bytes:
     """Return what `to_nquads` does, by a library that knows all of JSON-LD and takes ten times as long.
 
     Raises:
@@ -74,7 +75,7 @@ def long_way(document: Document, contexts: Contexts | None = None) -> bytes:
         with _ONE_AT_A_TIME:
             options = _options(contexts)
             expanded = JsonLdProcessor(on_property_dropped=_refuse_dropped).expand(document, dict(options))
-            check_expanded(expanded)
+            check_expanded(expanded, directed=directed)
             nquads = JsonLdProcessor().normalize(
                 expanded,
                 {**options, "algorithm": "URDNA2015", "format": "application/n-quads"},

@@ -8,13 +8,16 @@ from lms.certs.core.strict_json import Document
 
 
 def meaning(document: Document, contexts: Contexts) -> bytes:
-    """Return the canonical N-Quads of a document, with nothing lost on the way.
+    """Return the canonical N-Quads of a document, with nothing lost on the way but the directions of texts.
+
+    RDF has no such directions, and the data model allows them (VC Data Model 2.0, section 11.1): a signature
+    over RDF covers them nowhere. Here it is not refused for them; no certificate of ours has any.
 
     Raises:
         ProofProblem: a vocabulary that is not at hand, or what `to_nquads` refuses.
     """
     plain = _check_vocabularies(document, contexts)
-    return to_nquads(document, None if plain else contexts)
+    return to_nquads(document, None if plain else contexts, directed=True)
 
 
 def _check_vocabularies(document: Document, contexts: Contexts) -> bool:

@@ -51,6 +51,16 @@ def test_a_language_cannot_forge_a_statement(language: str) -> None:
         to_nquads({**named, "name": {"@value": "수료증", "@language": language}})
 
 
+@pytest.mark.parametrize("direction", ["rtl", "ltr"])
+def test_the_direction_of_a_text_is_in_no_rdf_and_so_it_is_refused(direction: str) -> None:
+    named = {"@context": [CREDENTIALS_V2], "id": "urn:x:1", "type": "VerifiableCredential"}
+    with pytest.raises(ProofProblem, match=r"jsonld\.undefined_term"):
+        to_nquads({**named, "name": {"@value": "شهادة", "@language": "ar", "@direction": direction}})
+    term = {"@id": "urn:x:title", "@direction": direction}
+    with pytest.raises(ProofProblem, match=r"jsonld\.undefined_term"):
+        to_nquads({**named, "@context": [CREDENTIALS_V2, {"title": term}], "title": "가"})
+
+
 def test_documents_of_strangers_mean_what_the_pinned_vocabularies_say() -> None:
     document = {"@context": [CREDENTIALS_V2], "id": "urn:x:1", "type": ["VerifiableCredential", "urn:x:T"]}
     assert meaning(document, pinned_contexts()) == to_nquads(document)
