@@ -106,28 +106,21 @@ def board_address(board: Board, kind: str = "", **query: object) -> str:
     return url_for(f"leaderboards.{where}", board_id=board.id, **query)  # type: ignore[arg-type]
 
 
-def _open(board: Board) -> Board:
-    """Return a board that the reader may see.
+def reader() -> User | None:
+    """Return who looks; None for a visitor."""
+    return current_user if current_user.is_authenticated else None
 
-    Raises:
-        NotFound: it is not for them.
-    """
-    reader = _reader()
-    enrolment = queries.enrolment_in(session(), board, reader) if reader is not None else None
-    policy.check_can_see(reader, board, enrolment)
-    return board
+
+def _open(board: Board) -> Board:
+    return queries.seen_board(session(), board, reader())
 
 
 def _of_challenge(slug: str) -> Board:
     return _open(queries.board_at(session(), slug))
 
 
-def _reader() -> User | None:
-    return current_user if current_user.is_authenticated else None
-
-
 def _page(board: Board) -> Answer:
-    table = with_aftermath(session(), shown(session(), board, _reader(), now(), _wish()))
+    table = with_aftermath(session(), shown(session(), board, reader(), now(), _wish()))
     return _changing(table, "leaderboards/show.html")
 
 
@@ -161,13 +154,11 @@ def _changing(table: Shown, template: str) -> Response:
 
 def _rooms(table: Shown) -> dict[str, object]:
     """Return what decides which pages of the challenge the reader is led to."""
-    reader, board = _reader(), table.board
-    if reader is None or board.challenge is None:
+    user, board = reader(), table.board
+    if user is None or board.challenge is None:
         return {}
-    return {
-        "team": table.table.mine is not None or queries.team_of(session(), board, reader) is not None,
-        "organises": policy.can_organise(reader, board.challenge),
-    }
+    has_team = table.table.mine is not None or queries.team_of(session(), board, user) is not None
+    return {"team": has_team, "organises": not has_team and policy.can_organise(user, board.challenge)}
 
 
 def _pages(table: Shown) -> Callable[[int], str]:

@@ -21,7 +21,7 @@ from lms.leaderboards.queries.standings import standings
 from lms.leaderboards.services import challenges as services
 from lms.leaderboards.services import teams
 from lms.leaderboards.services.organising import is_organiser
-from lms.leaderboards.views.boards import blueprint
+from lms.leaderboards.views.boards import blueprint, reader
 from lms.web.errors import put_beside, translated
 from lms.web.formats import localised
 from lms.web.forms import text
@@ -124,11 +124,6 @@ def kept_file(sha256: str, name: str, kind: str = "application/octet-stream") ->
     response.response = blobs().pieces(sha256)
     response.content_length = blobs().size_bytes(sha256)
     return response
-
-
-def reader() -> User | None:
-    """Return who looks; None for a visitor."""
-    return current_user if current_user.is_authenticated else None
 
 
 def person() -> User:

@@ -21,7 +21,7 @@ from lms.leaderboards.queries.grade_pages import grades_page
 from lms.leaderboards.services import awarding
 from lms.leaderboards.services.declaring import declare_rule, rule_from_text
 from lms.leaderboards.tables.grades import GradeRule, RankAward
-from lms.leaderboards.views.challenges import reader
+from lms.leaderboards.views.boards import reader
 from lms.web.errors import put_beside, translated
 from lms.web.forms import text
 from lms.web.language import language
