@@ -9,20 +9,26 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from lms.accounts.models import User
 from lms.blobs import FolderBlobs
 from lms.db import now
+from lms.errors import Conflict, NotAllowed
+from lms.leaderboards.core.failures import SCORER_FAILED
 from lms.leaderboards.core.ground import Ground
 from lms.leaderboards.core.scoring import Scores, Truth
 from lms.leaderboards.models import Disqualification, Entry, EntryState, Team
 from lms.leaderboards.models import Truth as Version
 from lms.leaderboards.queries.organising import PAGE
 from lms.leaderboards.queries.waiting import ground_blob
-from lms.leaderboards.services.rescoring import rescore_entry
+from lms.leaderboards.services import judging
+from lms.leaderboards.services.comparing import compare_truth
+from lms.leaderboards.services.correcting import correct, read_correction
+from lms.leaderboards.services.rescoring import prepare_rescore, publish_rescore, rescore_entry
+from lms.leaderboards.services.scoring import fail_entry
 from tests.factories.leaderboards import Contest, make_contest
 
 SHOWN = Ground(Truth(("a", "b", "c"), {"place": ["north", "south", "north"]}, (0,)), "def make(seed): ...", 7)
@@ -85,6 +91,56 @@ def test_only_those_who_run_the_challenge_get_in(organiser: Organiser) -> None:
         for path in ("/rescores", f"/teams/{organiser.team.id}", f"/entries/{entry}", "/rescores/1"):
             assert organiser.post(path, user, reason="mine").status_code == 403
     assert organiser.stands() == 0.75
+
+
+def test_who_takes_part_does_not_run_the_challenge_whatever_their_role(organiser: Organiser) -> None:
+    session, someone = organiser.contest.session, organiser.contest.organiser
+    rivals = organiser.contest.team("경쟁", at=now())
+    theirs = organiser.contest.enter(rivals, 0.9, 0.9, at=now())
+    organiser.team.members[0].user_id = someone.id  # a participant who was made an organiser later
+    made = judging.disqualify_entry(session, None, organiser.entries[0], "copied", at=now())
+    session.commit()
+    for path in ("", f"/teams/{rivals.id}", f"/entries/{theirs.id}/file", "/rescores/1"):
+        assert organiser.get(path).status_code == 403
+    for path in (
+        "/rescores", "/rescores/1", f"/teams/{rivals.id}", f"/entries/{theirs.id}", "/again",
+        f"/entries/{theirs.id}/again", f"/disqualifications/{made.id}",
+    ):  # fmt: skip
+        assert organiser.post(path, reason="a rival").status_code == 403
+    assert organiser.client.get(f"/boards/{organiser.contest.board.id}/flags").status_code == 403
+    page = organiser.client.get(f"/challenges/{organiser.contest.challenge.slug}").text
+    assert "/organise" not in page
+    for refused in (
+        lambda: judging.disqualify_team(session, someone, rivals, "a rival", at=now()),
+        lambda: judging.lift(session, someone, made, "mine", at=now()),
+        lambda: prepare_rescore(session, someone, organiser.contest.board, "mine", blob=None, at=now()),
+    ):
+        with pytest.raises(NotAllowed, match="take part"):
+            refused()
+
+
+def test_what_the_scorer_failed_on_is_scored_again_by_hand(organiser: Organiser) -> None:
+    session = organiser.contest.session
+    failed, other, broken = (organiser.contest.take(organiser.team, at=now()) for _ in range(3))
+    for entry, line in ((failed, SCORER_FAILED), (other, SCORER_FAILED), (broken, "broken")):
+        fail_entry(session, entry.id, line)
+    session.commit()
+    organiser.client.set_cookie("language", "en")
+    assert "2 entries have no score because" in organiser.get().text
+    page = organiser.get(f"/teams/{organiser.team.id}").text
+    assert f"/entries/{failed.id}/again" in page
+    assert f"/entries/{organiser.entries[0].id}/again" not in page
+    leader = organiser.contest.leader(organiser.team)
+    for path in ("/again", f"/entries/{failed.id}/again"):
+        assert organiser.post(path, leader).status_code == 403
+    assert organiser.post(f"/entries/{failed.id}/again").status_code == 303
+    assert organiser.post(f"/entries/{failed.id}/again").status_code == 409
+    assert organiser.post(f"/entries/{organiser.entries[0].id}/again").status_code == 409
+    assert organiser.post("/again").status_code == 303
+    session.expire_all()
+    states = [entry.state for entry in (failed, other, broken)]
+    assert states == [EntryState.RECEIVED, EntryState.RECEIVED, EntryState.FAILED]
+    assert "have no score because" not in organiser.get().text
 
 
 def test_teams_are_found_by_name_and_private_scores_are_nowhere(organiser: Organiser) -> None:
@@ -180,13 +236,71 @@ def test_a_version_is_shown_as_a_difference_before_it_counts(organiser: Organise
     for entry in organiser.entries:
         rescore_entry(session, version, entry.id, Scores(0.9375, 0.5))
     session.commit()
+    assert "is being worked out" in organiser.get(path).text
+    compare_truth(session, version, at=now())
+    session.commit()
     shown = organiser.get(path).text
     assert "0.7500" in shown
     assert "0.9375" in shown
+    assert "looked over every minute" in shown
     assert organiser.stands() == 0.75  # looking changes nothing
     assert organiser.post(path).status_code == 303
     assert organiser.stands() == 0.9375
     assert organiser.post(path).status_code == 409
+
+
+def test_looking_at_a_difference_writes_nothing(organiser: Organiser, statements: list[str]) -> None:
+    session = organiser.contest.session
+    version = prepare_rescore(session, None, organiser.contest.board, "wrong", blob=None, at=now())
+    for entry in organiser.entries:
+        rescore_entry(session, version, entry.id, Scores(0.9375, 0.5))
+    compare_truth(session, version, at=now())
+    session.commit()
+    statements.clear()
+    assert "0.9375" in organiser.get(f"/rescores/{version.version}").text
+    verbs = {one.split(maxsplit=1)[0] for one in statements}
+    assert verbs <= {"SELECT", "SAVEPOINT", "RELEASE"}, verbs  # savepoints stand for transactions in tests
+
+
+def test_a_correction_is_read_before_anything_is_locked(
+    organiser: Organiser, blobs: FolderBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    read = blobs.get
+
+    def get(sha256: str) -> bytes:
+        steps.append("read")
+        return read(sha256)
+
+    def committed(_session: object) -> None:
+        steps.append("turn")  # one transaction ends and another begins: `write` does that
+
+    monkeypatch.setattr(blobs, "get", get)
+    event.listen(Session, "after_commit", committed)
+    try:
+        for name, content in (("broken", b"\x80\x04"), ("good", b"id,place\na,south\nb,south\nc,north\n")):
+            organiser.sign_in(organiser.contest.organiser)
+            steps.clear()
+            organiser.client.post(
+                f"/challenges/{organiser.contest.challenge.slug}/organise/rescores",
+                data={"reason": name, "truth": (io.BytesIO(content), "truth.csv")},
+            )
+            assert steps[:1] == ["read"]
+            assert ("turn" in steps) == (name == "good")
+    finally:
+        event.remove(Session, "after_commit", committed)
+
+
+def test_a_correction_of_what_counts_no_more_is_refused(organiser: Organiser, blobs: FolderBlobs) -> None:
+    session, board, actor = organiser.contest.session, organiser.contest.board, organiser.contest.organiser
+    truth = b"id,place\na,south\nb,south\nc,north\n"
+    correction = read_correction(session, actor, board, truth=truth, script=b"", blobs=blobs)
+    other = prepare_rescore(session, actor, board, "another", blob="c" * 64, at=now())
+    for entry in organiser.entries:
+        rescore_entry(session, other, entry.id, Scores(0.5, 0.5))
+    publish_rescore(session, actor, other, at=now())
+    with pytest.raises(Conflict):
+        correct(session, actor, board, "late", correction, at=now())
 
 
 @pytest.mark.parametrize(
