@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import User
@@ -15,7 +15,7 @@ from lms.blobs import FolderBlobs
 from lms.db import now
 from lms.leaderboards.core.challenge_file import Challenge as ChallengeFile
 from lms.leaderboards.core.challenge_file import CheckedChallenge, read_challenge
-from lms.leaderboards.core.failures import EntryFailed, read_failure
+from lms.leaderboards.core.failures import SCORER_FAILED, EntryFailed, read_failure
 from lms.leaderboards.core.predictions import Form, Table
 from lms.leaderboards.core.scoring import ChallengeFailed, MadeChallenge, Truth
 from lms.leaderboards.models import (
@@ -26,9 +26,11 @@ from lms.leaderboards.models import (
     EntryState,
     PrivateScore,
     Standing,
+    Team,
     TieGroup,
 )
 from lms.leaderboards.models import Truth as KeptTruth
+from lms.leaderboards.queries.entries import quota_of
 from lms.leaderboards.services import teams
 from lms.leaderboards.services.challenges import accept_rules
 from lms.leaderboards.services.publishing import publish_folder
@@ -50,6 +52,7 @@ class FakeWorkshop:
 
     made: int = 0
     fails: bool = False
+    score_fails: bool = False  # the author's own scorer
 
     def make(self, challenge: ChallengeFile, files: Mapping[str, bytes], seed: int) -> MadeChallenge:
         assert challenge.slug == "sorted-parcels"
@@ -68,7 +71,13 @@ class FakeWorkshop:
     def score(
         self, challenge: ChallengeFile, script: bytes, truth: Truth, table: Table
     ) -> tuple[float, float]:
-        raise AssertionError((challenge, script, truth, table))
+        assert script
+        assert challenge.metric == "own"
+        if self.score_fails:
+            raise ChallengeFailed("ZeroDivisionError")
+        right = [said == known for said, known in zip(table["place"], truth.columns["place"], strict=True)]
+        public, private = ([right[at] for at in rows] for rows in (truth.public, truth.private))
+        return sum(public) / len(public), sum(private) / len(private)
 
     def read_parquet(self, challenge: ChallengeFile, content: bytes, form: Form) -> bytes:
         raise AssertionError((challenge, content, form))
@@ -279,6 +288,63 @@ def test_a_new_truth_is_scored_in_private_first(arena: Arena) -> None:
         [baseline] = session.scalars(select(Entry).where(Entry.baseline.is_not(None)))
     assert baseline.public_score == 1.0
     assert arena.entry(entry).public_score == PLACES[:40].count("north") / 40
+
+
+def with_own_scorer_that_fails(arena: Arena) -> list[int]:
+    """Two teams with the same predictions and one with worse ones, none of which could be scored."""
+    arena.publish(**{"metric: accuracy": "metric: own\ndirection: max", "also: [f1_macro]": "also: []"})
+    arena.workshop.score_fails = True
+    entries = [arena.enter(right(70)), arena.enter(right(39)), arena.enter(right(70))]
+    arena.scorer.score_waiting()
+    kept = [arena.entry(number) for number in entries]
+    assert {(entry.state, entry.failure) for entry in kept} == {(EntryState.FAILED, SCORER_FAILED)}
+    arena.workshop.score_fails = False
+    return entries
+
+
+def corrected(arena: Arena) -> None:
+    """Prepare a version, score it in private, publish it."""
+    with arena.sessions.begin() as session:
+        board = session.scalars(select(Board)).one()
+        blob = session.scalars(select(KeptTruth.blob)).one()
+        prepare_rescore(session, None, board, "The scorer divided by zero.", blob=blob, at=now())
+    assert arena.scorer.score_waiting() is True
+    assert arena.scorer.score_waiting() is False
+    with arena.sessions.begin() as session:
+        assert session.scalar(select(func.count(Standing.entry_id))) == 0  # until it is published
+        truth = session.scalars(select(KeptTruth).where(KeptTruth.published_at.is_(None))).one()
+        publish_rescore(session, None, truth, at=now())
+
+
+def quota(arena: Arena, entry_id: int) -> tuple[int, int, int]:
+    with arena.sessions() as session:
+        team = session.get_one(Team, session.get_one(Entry, entry_id).team_id)
+        left = quota_of(session, session.scalars(select(Challenge)).one(), team, now())
+        return left.used, left.failed, left.taken
+
+
+def test_what_a_broken_scorer_left_behind_is_scored_by_its_correction(arena: Arena) -> None:
+    """On the last evening every entry fails: nobody's work is lost with it."""
+    entries = with_own_scorer_that_fails(arena)
+    assert quota(arena, entries[0]) == (0, 1, 0)
+    corrected(arena)
+    kept = [arena.entry(number) for number in entries]
+    assert {(entry.state, entry.failure) for entry in kept} == {(EntryState.SCORED, "")}
+    assert all(entry.scored_at for entry in kept)
+    assert quota(arena, entries[0]) == (1, 0, 1)
+    with arena.sessions() as session:
+        standing = select(Standing.entry_id).where(Standing.share == "public").order_by(Standing.key)
+        assert session.scalars(standing).all() == [entries[0], entries[2], entries[1]]
+        assert session.get_one(PrivateScore, entries[0]).score == 0.5
+
+
+def test_what_is_scored_after_all_is_compared_with_the_others_too(arena: Arena) -> None:
+    entries = with_own_scorer_that_fails(arena)
+    corrected(arena)
+    arena.scorer.flag()
+    with arena.sessions() as session:
+        twins = session.scalars(select(Flag).where(Flag.kind == FlagKind.DUPLICATE)).one()
+        assert set(twins.entries) == {entries[0], entries[2]}
 
 
 def test_teams_that_chance_alone_could_part_are_tied(arena: Arena) -> None:

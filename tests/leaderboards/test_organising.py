@@ -7,16 +7,18 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from lms.accounts.models import AuditEvent
+from lms.accounts.models import AuditEvent, OutgoingMail, Role
 from lms.errors import Conflict, Invalid, NotAllowed
+from lms.leaderboards.core.failures import SCORER_FAILED
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Entry, EntryState, PrivateScore, Rescore, Share, Team, Truth
 from lms.leaderboards.queries.counting import differences
-from lms.leaderboards.queries.entries import entries_of
+from lms.leaderboards.queries.entries import entries_of, quota_of
 from lms.leaderboards.services import judging, rescoring
 from lms.leaderboards.services.challenges import publish_challenge, set_baselines
-from lms.leaderboards.services.scoring import score_entry
+from lms.leaderboards.services.scoring import fail_entry, retry_entry, score_entry
 from lms.leaderboards.services.selecting import select_entries
+from tests.factories.grading import make_staff
 from tests.factories.leaderboards import NOW, OPENS, Contest, make_contest
 
 
@@ -60,6 +62,46 @@ def test_an_entry_that_is_disqualified_in_flight_is_scored_as_evidence_only(
     assert (entry.state, entry.public_score, score_of(contest, team)) == (EntryState.DISQUALIFIED, 0.9, None)
     judging.lift(contest.session, None, made, "a mistake", at=NOW)
     assert (entry.state, score_of(contest, team)) == (EntryState.SCORED, 0.9)
+
+
+def test_what_a_new_truth_loses_gives_its_slot_back(contest: Contest, team: Team) -> None:
+    session = contest.session
+    lost, kept = contest.enter(team, 0.5), contest.enter(team, 0.6)
+    truth = rescoring.prepare_rescore(session, None, contest.board, "new rows", blob=None, at=NOW)
+    rescoring.rescore_entry(session, truth, lost.id, None, "not_finite")
+    rescoring.rescore_entry(session, truth, kept.id, Scores(0.7, 0.7))
+    rescoring.publish_rescore(session, None, truth, at=NOW)
+    quota = quota_of(session, contest.challenge, team, NOW)
+    assert (quota.used, quota.failed, quota.taken) == (1, 1, 1)
+    assert retry_entry(session, lost.id).state is EntryState.RECEIVED
+    quota = quota_of(session, contest.challenge, team, NOW)
+    assert (quota.used, quota.failed, quota.taken) == (2, 0, 2)
+
+
+def test_only_what_has_failed_is_tried_again(contest: Contest, team: Team) -> None:
+    entry = contest.take(team)
+    with pytest.raises(Conflict):
+        retry_entry(contest.session, entry.id)
+    contest.score(entry, 0.5)
+    with pytest.raises(Conflict):
+        retry_entry(contest.session, entry.id)
+    assert contest.standing(team) is not None
+
+
+def test_the_organisers_are_told_once_a_day_that_their_scorer_fails(contest: Contest, team: Team) -> None:
+    session = contest.session
+    other = make_staff(session, contest.sponsor, Role.ADMIN)
+    gone = make_staff(session, contest.sponsor, Role.ADMIN)
+    gone.memberships[0].ended_at = NOW
+    make_staff(session, contest.sponsor, Role.ASSISTANT)
+    fail_entry(session, contest.take(team).id, "broken")
+    assert session.scalars(select(OutgoingMail)).all() == []
+    for _ in range(2):
+        fail_entry(session, contest.take(team).id, SCORER_FAILED)
+    mails = session.scalars(select(OutgoingMail)).all()
+    assert {mail.recipient for mail in mails} == {contest.organiser.email, other.email}
+    assert len(mails) == 2
+    assert all("나뉜 소포" in mail.subject and "나뉜 소포" in mail.body for mail in mails)
 
 
 def test_a_disqualified_team_neither_ranks_nor_enters(contest: Contest, team: Team) -> None:
