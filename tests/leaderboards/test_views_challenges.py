@@ -20,6 +20,7 @@ from lms.db import now
 from lms.leaderboards.models import Entry, RulesAcceptance, Team, TeamInvitation, TeamMember, Visibility
 from lms.leaderboards.queries.boards import team_of
 from lms.leaderboards.queries.entries import PAGE
+from lms.leaderboards.services.asking import LETTERS_PER_ADDRESS, LETTERS_PER_LEADER
 from lms.leaderboards.services.judging import disqualify_entry
 from lms.leaderboards.services.scoring import fail_entry
 from tests.factories.grading import make_user
@@ -373,6 +374,33 @@ def test_letters_of_a_team_are_limited(browser_of: Browser) -> None:
         browser_of.post("/team/invite", leader, {"email": "one@there.example"}).status_code for _ in range(6)
     ]
     assert found == [303] * 5 + [429]
+
+
+def test_nobody_without_the_right_to_invite_uses_an_address_up(browser_of: Browser) -> None:
+    leader, guest = browser_of.member("하나"), browser_of.newcomer()
+    browser_of.post(link_of(browser_of, leader), guest, {"version": "1", "accept": "y"})
+    for _ in range(LETTERS_PER_LEADER.tries):
+        assert browser_of.post("/team/invite", guest, {"email": "a@b.example"}).status_code == 403
+    assert browser_of.post("/team/invite", leader, {"email": "a@b.example"}).status_code == 303
+    browser_of.contest.challenge.team_size = 2
+    browser_of.contest.session.commit()
+    for _ in range(LETTERS_PER_ADDRESS.tries):
+        assert browser_of.post("/team/invite", leader, {"email": "a@b.example"}).status_code == 409
+    other = browser_of.member("둘")
+    assert browser_of.post("/team/invite", other, {"email": "a@b.example"}).status_code == 303
+
+
+def test_who_runs_a_challenge_does_not_take_part_in_it(browser_of: Browser) -> None:
+    leader, organiser = browser_of.member("하나"), browser_of.contest.organiser
+    joined = browser_of.post("/join", organiser, {"name": "심판", "version": "1", "accept": "y"})
+    assert joined.status_code == 403
+    come = browser_of.post(link_of(browser_of, leader), organiser, {"version": "1", "accept": "y"})
+    assert come.status_code == 403
+    assert browser_of.team(organiser) is None
+    browser_of.client.set_cookie("language", "en")
+    page = browser_of.get("", organiser).text
+    assert "You run this challenge, so you cannot take part in it." in page
+    assert 'name="accept"' not in page
 
 
 def test_only_the_leader_names_and_invites(browser_of: Browser) -> None:

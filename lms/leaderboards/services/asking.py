@@ -69,6 +69,20 @@ def team_of_ticket(session: Session, board: Board, ticket: str, key: str) -> Tea
     return team
 
 
+def check_can_write(
+    session: Session, leader: User, challenge: Challenge, team: Team, *, at: datetime
+) -> None:
+    """Refuse letters of whoever may send none for a team, before any is counted.
+
+    Raises:
+        NotAllowed: only the leader may.
+        Conflict: the teams stand, or the team is full.
+    """
+    policy.check_can_lead(leader, team)
+    policy.check_can_change_team(challenge, at)
+    policy.check_team_size(challenge, len(members_of(session, team)) + 1)
+
+
 def write_to(
     session: Session, leader: User, challenge: Challenge, team: Team, *, email: str, link: str, at: datetime
 ) -> None:
@@ -80,10 +94,8 @@ def write_to(
         NotAllowed: only the leader may.
         Conflict: the teams stand, the team is full, or the person is in it.
     """
-    policy.check_can_lead(leader, team)
-    policy.check_can_change_team(challenge, at)
+    check_can_write(session, leader, challenge, team, at=at)
     own = members_of(session, team)
-    policy.check_team_size(challenge, len(own) + 1)
     known = user_by_email(session, email)
     if known is not None and known.id in {one.user_id for one in own}:
         raise Conflict(N_("This person is in your team already."))

@@ -52,6 +52,7 @@ def challenge_invite(challenge_slug: str) -> Response | tuple[str, int]:
     mine, form = own(challenge_slug), InviteForm()
     if not form.validate_on_submit():
         return _page(mine, NameForm(formdata=None, name=mine.team.name), form), Invalid.status
+    asking.check_can_write(session(), current_user, mine.challenge, mine.team, at=g.received_at)
     _count(text(form.email))
     mine = own(challenge_slug)
     asking.write_to(
@@ -68,7 +69,7 @@ def challenge_invite(challenge_slug: str) -> Response | tuple[str, int]:
 
 
 def _count(email: str) -> None:
-    """Count the letter, also when it is refused: a team must not become a way to bother people."""
+    """Count a leader's letter, also when it is refused: a team must not become a way to bother people."""
     with own_session() as counting:
         count_try(counting, asking.LETTERS_PER_LEADER, str(current_user.id))
         count_try(counting, asking.LETTERS_PER_ADDRESS, email.lower())
