@@ -48,6 +48,7 @@ import lms.leaderboards.views.discussion
 import lms.leaderboards.views.entering
 import lms.leaderboards.views.flags
 import lms.leaderboards.views.grades
+import lms.leaderboards.views.honours
 import lms.leaderboards.views.organising
 import lms.leaderboards.views.teams
 import lms.leaderboards.views.winners
@@ -77,6 +78,7 @@ BLUEPRINTS = (
     lms.leaderboards.views.boards.blueprint,
     lms.leaderboards.views.flags.blueprint,
     lms.leaderboards.views.grades.blueprint,
+    lms.leaderboards.views.honours.blueprint,
     lms.leaderboards.api.blueprint,
     lms.certs.views.pages.blueprint,
     lms.certs.views.badges.blueprint,

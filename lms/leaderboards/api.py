@@ -19,13 +19,15 @@ from lms.errors import N_, NotFound, TooLarge
 from lms.leaderboards import policy
 from lms.leaderboards.core.failures import read_failure
 from lms.leaderboards.core.predictions import BadPredictions
-from lms.leaderboards.models import Board, Challenge, Entry, EntryKind
+from lms.leaderboards.models import Board, Challenge, Entry, EntryKind, Share
 from lms.leaderboards.queries import boards as queries
+from lms.leaderboards.queries import honours
 from lms.leaderboards.queries.entries import OwnEntry, Quota, entries_of, quota_of
-from lms.leaderboards.queries.standings import PAGE, Row, is_anonymous, standings
+from lms.leaderboards.queries.standings import PAGE, Row, Standings, is_anonymous, standings
 from lms.leaderboards.services.addresses import keep_address
 from lms.leaderboards.services.entering import NOTEBOOK_BYTES, REFUSED_PER_PERSON, check_file, hand_in
 from lms.leaderboards.services.receiving import check_can_send
+from lms.web.errors import said
 from lms.web.guard import public
 from lms.web.session import blobs, reads_first, refusals, session, settings, write
 
@@ -79,8 +81,54 @@ def board(challenge_slug: str) -> Response:
             "offset": offset,
             "rows": [_row(row, found, is_named=row.mine or not hidden) for row in table.rows],
             "mine": _row(table.mine, found) if table.mine is not None else None,
+            **_end(found, table),
         }
     )
+
+
+def _end(board: Board, table: Standings) -> dict[str, Any]:
+    """Return how an ended board differs from its public part: by team, and the shake-up of all."""
+    result = honours.board_result(session(), board) if table.share is Share.PRIVATE else None
+    if result is None:
+        return {}
+    told = [row for row in (*table.rows, table.mine) if row is not None]
+    ranks = honours.public_ranks(session(), board, {row.team_id for row in told if row.team_id is not None})
+    return {
+        "shake_up": result.shake_up,
+        "shake_up_of_top": result.shake_up_of_top,
+        "public_ranks": {str(team): rank for team, rank in ranks.items() if rank is not None},
+    }
+
+
+@blueprint.get("/honours")
+@public
+def people() -> Response:
+    """Answer with a page of the people who show their points: `q`, `organisation`, `country`, `tier`, `page`."""
+    found = honours.people(session(), honours.Wanted.read(request.args), now())
+    return _json(
+        {
+            "found": found.found,
+            "page": found.page,
+            "pages": found.pages,
+            "rows": [_person_row(row) for row in found.rows],
+        }
+    )
+
+
+def _person_row(row: honours.Person) -> dict[str, Any]:
+    return {
+        "rank": row.rank,
+        "name": row.name,
+        "address": row.address,
+        "points": row.points,
+        "tier": row.tier.value,
+        "medals": {medal.value: count for medal, count in row.medals.items()},
+        "challenges": row.challenges,
+        "best_rank": row.best_rank,
+        "best_of": row.best_of,
+        "organisation": row.organisation.slug if row.organisation is not None else None,
+        "country": row.country,
+    }
 
 
 @blueprint.get("/challenges/<challenge_slug>/entries")
@@ -111,7 +159,7 @@ def enter(challenge_slug: str) -> Response:
         with refusals(lambda own: count_try(own, REFUSED_PER_PERSON, who)):
             return _json(_taken(challenge_slug, user, _checked(challenge_slug, user)), 202)
     except BadPredictions as bad:
-        return _json({"detail": _sentence(bad.message, bad.params), "faults": _faults(bad)}, 422)
+        return _json({"detail": said(bad.message, bad.params), "faults": _faults(bad)}, 422)
 
 
 def _checked(slug: str, user: User) -> tuple[EntryKind, bytes, str]:
@@ -163,17 +211,13 @@ def _token() -> str:
 
 
 def _without_token() -> Response:
-    said = gettext("Send your token with the request: Authorization: Bearer ….")
-    answer = _json({"detail": said}, 401)
+    answer = _json({"detail": gettext("Send your token with the request: Authorization: Bearer ….")}, 401)
     answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
 
 
 def _seen(slug: str, user: User | None = None) -> tuple[Challenge, Board]:
-    board_found = queries.board_at(session(), slug)
-    asker = user or _reader()
-    enrolment = queries.enrolment_in(session(), board_found, asker) if asker is not None else None
-    policy.check_can_see(asker, board_found, enrolment)
+    board_found = queries.seen_board(session(), queries.board_at(session(), slug), user or _reader())
     if board_found.challenge is None:
         raise NotFound
     return board_found.challenge, board_found
@@ -242,7 +286,7 @@ def _entry(one: OwnEntry, board: Board) -> dict[str, Any]:
         "metrics": {name: round(value, board.decimals) for name, value in one.metrics.items()},
         "selected": one.selected,
         "counts": one.counts,
-        "failure": _sentence(message, params) if message else "",
+        "failure": said(message, params) if message else "",
         "disqualified": one.reason,
     }
 
@@ -270,12 +314,7 @@ def _quota(quota: Quota) -> dict[str, Any]:
 
 
 def _faults(bad: BadPredictions) -> list[dict[str, Any]]:
-    return [{"line": fault.line, "detail": _sentence(fault.message, fault.params)} for fault in bad.faults]
-
-
-def _sentence(message: str, params: Mapping[str, object]) -> str:
-    said = str(gettext(message))
-    return said % dict(params) if params else said
+    return [{"line": fault.line, "detail": said(fault.message, fault.params)} for fault in bad.faults]
 
 
 def _json(answer: Mapping[str, Any], status: int = 200) -> Response:

@@ -1,5 +1,7 @@
 """Shapes of what people send to challenges: a name, a file, a yes, a reason."""
 
+from collections.abc import Sequence
+
 from flask_babel import lazy_gettext
 from flask_wtf.file import FileField, FileRequired
 from wtforms import (
@@ -14,6 +16,8 @@ from wtforms import (
 )
 from wtforms.validators import Email, InputRequired, Length, NumberRange
 
+from lms.accounts.models import Organisation
+from lms.web.formats import localised
 from lms.web.forms import Form, choices, strip
 
 NAME = 60
@@ -178,6 +182,27 @@ class DecisionForm(Form):
         description=lazy_gettext("Leave them as they are, or correct them."),
         validators=[InputRequired(lazy_gettext("Give the points."))],
     )
+
+
+class HonoursForm(Form):
+    """Whether others see one's points and medals, and for which organisation one stands."""
+
+    shown = BooleanField(
+        lazy_gettext("Show my points, medals and places to everyone, with my name"),
+        description=lazy_gettext(
+            "Never shown: challenges of a course, and teams in which you hide your name."
+        ),
+    )
+    organisation = SelectField(
+        lazy_gettext("Organisation that you stand for"),
+        coerce=int,
+        description=lazy_gettext("It is shown beside your name, and your points count in its sum."),
+    )
+
+    def offer(self, organisations: Sequence[Organisation]) -> None:
+        """Let the person choose one of these organisations, or none."""
+        named = ((str(each.id), localised(each.name)) for each in organisations)
+        self.organisation.choices = choices([("0", lazy_gettext("None")), *named])
 
 
 MARKDOWN = lazy_gettext(

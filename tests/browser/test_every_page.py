@@ -37,7 +37,7 @@ from lms.leaderboards.tables.flags import Flag, FlagKind
 from tests.chromium import axe_findings
 from tests.factories.applications import RETURN, SCOPE, VERIFIER, authorize, challenge, registration
 from tests.factories.grades import BY_RANK, give_points
-from tests.factories.leaderboards import challenge_document
+from tests.factories.leaderboards import challenge_document, give_honours
 from tests.stage import Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.jail]
@@ -132,6 +132,15 @@ PAGES = [
     ("leaderboards.challenge_organise", "everything", ENGINEER, f"{CONTEST}/organise"),
     ("leaderboards.challenge_organise_team", "a team", ENGINEER, f"{CONTEST}/organise/teams/{{team}}"),
     ("leaderboards.challenge_difference", "changes", ENGINEER, f"{CONTEST}/organise/rescores/2"),
+    ("leaderboards_honours.people", "list", VISITOR, "/honours"),
+    ("leaderboards_honours.people", "with mine", STUDENT, "/honours?country=KR"),
+    ("leaderboards_honours.people", "nothing found", VISITOR, "/honours?q=zebra"),
+    ("leaderboards_honours.organisations", "list", VISITOR, "/honours/organisations"),
+    ("leaderboards_honours.countries", "list", VISITOR, "/honours/countries"),
+    ("leaderboards_honours.person", "for anyone", VISITOR, "/honours/people/{winner}"),
+    ("leaderboards_honours.person", "own", STUDENT, "/honours/people/{winner}"),
+    ("leaderboards_honours.mine", "shown", STUDENT, "/honours/mine"),
+    ("leaderboards_honours.mine", "empty", NEWCOMER, "/honours/mine"),
     ("leaderboards_flags.flags", "open ones", ENGINEER, "/boards/{contest}/flags"),
     ("leaderboards_flags.flags", "none", ENGINEER, "/boards/{contest}/flags?state=upheld"),
     ("leaderboards_flags.flag", "evidence", ENGINEER, "/boards/{contest}/flags/{flag}"),
@@ -198,6 +207,7 @@ NO_PAGES = {
         "leaderboards_api.challenge",
         "leaderboards_api.challenges",
         "leaderboards_api.entries",
+        "leaderboards_api.people",
         "web.healthz",
     },
     "a part of a page that has it": {"grading.fleet_state", "grading.submission_state"},
@@ -350,8 +360,20 @@ def _contest(session: Session, stage: Stage) -> dict[str, str]:
         "team": str(team.id),
         "contest": str(good.board_id),
         "flag": str(session.scalars(select(Flag.id)).one()),
+        "winner": _winner(session),
         **_grades(session, found),
     }
+
+
+def _winner(session: Session) -> str:
+    """Medals of the student, for the university and from a country, and of a team mate; return their address."""
+    student = person(session, STUDENT)
+    student.country = "KR"
+    kept = give_honours(session, student, slug="won-before")
+    kept.organisation_id = next(each.organisation_id for each in student.memberships)
+    other = create_user(session, None, email="second@every.example", name="긴 이름을 가진 두 번째 사람 " * 3)
+    give_honours(session, other, others=2, slug="won-later")
+    return kept.address
 
 
 def _grades(session: Session, found: Challenge) -> dict[str, str]:

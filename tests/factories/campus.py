@@ -47,7 +47,7 @@ from tests.factories.certs import Pair, facts
 from tests.factories.courses import lab_file, make_cohort, make_enrolment, make_version
 from tests.factories.grades import give_points
 from tests.factories.grading import build_report, grading_report, notebook
-from tests.factories.leaderboards import challenge_document
+from tests.factories.leaderboards import challenge_document, give_honours
 from tests.factories.records import recording
 
 BOARD = {
@@ -148,6 +148,7 @@ def make_campus(
         "award_id": give_points(session, campus.instructor, board, campus.student, at=now()).id,
         "challenge_slug": contest.slug,
         **_within(session, campus, contest, settings),
+        "address": give_honours(session, campus.student, others=0).address,
         "request_id": pending,
         "uuid": credential.uuid,
         "sha256": credential.sha256,

@@ -11,12 +11,14 @@ from sqlalchemy.orm import Session
 
 from lms.accounts.models import Organisation, OrganisationKind, Role, User
 from lms.leaderboards.core.scoring import Scores
-from lms.leaderboards.models import Board, Challenge, Entry, EntryKind, Standing, Team
+from lms.leaderboards.models import Board, Challenge, Entry, EntryKind, Standing, Team, TeamMember
 from lms.leaderboards.queries.boards import board_of_challenge
 from lms.leaderboards.services import teams
 from lms.leaderboards.services.challenges import accept_rules, publish_challenge
+from lms.leaderboards.services.honouring import count_results, show_honours
 from lms.leaderboards.services.receiving import Work, take_entry
 from lms.leaderboards.services.scoring import score_entry
+from lms.leaderboards.tables.honours import Honours
 from tests.factories.grading import make_organisation, make_staff, make_user
 
 OPENS = datetime(2026, 9, 1, 0, 0, tzinfo=UTC)
@@ -84,6 +86,13 @@ class Contest:
         """A team of one."""
         return teams.join(self.session, self.person(), self.challenge, name or f"팀 {next(_count)}", at=at)
 
+    def add(self, team: Team, name: str = "이바다") -> User:
+        """One more person in a team."""
+        user = self.person(name)
+        self.session.add(TeamMember(team_id=team.id, board_id=team.board_id, user_id=user.id, joined_at=NOW))
+        self.session.flush()
+        return user
+
     def leader(self, team: Team) -> User:
         return self.session.get_one(User, team.leader_id)
 
@@ -125,3 +134,15 @@ def make_contest(session: Session, *, opens_at: datetime = OPENS, **changes: Any
     document = challenge_document(sponsor.slug, **changes)
     challenge = publish_challenge(session, organiser, document, opens_at=opens_at, at=opens_at)
     return Contest(session, challenge, sponsor, organiser, document)
+
+
+def give_honours(session: Session, user: User, *, others: int = 9, **changes: Any) -> Honours:
+    """Let a person win a challenge that has ended, and show it."""
+    contest = make_contest(session, **changes)
+    accept_rules(session, user, contest.challenge, contest.challenge.rules_version, at=OPENS)
+    first = teams.join(session, user, contest.challenge, f"팀 {next(_count)}", at=NOW)
+    contest.enter(first, 0.9)
+    for each in range(others):
+        contest.enter(contest.team(), 0.5 - each / 100, 0.5 + each / 100)
+    count_results(session, contest.board, contest.challenge.ends_at + timedelta(seconds=1))
+    return show_honours(session, user, shown=True, organisation_id=None)

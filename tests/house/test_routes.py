@@ -60,6 +60,11 @@ PUBLIC = {
     "leaderboards_api.challenges",
     "leaderboards_api.enter",  # only with a token
     "leaderboards_api.entries",  # likewise
+    "leaderboards_api.people",
+    "leaderboards_honours.countries",
+    "leaderboards_honours.organisations",
+    "leaderboards_honours.people",
+    "leaderboards_honours.person",
     "site.outbox",
     "web.favicon",
     "web.healthz",
@@ -81,6 +86,7 @@ OWN = {
     "leaderboards.boards",
     "leaderboards.challenge_join",
     "leaderboards.challenge_rules",
+    "leaderboards_honours.mine",
     "profile.password",
     "profile.send_confirmation",
     "profile.show",

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Subquery, case, func, select
 from sqlalchemy.orm import Session
@@ -15,7 +15,8 @@ from lms.leaderboards.models import Board, Challenge, Team, TeamMember, Visibili
 from lms.leaderboards.tables.honours import BoardResult, Honours, TeamResult
 
 PAGE = 50
-MOST_PAGES = 1_000_000
+LONGEST = 100
+DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,18 @@ class Wanted:
     country: str = ""
     tier: str = ""
     page: int = 1
+
+    @classmethod
+    def read(cls, asked: Mapping[str, str]) -> Self:
+        """Return what an address asks for; what nobody can be asked for by is left out."""
+        page, tier = asked.get("page", ""), asked.get("tier", "")
+        return cls(
+            text="".join(filter(str.isprintable, asked.get("q", ""))).strip()[:LONGEST],
+            organisation=asked.get("organisation", "")[:LONGEST],
+            country=asked.get("country", "")[:2],
+            tier=tier if tier in set(Tier) else "",
+            page=int(page) if page.isascii() and page.isdigit() and len(page) <= DIGITS else 1,
+        )
 
     @property
     def is_narrow(self) -> bool:
@@ -247,7 +260,7 @@ def honours_of(session: Session, user: User) -> Honours | None:
 
 
 def own_sums(session: Session, kept: Honours, user: User, at: datetime) -> Person:
-    """Return what a person shows others, or would show them, with the rank among those who show themselves."""
+    """Return what a person shows others, or would show them, with the rank among those who do."""
     ahead = select(func.count()).where(SHOWN.c.weight > kept.weight, SHOWN.c.user_id != kept.user_id)
     known = {each.id: each for each in own_organisations(user)}
     return Person(
