@@ -3,9 +3,11 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, event, func, select, update
+from sqlalchemy import Connection, Engine, event, func, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.core.chain import first_flaw
@@ -17,9 +19,12 @@ from lms.certs.models import Credential, IssuanceRequest, LogEntry, LogTree, Req
 from lms.certs.queries.credentials import due_requests
 from lms.certs.services import batches, ceremony
 from lms.certs.services.batches import issue_many
+from lms.certs.services.log import keep_heads_signed
+from lms.certs.services.status import keep_status_lists_fresh
 from lms.courses.models import Enrolment
+from lms.db import Base, make_engine, make_sessions
 from tests.factories.accounts import make_user
-from tests.factories.certs import NOW, Pair, make_enrolment, make_request, then
+from tests.factories.certs import NOW, LogKey, Pair, make_enrolment, make_request, then
 
 
 @pytest.fixture
@@ -47,6 +52,49 @@ def classmates(sessions: sessionmaker[Session], number: int) -> list[int]:
 def count(sessions: sessionmaker[Session], what: type[Credential | LogEntry | OutgoingMail]) -> int:
     with sessions() as session:
         return session.scalar(select(func.count()).select_from(what)) or 0
+
+
+@contextmanager
+def transactions(engine: Engine) -> Iterator[list[tuple[bool, bool]]]:
+    """Note of every transaction whether it took the writer's place, and whether it wrote."""
+    noted: list[tuple[bool, bool]] = []
+    open_: dict[int, list[bool]] = {}
+
+    def begin(connection: Connection) -> None:
+        taken = connection.get_execution_options().get("sqlite_begin") == "IMMEDIATE"
+        open_[id(connection.connection.dbapi_connection)] = [taken, False]
+
+    def execute(connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement.startswith(("INSERT", "UPDATE", "DELETE")):
+            open_[id(connection.connection.dbapi_connection)][1] = True
+
+    def end(connection: Connection) -> None:
+        taken, wrote = open_.pop(id(connection.connection.dbapi_connection))
+        noted.append((taken, wrote))
+
+    hooks = {"begin": begin, "before_cursor_execute": execute, "commit": end, "rollback": end}
+    for name, hook in hooks.items():
+        event.listen(engine, name, hook)
+    try:
+        yield noted
+    finally:
+        for name, hook in hooks.items():
+            event.remove(engine, name, hook)
+
+
+def test_only_who_writes_takes_the_writers_place(tmp_path: Path) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path / 'one.db'}")
+    Base.metadata.create_all(engine)
+    sessions, pair = make_sessions(engine, writing=True), Pair()
+    signing = replace(pair.signing, log=LogKey())
+    requests = classmates(sessions, 2)
+    with transactions(engine) as noted:
+        assert len(issue_many(sessions, requests, signing, then)) == 2
+        assert keep_status_lists_fresh(sessions, signing, NOW) == []
+        assert keep_heads_signed(sessions, signing, NOW) == []
+    engine.dispose()
+    assert {wrote for taken, wrote in noted if taken} == {True}
+    assert (False, False) in noted
 
 
 def check_whole(sessions: sessionmaker[Session], requests: list[int]) -> None:

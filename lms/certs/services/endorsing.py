@@ -17,6 +17,7 @@ from lms.certs.models import Endorsement, IssuanceRequest
 from lms.certs.queries import credentials as queries
 from lms.certs.services.claims import describe_achievement, describe_party
 from lms.certs.services.signing import Signing, Unanswered, ask
+from lms.db import reading
 
 _ENDORSES_NOTHING = "signer.not_in_browser"
 
@@ -32,7 +33,7 @@ def keep_endorsement(
         Unanswered: its signer did not sign.
         DocumentProblem: there is nothing that could be endorsed.
     """
-    with sessions.begin() as session:
+    with reading(sessions) as session:
         request = queries.request(session, request_id)
         if _is_there(session, request, signing, at):
             return

@@ -23,6 +23,7 @@ from lms.certs.core.verify import verify_status_list
 from lms.certs.models import Purpose, StatusList
 from lms.certs.queries import credentials as queries
 from lms.certs.services.signing import Signing, Unanswered, both_languages, sign_jointly
+from lms.db import reading
 
 VALIDITY = timedelta(hours=48)
 
@@ -31,7 +32,7 @@ def keep_status_lists_fresh(
     sessions: sessionmaker[Session], signing: Signing, at: datetime
 ) -> list[Unanswered]:
     """Sign every list anew whose time is half over or that lags behind; return who did not sign."""
-    with sessions.begin() as session:
+    with reading(sessions) as session:
         due = queries.due_status_lists(session, at, VALIDITY / 2)
     unanswered = []
     for list_id in due:
@@ -53,7 +54,7 @@ def renew_status_list(sessions: sessionmaker[Session], list_id: int, signing: Si
     Raises:
         Unanswered: one of the two did not sign; the present edition stays.
     """
-    with sessions.begin() as session:
+    with reading(sessions) as session:
         if not queries.due_status_lists(session, at, VALIDITY / 2, among=[list_id]):
             return
         draft = _draft(session, list_id, signing, at)
