@@ -44,6 +44,7 @@ from tests.factories.grading import (
     notebook,
     publish,
 )
+from tests.factories.leaderboards import make_contest
 
 SignIn = Callable[[User], None]
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -95,6 +96,19 @@ def test_a_lab_says_what_it_is_and_when_it_is_due(client: FlaskClient, world: Wo
     assert "Output of the notebook" in page
     assert world.lab.current_release is not None
     assert world.lab.current_release.environment_sha256 in page
+
+
+def test_a_lab_leads_to_the_challenges_that_belong_to_it(
+    client: FlaskClient, world: World, sign_in: SignIn
+) -> None:
+    sign_in(world.student)
+    assert "Challenges of this lab" not in client.get(lab_path(world)).text
+    contest = make_contest(world.session)
+    contest.challenge.lab = world.lab
+    world.session.commit()
+    page = client.get(lab_path(world)).text
+    assert "Challenges of this lab" in page
+    assert f'href="/challenges/{contest.challenge.slug}"' in page
 
 
 def test_a_lab_speaks_korean(client: FlaskClient, world: World, sign_in: SignIn) -> None:

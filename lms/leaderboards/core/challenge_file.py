@@ -141,6 +141,10 @@ class ChallengeFile(Part):
     """Whether the public score is released only when it is better beyond chance."""
     anonymous: bool = False
     """Whether names are hidden until the end."""
+    visibility: Literal["everyone", "signed-in", "course"] | None = None
+    """Who sees it; None: whoever saw it before, at first everyone."""
+    lab: Annotated[str, Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$", max_length=161)] | None = None
+    """The lab that it belongs to, by the names of its course and its own; None: as before, at first none."""
     timezone: Annotated[str, Field(pattern=r"^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$", max_length=60)] = "Asia/Seoul"
     dates: Dates
     limits: Limits = Limits()
@@ -232,6 +236,8 @@ def _check_meaning(
         yield parsed.problem((), "missing_key", key="direction")
     if found.metric == OWN and found.ladder:
         yield parsed.problem(("ladder",), "ladder_needs_losses")
+    if found.visibility == "course" and found.lab is None:
+        yield parsed.problem((), "missing_key", key="lab")
     yield from _check_metrics(parsed, found)
     if found.kind == "model" and found.model is None:
         yield parsed.problem((), "missing_key", key="model")

@@ -20,6 +20,7 @@ from lms.leaderboards.models import (
     TeamMember,
     Visibility,
 )
+from lms.leaderboards.policies.placing import can_see_challenge
 
 
 def board(session: Session, board_id: int) -> Board:
@@ -131,6 +132,21 @@ def challenges(session: Session, user: User | None, at: datetime) -> Sequence[Ch
         .options(joinedload(Challenge.sponsor))
         .order_by(Challenge.ends_at < at, Challenge.ends_at, Challenge.id)
     ).all()
+
+
+def challenges_of_lab(session: Session, lab: Lab, user: User, enrolment: Enrolment | None) -> list[Challenge]:
+    """Return the challenges that belong to a lab, as far as this person may see them; those that end first.
+
+    Args:
+        enrolment: the person's own in a cohort of the lab's course.
+    """
+    found = session.scalars(
+        select(Challenge)
+        .where(Challenge.lab_id == lab.id)
+        .options(joinedload(Challenge.sponsor), joinedload(Challenge.lab))
+        .order_by(Challenge.ends_at, Challenge.id)
+    )
+    return [each for each in found if can_see_challenge(user, each, enrolment)]
 
 
 def team_of(session: Session, board: Board, user: User) -> Team | None:

@@ -14,6 +14,7 @@ from lms.accounts.models import Organisation, User
 from lms.accounts.services.audit import record
 from lms.courses.core.due import due_at
 from lms.courses.core.outline import Due
+from lms.courses.models import Course
 from lms.errors import N_, Conflict, Invalid
 from lms.grading.models import Lab
 from lms.leaderboards import policy
@@ -27,10 +28,12 @@ from lms.leaderboards.models import (
     Team,
     Visibility,
 )
+from lms.leaderboards.policies.placing import check_can_publish_for
 from lms.leaderboards.queries.waiting import ground_blob
 from lms.leaderboards.services.boards import has_entries, keep_baselines
 from lms.leaderboards.services.honouring import recount
 from lms.leaderboards.services.standing import rebuild
+from lms.leaderboards.tables.grades import GradeRule
 
 
 def publish_challenge(
@@ -40,8 +43,6 @@ def publish_challenge(
     *,
     at: datetime,
     opens_at: datetime | None = None,
-    lab: Lab | None = None,
-    visibility: Visibility = Visibility.EVERYONE,
 ) -> Challenge:
     """Publish a challenge, or its newer texts, dates and limits; its board opens with it. Repeatable.
 
@@ -51,8 +52,8 @@ def publish_challenge(
         opens_at: dates that are given in days count from then; None: as it did before, or at once.
 
     Raises:
-        Invalid: the document is no challenge, its sponsor is not here, or its dates are out of order.
-        NotAllowed: the actor may not publish for the sponsor.
+        Invalid: the document is no challenge, its sponsor or lab is not here, or its dates are out of order.
+        NotAllowed: the actor may not publish for the sponsor, or for the lab's course.
         Conflict: something would change that is fixed since there are data, entries or people under an
             alias, or the rules changed without a new version.
     """
@@ -69,17 +70,46 @@ def publish_challenge(
     else:
         _check_may_change(session, challenge, found)
     challenge.sponsor_id = sponsor.id
-    challenge.lab_id = lab.id if lab is not None else challenge.lab_id
-    challenge.visibility = visibility
     challenge.published_by_id = actor.id if actor is not None else None
     challenge.published_at = at
     _write_texts(challenge, found)
     _write_dates(challenge, found, opens_at)
     _write_limits(challenge, found)
     session.flush()
+    _write_place(session, actor, challenge, found)
     recount(session, open_challenge(session, challenge), at)  # its end or who sees it may have changed
     record(session, actor, "challenge.publish", f"challenge:{challenge.id}")
     return challenge
+
+
+def _write_place(
+    session: Session, actor: User | None, challenge: Challenge, found: challenge_file.Challenge
+) -> None:
+    """Put a challenge before those who are to see it; what its document does not say stays as it was."""
+    if found.lab is not None:
+        lab = _lab(session, found.lab)
+        if lab.id != challenge.lab_id:
+            check_can_publish_for(actor, lab.course)
+            _check_no_rule(session, challenge)
+            challenge.lab = lab
+    if found.visibility is not None:
+        challenge.visibility = Visibility(found.visibility)
+    if challenge.visibility is Visibility.COURSE and challenge.lab is None:
+        raise Invalid(N_("Say which lab of which course this challenge belongs to."), field="lab")
+
+
+def _lab(session: Session, name: str) -> Lab:
+    course, _, slug = name.partition("/")
+    lab = session.scalar(select(Lab).join(Lab.course).where(Course.slug == course, Lab.slug == slug))
+    if lab is None:
+        raise Invalid(N_("There is no lab %(name)s here."), field="lab", name=name)
+    return lab
+
+
+def _check_no_rule(session: Session, challenge: Challenge) -> None:
+    declared = select(GradeRule.id).join(GradeRule.board).where(Board.challenge_id == challenge.id).limit(1)
+    if session.scalar(declared) is not None:
+        raise Conflict(N_("This board gives points in a course already, so it cannot go to another lab."))
 
 
 def _read(document: Mapping[str, Any]) -> challenge_file.Challenge:

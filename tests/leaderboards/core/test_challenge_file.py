@@ -30,6 +30,8 @@ WRONG = {
         "metric: own\ndirection: max\nladder: true",
         "challenge.yml:7:",
     ),
+    "a course that is not named": ("public_share: 0.4", "visibility: course", "challenge.yml:1:"),
+    "a lab without its course": ("public_share: 0.4", "lab: parcels", "challenge.yml:7:"),
     "an unknown environment": ("environment: ml-basics", "environment: ml-basic", "challenge.yml:4:"),
     "no form": ("form: {columns", "from: {columns", "challenge.yml:"),
     "a share of everything": ("public_share: 0.4", "public_share: 1", "challenge.yml:7:"),
