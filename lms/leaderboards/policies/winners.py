@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from lms.accounts.models import User
-from lms.errors import N_, Conflict, NotAllowed
-from lms.leaderboards.models import Board, Team
+from lms.errors import N_, Conflict
+from lms.leaderboards.models import Board
 from lms.leaderboards.policy import check_can_lead
 from lms.leaderboards.tables.winners import ClaimState, WinnerClaim
 
@@ -48,16 +48,6 @@ def check_can_hand_in(user: User, claim: WinnerClaim, at: datetime) -> None:
         raise Conflict(N_("This is decided already, so nothing more can be handed in."))
     if at > claim.due_at:
         raise Conflict(N_("The time to hand this in has passed. Ask the organisers for more."))
-
-
-def check_can_decide(user: User, team: Team) -> None:
-    """Refuse people of the team itself, also where they run the challenge.
-
-    Raises:
-        NotAllowed: the user is in the team.
-    """
-    if user.id in {member.user_id for member in team.members}:
-        raise NotAllowed(N_("This is about your own team. Somebody else has to decide it."))
 
 
 def check_claim_step(claim: WinnerClaim, to: ClaimState, at: datetime) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, joinedload
 
 from lms.errors import NotFound
 from lms.leaderboards.models import Board, Share, Standing, Team
@@ -64,7 +64,7 @@ def teams_to_ask(session: Session, asked: WinnerRound) -> Sequence[Team]:
 
 
 def claim_on(session: Session, board: Board, claim_id: int) -> WinnerClaim:
-    """Return a claim on a board, with the people of its team.
+    """Return a claim on a board, with who handed in.
 
     Raises:
         NotFound: it is of another board.
@@ -73,7 +73,7 @@ def claim_on(session: Session, board: Board, claim_id: int) -> WinnerClaim:
         select(WinnerClaim)
         .join(WinnerRound, WinnerRound.id == WinnerClaim.round_id)
         .where(WinnerClaim.id == claim_id, WinnerRound.board_id == board.id)
-        .options(*WHOLE, joinedload(WinnerClaim.handed_in_by), selectinload(WinnerClaim.team, Team.members))
+        .options(*WHOLE, joinedload(WinnerClaim.handed_in_by))
     )
     if found is None:
         raise NotFound

@@ -9,10 +9,10 @@ from lms.accounts.models import User
 from lms.accounts.services.audit import record
 from lms.accounts.services.limits import HOUR, Limit
 from lms.errors import N_, Conflict
-from lms.leaderboards import policy
 from lms.leaderboards.models import Board, Challenge
 from lms.leaderboards.policies import discussion as rules
 from lms.leaderboards.queries.boards import board_of_challenge
+from lms.leaderboards.services.organising import check_organiser, is_organiser
 from lms.leaderboards.services.wording import line, reason, words
 from lms.leaderboards.tables.discussion import LONGEST_REASON, LONGEST_TEXT, LONGEST_TITLE, Post
 
@@ -34,7 +34,7 @@ def start_topic(
     made = Post(
         challenge_id=challenge.id,
         author_id=user.id,
-        by_organiser=policy.can_organise(user, challenge),
+        by_organiser=is_organiser(session, user, board_of_challenge(session, challenge)),
         title=line(title, LONGEST_TITLE),
         text=words(text, LONGEST_TEXT),
         said_at=at,
@@ -53,7 +53,7 @@ def answer(session: Session, user: User, topic: Post, text: str, *, at: datetime
         Conflict: the topic is closed, hidden or deleted.
         Invalid: the text is empty or too long.
     """
-    organises = policy.can_organise(user, topic.challenge)
+    organises = is_organiser(session, user, board_of_challenge(session, topic.challenge))
     rules.check_can_answer(user, topic, organises=organises)
     made = Post(
         challenge_id=topic.challenge_id,
@@ -79,9 +79,8 @@ def edit(session: Session, user: User, post: Post, text: str, *, title: str = ""
         Invalid: the text, or the title of a topic, is empty or too long.
     """
     rules.check_can_edit(user, post)
-    if post.topic_id is None:
-        post.title = line(title, LONGEST_TITLE)
-    post.text, post.edited_at = words(text, LONGEST_TEXT), at
+    heading = line(title, LONGEST_TITLE) if post.topic_id is None else ""
+    post.text, post.title, post.edited_at = words(text, LONGEST_TEXT), heading, at
     session.flush()
 
 
@@ -153,5 +152,5 @@ def close(session: Session, actor: User, topic: Post, *, closed: bool, at: datet
 
 def _organised(session: Session, actor: User, post: Post) -> Board:
     board = board_of_challenge(session, post.challenge)
-    policy.check_can_organise(actor, board)
+    check_organiser(session, actor, board)
     return board

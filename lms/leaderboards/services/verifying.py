@@ -64,12 +64,12 @@ def ask_winners(
     rules.check_can_ask(board, number_waiting(session, board), at)
     if not 1 <= winners <= MOST_WINNERS:
         raise Invalid(N_("Give between 1 and %(most)d."), field="winners", most=MOST_WINNERS)
+    told, given = words(wanted, LONGEST_WANTED, "wanted"), _days(days)
     asked = round_of(session, board)
     if asked is None:
         asked = WinnerRound(board=board, opened_by_id=actor.id, opened_at=at)
         session.add(asked)
-    asked.winners, asked.days = winners, _days(days)
-    asked.wanted = words(wanted, LONGEST_WANTED, "wanted")
+    asked.winners, asked.wanted, asked.days = winners, told, given
     session.flush()
     record(session, actor, "board.ask_winners", f"board:{board.id}", winners=winners)
     return _ask_missing(session, actor, asked, at)
@@ -166,24 +166,23 @@ def decide_claim(
     Returns: who is asked because of it.
 
     Raises:
-        NotAllowed: the actor does not run the challenge, or is in the team.
+        NotAllowed: the actor does not run the challenge, or takes part in it.
         Conflict: the claim cannot take this decision now.
         Invalid: there is no reason, no decision, or a number out of bounds.
     """
     board = claim.round.board
     check_organiser(session, actor, board)
-    rules.check_can_decide(actor, claim.team)
     _lock(session, board)
     session.refresh(claim, ["state", "due_at", "handed_in_at"])
     if state is ClaimState.HANDED_IN:
         raise Invalid(N_("Choose what you found."), field="state")
     rules.check_claim_step(claim, state, at)
-    claim.reason = reason(why, LONGEST_REASON)
+    told = reason(why, LONGEST_REASON)
     if state is ClaimState.ASKED:
         claim.due_at, claim.decided_at, claim.decided_by_id = at + timedelta(days=_days(days)), None, None
     else:
         claim.decided_at, claim.decided_by_id = at, actor.id
-    claim.state = state
+    claim.state, claim.reason = state, told
     session.flush()
     tell_team(session, claim)
     record(session, actor, "board.decide_winner", f"board:{board.id}", claim=claim.id, state=state.value)

@@ -14,6 +14,7 @@ from lms.leaderboards.models import Share, Team
 from lms.leaderboards.policies import writeups as rules
 from lms.leaderboards.queries.standings import own_place
 from lms.leaderboards.queries.writeups import linkable_entry, own_writeup
+from lms.leaderboards.services.organising import check_organiser
 from lms.leaderboards.services.wording import line, reason, words
 from lms.leaderboards.tables.writeups import LONGEST_REASON, LONGEST_TEXT, LONGEST_TITLE, Writeup
 
@@ -49,6 +50,7 @@ def publish_writeup(
     session.execute(select(Team.id).where(Team.id == team.id).with_for_update())
     if entry_id is not None and linkable_entry(session, team, entry_id) is None:
         raise Invalid(N_("Choose a scored notebook of your own team."), field="entry")
+    heading, told = line(title, LONGEST_TITLE), words(text, LONGEST_TEXT)
     found = own_writeup(session, team)
     if found is None:
         found = Writeup(board_id=team.board_id, team_id=team.id, written_at=at)
@@ -57,7 +59,7 @@ def publish_writeup(
         found.written_at, found.edited_at, found.withdrawn_at = at, None, None
     else:
         found.edited_at = at
-    found.title, found.text = line(title, LONGEST_TITLE), words(text, LONGEST_TEXT)
+    found.title, found.text = heading, told
     found.entry_id, found.written_by_id = entry_id, user.id
     session.flush()
     record(session, user, "board.write_up", f"board:{team.board_id}", team=team.id, writeup=found.id)
@@ -89,7 +91,7 @@ def hide_writeup(session: Session, actor: User, writeup: Writeup, why: str, *, a
         Invalid: there is no reason.
         Conflict: it is hidden already.
     """
-    policy.check_can_organise(actor, writeup.board)
+    check_organiser(session, actor, writeup.board)
     if writeup.hidden_at is not None:
         raise Conflict(N_("This is hidden already. Load the page again."))
     writeup.hidden_reason = reason(why, LONGEST_REASON)
@@ -104,7 +106,7 @@ def show_writeup(session: Session, actor: User, writeup: Writeup) -> None:
     Raises:
         NotAllowed: the actor does not run the challenge.
     """
-    policy.check_can_organise(actor, writeup.board)
+    check_organiser(session, actor, writeup.board)
     writeup.hidden_at = writeup.hidden_by_id = None
     session.flush()
     record(session, actor, "board.show_writeup", f"board:{writeup.board_id}", writeup=writeup.id)

@@ -13,13 +13,13 @@ from werkzeug.wrappers import Response
 from lms.courses.core.markdown import is_elsewhere, render
 from lms.db import now
 from lms.errors import N_, Conflict, Invalid, TooSoon
-from lms.leaderboards import policy
 from lms.leaderboards.forms import PostForm, TopicForm
 from lms.leaderboards.models import Board, Challenge
 from lms.leaderboards.policies import discussion as rules
 from lms.leaderboards.queries import discussion as queries
 from lms.leaderboards.queries.discussion import Reader
 from lms.leaderboards.services import discussing
+from lms.leaderboards.services.organising import check_organiser, is_organiser
 from lms.leaderboards.tables.discussion import Post
 from lms.leaderboards.views.boards import blueprint
 from lms.leaderboards.views.challenges import opened, person, team_here
@@ -198,12 +198,12 @@ def challenge_moderate(challenge_slug: str, post_id: int) -> Response:
 
 def _here(challenge_slug: str) -> Here:
     challenge, board = opened(challenge_slug)
-    return Here(challenge, board, Reader(current_user, policy.can_organise(current_user, challenge)))
+    return Here(challenge, board, Reader(current_user, is_organiser(session(), current_user, board)))
 
 
 def _moderated(challenge_slug: str) -> Here:
     here = _here(challenge_slug)
-    policy.check_can_organise(current_user, here.board)
+    check_organiser(session(), current_user, here.board)
     return here
 
 

@@ -225,14 +225,12 @@ def _page(challenge: Challenge, board: Board, form: WinnersForm) -> str:
 
 
 def _claim_page(challenge: Challenge, board: Board, claim: WinnerClaim, form: ClaimForm) -> str:
-    members = members_of(session(), claim.team)
     return render_template(
         "leaderboards/winners_claim.html",
         challenge=challenge,
         board=board,
         claim=claim,
-        members=members,
-        own=current_user.id in {each.user_id for each in members},
+        members=members_of(session(), claim.team),
         form=form,
         mine=team_here(board),
         at=now(),

@@ -14,6 +14,7 @@ from lms.leaderboards.models import Board, Challenge
 from lms.leaderboards.queries import writeups as queries
 from lms.leaderboards.queries.organising import members_of
 from lms.leaderboards.services import writing_up
+from lms.leaderboards.services.organising import check_organiser
 from lms.leaderboards.tables.writeups import Writeup
 from lms.leaderboards.views.boards import blueprint
 from lms.leaderboards.views.challenges import TYPES, may_organise, opened, person, team_here
@@ -157,7 +158,7 @@ def _readable(challenge: Challenge, board: Board, writeup_id: int) -> Writeup:
 
 def _moderated(challenge_slug: str, writeup_id: int) -> Writeup:
     challenge, board = opened(challenge_slug)
-    policy.check_can_organise(current_user, board)
+    check_organiser(session(), current_user, board)
     return _readable(challenge, board, writeup_id)
 
 
