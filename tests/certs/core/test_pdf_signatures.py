@@ -187,12 +187,15 @@ def test_without_the_library_the_answer_says_what_is_missing(
     assert [(each.code, each.params) for each in answer.unknown] == [("pdf.extra_missing", {"extra": "pdf"})]
 
 
-@pytest.mark.parametrize("count", [6, pytest.param(1_000, marks=pytest.mark.long)])
-def test_no_file_that_differs_passes(signed: bytes, count: int) -> None:
-    """The hole for the signature itself is all zeros behind it, and is no part of what is signed."""
+@pytest.mark.parametrize("count", [6, pytest.param(400, marks=pytest.mark.long)])
+def test_of_files_with_one_bit_changed_anywhere_none_passes(signed: bytes, count: int) -> None:
+    """One bit in each of so many parts of the file, a fifth of a second each; and the file cut short.
+
+    The hole for the signature itself is all zeros behind it, and is no part of what is signed.
+    """
     numbers = random.Random(11)
-    for _ in range(count):
-        at = numbers.randrange(len(signed))
+    for part in range(count):
+        at = numbers.randrange(len(signed) * part // count, len(signed) * (part + 1) // count)
         changed = signed[:at] + bytes([signed[at] ^ (1 << numbers.randrange(8))]) + signed[at + 1 :]
         assert codes(changed) or _is_padding(signed, at)
     for share in (1, 5, 9):
