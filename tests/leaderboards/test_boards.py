@@ -15,9 +15,11 @@ from lms.grading.core.contracts import BaselineScore, BoardResult, GradingReport
 from lms.grading.models import Grade, LabRelease
 from lms.leaderboards import policy
 from lms.leaderboards.models import Board, Entry
+from lms.leaderboards.queries.awards import number_unfinished
 from lms.leaderboards.queries.boards import boards_for
 from lms.leaderboards.queries.standings import place_of, standings
 from lms.leaderboards.services.boards import enter, open_board
+from lms.workflows import settle
 from tests.factories.grading import (
     NOW,
     ONLY_TESTS,
@@ -74,6 +76,16 @@ def hand_in(world: World, public: float | None, private: float | None, **changes
     work = world.graded(report=scored(public, private), **changes)
     grade = world.session.scalars(select(Grade).where(Grade.submission_id == work.id)).one()
     return enter(world.session, grade)
+
+
+def test_a_grade_that_has_not_come_to_the_board_is_unfinished(board: Board, world: World) -> None:
+    """Points that are confirmed in between would leave its student unranked."""
+    work = world.graded(report=scored(0.9, 0.8))
+    grade = world.session.scalars(select(Grade).where(Grade.submission_id == work.id)).one()
+    assert grade.settled_at is None
+    assert number_unfinished(world.session, board) == 1
+    settle(world.session, grade, NOW)
+    assert number_unfinished(world.session, board) == 0
 
 
 def rows(board: Board, world: World, *, days: int = 0) -> list[tuple[int | None, float]]:

@@ -174,7 +174,11 @@ class _Reader:
                 self._wrong("unknown", where, key=_cut(key), known=", ".join(known))
 
     def _maximum(self, value: Mapping[str, Any], where: str) -> Fraction:
-        return self._positive(value, "maximum", where)
+        """Return a maximum that can be given: points have two decimals, and are never more than it."""
+        maximum = self._positive(value, "maximum", where)
+        if (maximum * 100).denominator != 1:
+            self._wrong("cents", f"{where}.maximum", value=shown(maximum))
+        return maximum
 
     def _positive(self, value: Mapping[str, Any], key: str, where: str) -> Fraction:
         """Return a number above 0; where it is wrong, one that nothing else is measured against."""

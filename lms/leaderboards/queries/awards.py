@@ -5,13 +5,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from lms.accounts.models import User
 from lms.courses.models import Cohort, Enrolment
 from lms.errors import NotFound
-from lms.grading.models import GradingRun, RunState, Submission
+from lms.grading.models import Grade, GradingRun, RunState, Submission
 from lms.leaderboards.core.grade_rule_files import read_rule
 from lms.leaderboards.core.grade_rules import Award, Blended, Placed, RankedBoard, Rule, Sentence
 from lms.leaderboards.models import Board, Entry, EntryState, PrivateScore, Share, TeamMember
@@ -211,7 +211,10 @@ def _graded(board: Board) -> Select[int] | None:
 
 
 def number_unfinished(session: Session, board: Board) -> int:
-    """Return how much work that came in time is not on the board yet: entries, and runs of its lab."""
+    """Return how much work that came in time is not on the board yet.
+
+    Entries that wait; and submissions of its lab that are being graded, or whose grade has not come here yet.
+    """
     waiting = number_waiting(session, board)
     if board.challenge_id is not None:
         return waiting
@@ -223,9 +226,12 @@ def number_unfinished(session: Session, board: Board) -> int:
             Submission.release_id == board.release_id,
             Submission.received_at <= board.ends_at,
             Enrolment.cohort_id == board.cohort_id,
-            exists().where(
-                GradingRun.submission_id == Submission.id,
-                GradingRun.state.in_((RunState.QUEUED, RunState.RUNNING)),
+            or_(
+                exists().where(
+                    GradingRun.submission_id == Submission.id,
+                    GradingRun.state.in_((RunState.QUEUED, RunState.RUNNING)),
+                ),
+                exists().where(Grade.submission_id == Submission.id, Grade.settled_at.is_(None)),
             ),
         )
     )

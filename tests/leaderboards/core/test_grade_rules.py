@@ -231,6 +231,7 @@ BAND = {"top": 1, "points": 1}
         ({**ORDER, "extra": 1}, ["rule: unknown"]),
         ({"kind": "blended", "maximum": 1, "parts": [{"weight": 1, "rule": ORDER}], 5: 1}, ["rule: unknown"]),
         ({**ORDER, "maximum": 0}, ["rule.maximum: zero"]),
+        ({**ORDER, "maximum": "100.125"}, ["rule.maximum: cents"]),
         ({**ORDER, "maximum": "nan"}, ["rule.maximum: number"]),
         ({**ORDER, "maximum": True}, ["rule.maximum: number"]),
         ({**ORDER, "maximum": 10**5000}, ["rule.maximum: number"]),
