@@ -1,6 +1,7 @@
 """Points and medals in the browser's eyes: who is on the pages, and who decides that."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -14,8 +15,9 @@ from lms.leaderboards.models import Visibility
 from lms.leaderboards.queries.boards import board_of_challenge
 from lms.leaderboards.queries.honours import honours_of, places_of
 from lms.leaderboards.services.honouring import count_results, show_honours
+from lms.leaderboards.services.standing import note_ranks
 from tests.factories.accounts import make_member, make_user
-from tests.factories.leaderboards import give_honours, make_contest
+from tests.factories.leaderboards import Contest, give_honours, make_contest
 from tests.leaderboards.test_honours import crowd
 
 English = {"Accept-Language": "en"}
@@ -226,3 +228,88 @@ def test_programs_get_the_change_of_places_after_the_end(session: Session, clien
     assert told is not None
     assert (told["shake_up"], told["shake_up_of_top"]) == (0.5, 0.5)
     assert told["public_ranks"] == {str(first.id): 1, str(second.id): 2}
+
+
+@dataclass
+class Ending:
+    """A board on which the end turns the order around, but for the middle."""
+
+    contest: Contest
+    client: FlaskClient
+
+    @property
+    def path(self) -> str:
+        return f"/challenges/{self.contest.challenge.slug}/board"
+
+    def page(self, rest: str = "") -> str:
+        self.contest.session.commit()
+        answer = self.client.get(self.path + rest, headers=English)
+        assert answer.status_code == 200
+        return answer.text
+
+    def end(self, *, count: bool = True) -> None:
+        board = self.contest.board
+        board.ends_at = self.contest.challenge.ends_at = now() - timedelta(seconds=1)
+        if count:
+            count_results(self.contest.session, board, now())
+
+
+@pytest.fixture
+def ending(session: Session, client: FlaskClient) -> Ending:
+    contest = make_contest(session, opens_at=now() - timedelta(days=3))
+    for name, public, private in (("First", 0.9, 0.1), ("Middle", 0.8, 0.2), ("Last", 0.7, 0.3)):
+        contest.enter(contest.team(name, at=now()), public, private, at=now())
+    return Ending(contest, client)
+
+
+def test_a_final_board_says_where_each_team_came_from(ending: Ending) -> None:
+    assert "from the public board" not in ending.page()
+    ending.end()
+    page = ending.page()
+    row = {
+        name: page.partition(f"<bdi>{name}")[0].rpartition("<tr")[2] for name in ("First", "Middle", "Last")
+    }
+    assert "up 2 places" in row["Last"]
+    assert "not moved" in row["Middle"]
+    assert "down 2 places" in row["First"]
+    assert "a team moved by 1.3 places on average, which is 44.4 % of the field" in page
+    assert "in the first tenth it is 66.7 %" in page
+    assert "about 30 %: the smaller" in page
+    assert 'href="/honours"' in page
+    public = ending.page("?share=public")
+    assert "Shake-up" not in public
+    assert "up 2 places" not in public
+    assert "up 2 places" in ending.page("?q=Last")
+
+
+def test_a_final_board_that_is_not_counted_yet_says_nothing_of_changes(ending: Ending) -> None:
+    note_ranks(ending.contest.session, ending.contest.board)
+    ending.end(count=False)
+    page = ending.page()
+    assert "Shake-up" not in page
+    assert "not moved" not in page
+
+
+def test_changes_cost_no_statement_before_the_end_and_none_for_each_team(
+    ending: Ending, statements: list[str]
+) -> None:
+    ending.page()
+    statements.clear()
+    ending.page()
+    assert not any("results" in each for each in statements)
+    ending.end()
+    costs = []
+    for _ in range(2):
+        ending.page()
+        statements.clear()
+        ending.page()
+        costs.append(len(statements))
+        _more_teams(ending.contest)
+    assert costs[0] == costs[1]
+
+
+def _more_teams(contest: Contest) -> None:
+    at = contest.challenge.opens_at + timedelta(days=1)
+    for number in range(20):
+        contest.enter(contest.team(at=at), number / 100, at=at)
+    count_results(contest.session, contest.board, now())

@@ -43,6 +43,25 @@ class Wish:
 
 
 @dataclass(frozen=True)
+class ShakeUp:
+    """How far teams moved from the public to the final board."""
+
+    share: float  # of the field, on average
+    of_top: float  # the same of its first tenth
+    teams: int
+
+    @property
+    def places(self) -> float:
+        """Return the places that a team moved on average."""
+        return self.share * self.teams
+
+    @property
+    def by_chance(self) -> float:
+        """Return the share that two orders with nothing in common would give on average."""
+        return (1 - 1 / self.teams**2) / 3
+
+
+@dataclass(frozen=True)
 class Shown:
     """A part of a board, and what stands around it."""
 
@@ -55,6 +74,8 @@ class Shown:
     ended: bool
     groups: Collection[int]
     """Numbers of the tie groups that join several of these rows."""
+    shake_up: ShakeUp | None = None
+    """Of a final board, as `aftermath` tells; its rows then know their rank before the end."""
 
     @property
     def board(self) -> Board:
@@ -68,8 +89,9 @@ class Shown:
 
     @property
     def has_moves(self) -> bool:
-        """Say whether it is known how places have changed since the night."""
-        return not self.ended and any(row.rank_before is not None for row in self.table.rows)
+        """Say whether it is known how places have changed: since the night, or by the end."""
+        known = not self.ended or self.shake_up is not None
+        return known and any(row.rank_before is not None for row in self.table.rows)
 
     @property
     def has_ties(self) -> bool:
