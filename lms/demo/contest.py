@@ -22,6 +22,8 @@ from lms.leaderboards.services.data import SAMPLE
 from lms.leaderboards.services.entering import check_file, hand_in
 from lms.leaderboards.services.teams import join
 
+READY = {EntryKind.NOTEBOOK: ".ipynb", EntryKind.MODEL: ".safetensors"}
+"""What lies among a challenge's files and can be sent as it is."""
 TEAMS = {"student@duri.example": "하늘 팀", "second@duri.example": "바다 팀"}
 
 
@@ -64,14 +66,15 @@ def _send(
 
 
 def _files(challenge: Challenge, installation: Installation) -> Iterator[tuple[str, bytes]]:
-    """Yield what the students send: the starting notebook; or the middle of what is known, and the sample."""
+    """Yield what the students send: what can be sent as it is; or the middle of the known, and the sample."""
     known = {
         name: installation.blobs.get(str(file["sha256"]))
         for name, file in challenge.files.items()
-        if name.endswith((".csv", ".ipynb"))
+        if name.endswith((".csv", *READY.values()))
     }
-    if challenge.kind is EntryKind.NOTEBOOK:
-        yield from ((name, content) for name, content in known.items() if name.endswith(".ipynb"))
+    if challenge.kind in READY:
+        ends = READY[challenge.kind]
+        yield from ((name, content) for name, content in known.items() if name.endswith(ends))
         return
     yield "middle.csv", _middle(challenge, known)
     yield SAMPLE, known[SAMPLE]

@@ -25,11 +25,12 @@ from tests.runtime.jails import ROOT
 CONTENT = ROOT / "course_content"
 FOLDERS = sorted(path.parent for path in CONTENT.glob(f"*/{CHALLENGE_FILE}"))
 SEED = 2**62 - 7
+ENVIRONMENTS = ["ml-basics", "models"]
 STARTER = CONTENT / "carbon-copies" / "data" / "starter.ipynb"
 
 
 def read(name: str) -> Challenge:
-    checked = read_challenge(CONTENT / name, ["ml-basics"])
+    checked = read_challenge(CONTENT / name, ENVIRONMENTS)
     assert checked.problems == []
     assert checked.challenge is not None
     return checked.challenge
@@ -69,8 +70,8 @@ def score(name: str, made: MadeChallenge, content: bytes) -> tuple[float, float]
     return scores.public, scores.private
 
 
-def test_there_is_a_challenge_by_file_and_one_by_notebook() -> None:
-    assert {read(folder.name).kind for folder in FOLDERS} >= {"predictions", "notebook"}
+def test_there_is_a_challenge_by_file_one_by_notebook_and_one_by_model() -> None:
+    assert {read(folder.name).kind for folder in FOLDERS} >= {"predictions", "notebook", "model"}
     assert any(read(folder.name).ladder for folder in FOLDERS)
 
 
@@ -141,10 +142,11 @@ def test_a_shipped_challenge_is_published_with_its_data_once(
     assert isolation
     with sessions.begin() as session:
         make_organisation(session, kind=OrganisationKind.COMPANY, slug="nuri-ai")
-    checked = read_challenge(folder, ["ml-basics"])
+    checked = read_challenge(folder, ENVIRONMENTS)
     assert publish_folder(sessions, blobs, JailedWorkshop(ROOT), checked)
     assert not publish_folder(sessions, blobs, JailedWorkshop(ROOT), checked)
     with sessions() as session:
         files = session.scalars(select(Published).where(Published.slug == folder.name)).one().files
-    assert {"train.csv", "test.csv", "sample_submission.csv"} <= files.keys()
-    assert ("starter.ipynb" in files) == (folder.name == "carbon-copies")
+    assert {"train.csv", "test.csv"} <= files.keys()
+    assert ("sample_submission.csv" in files) == (read(folder.name).kind != "model")
+    assert ("starter.ipynb" in files) == (read(folder.name).kind != "predictions")

@@ -11,7 +11,7 @@ import pytest
 from tests.runtime.jails import ROOT
 
 PROGRAM = Path(__file__).with_name("lookup_program.py")
-NAMES = ("digits-board", "demand-board", "blended-tanks", "carbon-copies")
+NAMES = ("digits-board", "demand-board", "blended-tanks", "carbon-copies", "cool-boxes")
 
 
 def figures(environment: Path, seed: int) -> dict[str, Any]:
@@ -61,6 +61,7 @@ def test_the_look_up_finds_rows_that_are_only_noised(found: dict[str, Any]) -> N
         ("demand-board", ["mean", "last_week", "ridge", "boosted"]),
         ("blended-tanks", ["median", "nearest", "ridge"]),
         ("carbon-copies", ["shipped", "known", "checked"]),
+        ("cool-boxes", ["recent", "line", "network"]),
     ],
 )
 def test_each_baseline_is_better_than_the_one_before(

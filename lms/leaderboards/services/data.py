@@ -27,7 +27,7 @@ from lms.leaderboards.queries.boards import board_of_challenge
 from lms.leaderboards.services.challenges import set_baselines
 
 SAMPLE = "sample_submission.csv"
-"""A predictions file with every id and a value that is worth little; always among the files."""
+"""A predictions file with every id and a value worth little; among the files unless models are sent."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ def make_data(
     """
     made = workshop.make(found, files, seed)
     script = files[challenge_file.SCRIPT]
-    shared = {SAMPLE: _sample(found, made), **_shared(files), **made.files}
+    sample = {} if found.kind == "model" else {SAMPLE: _sample(found, made)}
+    shared = {**sample, **_shared(files), **made.files}
     hidden = {name: blobs.put(content) for name, content in made.hidden.items()}
     ground = Ground(made.truth, script.decode(), seed, hidden)
     predictions = {**made.baselines, **_answers(found, shared, made, workshop)}
