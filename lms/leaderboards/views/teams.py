@@ -70,8 +70,9 @@ def challenge_invite(challenge_slug: str) -> Response | tuple[str, int]:
 
 def _count(email: str) -> None:
     """Count a leader's letter, also when it is refused: a team must not become a way to bother people."""
+    leader = str(current_user.id)  # first: later, reading it again would lock out whoever counts
     with own_session() as counting:
-        count_try(counting, asking.LETTERS_PER_LEADER, str(current_user.id))
+        count_try(counting, asking.LETTERS_PER_LEADER, leader)
         count_try(counting, asking.LETTERS_PER_ADDRESS, email.lower())
         counting.commit()
 
