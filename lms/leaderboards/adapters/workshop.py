@@ -14,7 +14,7 @@ from lms.leaderboards.core import challenge_program
 from lms.leaderboards.core.challenge_file import SCRIPT, Challenge
 from lms.leaderboards.core.predictions import Form, Table
 from lms.leaderboards.core.scoring import ChallengeFailed, MadeChallenge, ModelInputs, Truth
-from lms.runtime.environments import EnvironmentBroken, prepare
+from lms.runtime.environments import EnvironmentBroken, describe, prepare
 from lms.runtime.jail import WORK, Bounds, JailSpec
 from lms.runtime.jobs import run_job
 
@@ -24,6 +24,12 @@ SCORE_SECONDS = 60
 OUTPUT_BYTES = 256 << 20
 PARQUET = "parquet"
 """The environment in which Parquet files are read; labs do without it, as it starts threads."""
+UNREADABLE = N_("The Parquet file cannot be read. Write it anew, or send a CSV file.")
+REFUSED: Mapping[str, str] = {
+    "rows": N_("The Parquet file has %(found)s rows, and %(rows)s are asked for."),
+    "columns": N_("The columns of the Parquet file must be %(names)s."),
+    "values": N_("The Parquet file holds something that is neither a number nor text."),
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,16 @@ class JailedWorkshop:
         return JailedModels(self.root).run(challenge, content, given)
 
     def read_parquet(self, challenge: Challenge, content: bytes, form: Form) -> bytes:
-        """Return a Parquet file as JSON columns: its reader is large, and what it reads is hostile."""
+        """Return a Parquet file as JSON columns: its reader is large, and what it reads is hostile.
+
+        Raises:
+            Invalid: it cannot be read, or this installation has no reader.
+            EnvironmentBroken: the reader cannot be had just now.
+        """
+        try:
+            describe(self.root, PARQUET)
+        except EnvironmentBroken:
+            raise Invalid(N_("Parquet files are not read here. Send a CSV file."), field="file") from None
         request = {
             "use": "table",
             "content": base64.b64encode(content).decode(),
@@ -81,12 +96,11 @@ class JailedWorkshop:
         }
         try:
             answer = self._ask(challenge, request, SCORE_SECONDS, {}, environment=PARQUET)
-        except (ChallengeFailed, EnvironmentBroken) as problem:
-            raise Invalid(
-                N_("The Parquet file cannot be read (%(reason)s). Write it anew, or send a CSV file."),
-                field="file",
-                reason=str(problem)[:200],
-            ) from None
+        except ChallengeFailed:
+            raise Invalid(UNREADABLE, field="file") from None
+        if "refused" in answer:
+            params = {name: answer[name] for name in ("found", "rows", "names") if name in answer}
+            raise Invalid(REFUSED.get(str(answer["refused"]), UNREADABLE), field="file", **params)
         return json.dumps(answer["columns"]).encode()
 
     def _ask(

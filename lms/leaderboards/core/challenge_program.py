@@ -85,15 +85,21 @@ def score(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def table(request: dict[str, Any]) -> dict[str, Any]:
-    """Read a Parquet file; its rows are counted before they are unpacked."""
+    """Read a Parquet file; its rows are counted before they are unpacked.
+
+    What the file itself is refused for is said by a code, as people read it in their own language.
+    """
     parquet = importlib.import_module("pyarrow.parquet")
     file = parquet.ParquetFile(io.BytesIO(base64.b64decode(request["content"])))
     if file.metadata.num_rows > min(MOST_PARQUET_ROWS, request["rows"]):
-        raise ValueError(f"{file.metadata.num_rows} rows where {request['rows']} are asked for")
+        return {"refused": "rows", "found": file.metadata.num_rows, "rows": request["rows"]}
     if set(file.schema_arrow.names) != set(request["names"]):
-        raise ValueError(f"its columns must be {', '.join(request['names'])}")
+        return {"refused": "columns", "names": ", ".join(request["names"])}
     found = file.read(columns=request["names"]).to_pydict()
-    return {"columns": {name: [_plain(value) for value in values] for name, values in found.items()}}
+    try:
+        return {"columns": {name: [_cell(value) for value in values] for name, values in found.items()}}
+    except TypeError:
+        return {"refused": "values"}
 
 
 def _author_module(script: str) -> Any:
@@ -126,6 +132,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _cell(value: Any) -> Any:
+    """Return one value of a file; what is no number there is as good as missing."""
+    plain = _plain(value)
+    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
+
+
 def _predictions(frame: Any) -> str:
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
@@ -153,10 +165,11 @@ def main() -> None:
     # What the author's code prints is neither an answer nor for anybody: it may hold the truth.
     sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # until the end
     try:
-        answer = uses[request["use"]](request)
+        answer = json.dumps(uses[request["use"]](request), allow_nan=False)
     except Exception as error:  # noqa: BLE001  # of the author's code, whatever it is
-        answer = {"error": f"{type(error).__name__}: {error}"[:REASON_CHARACTERS]}
-    json.dump(answer, answer_to, allow_nan=False)
+        answer = json.dumps({"error": f"{type(error).__name__}: {error}"[:REASON_CHARACTERS]})
+    answer_to.write(answer)
+    answer_to.flush()
 
 
 if __name__ == "__main__":

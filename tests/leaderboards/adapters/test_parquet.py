@@ -10,9 +10,9 @@ from lms.leaderboards.adapters.workshop import PARQUET, JailedWorkshop
 from lms.leaderboards.core.challenge_file import Challenge, read_challenge
 from lms.leaderboards.core.predictions import BadPredictions
 from lms.leaderboards.core.scoring import Truth, read_entry
-from lms.runtime.environments import describe
+from lms.runtime.environments import EnvironmentBroken, describe
 from lms.runtime.probe import Isolation
-from tests.factories.challenges import write_challenge
+from tests.factories.challenges import CHALLENGE, write_challenge
 from tests.runtime.jails import ROOT, need
 
 pytestmark = pytest.mark.jail
@@ -45,9 +45,12 @@ def test_a_parquet_file_is_read_like_any_other(challenge: Challenge) -> None:
 
 
 BAD = {
-    "a bomb of rows": ("pa.table({'id': pa.nulls(3_000_000), 'place': pa.nulls(3_000_000)})", "3000000 rows"),
-    "another column": (f"pa.table({{'id': {IDS}, 'there': {IDS}}})", "columns must be"),
-    "a list": (f"pa.table({{'id': {IDS}, 'place': [['north']] * 100}})", "no number or text"),
+    "a bomb of rows": (
+        "pa.table({'id': pa.nulls(3_000_000), 'place': pa.nulls(3_000_000)})",
+        "3000000 rows, and 100",
+    ),
+    "another column": (f"pa.table({{'id': {IDS}, 'there': {IDS}}})", "must be id, place"),
+    "a list": (f"pa.table({{'id': {IDS}, 'place': [['north']] * 100}})", "neither a number nor text"),
 }
 
 
@@ -55,7 +58,32 @@ BAD = {
 def test_a_parquet_file_that_cannot_be_scored_says_why(challenge: Challenge, table: str, said: str) -> None:
     with pytest.raises(Invalid) as refused:
         read_entry(challenge, TRUTH, parquet(table), JailedWorkshop(ROOT))
-    assert said in str(refused.value.params["reason"])
+    assert said in str(refused.value)
+    assert "Error" not in str(refused.value)
+
+
+def test_a_number_that_is_none_is_told_with_its_line(tmp_path: Path) -> None:
+    """A missing value of pandas is NaN, which no answer of the jail can hold."""
+    text = CHALLENGE.replace("metric: accuracy", "metric: mean_absolute_error")
+    text = text.replace("also: [f1_macro]", "also: []").replace("kind: label", "kind: number")
+    checked = read_challenge(write_challenge(tmp_path, text=text), ["ml-basics"])
+    assert checked.challenge is not None
+    truth = Truth(TRUTH.ids, {"place": [1.0] * 100}, TRUTH.public)
+    content = parquet(f"pa.table({{'id': {IDS}, 'place': [1.0] * 99 + [float('nan')]}})")
+    with pytest.raises(BadPredictions) as bad:
+        read_entry(checked.challenge, truth, content, JailedWorkshop(ROOT))
+    assert [fault.line for fault in bad.value.faults] == [100]
+
+
+def test_a_reader_that_is_being_built_is_no_fault_of_the_file(
+    challenge: Challenge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise EnvironmentBroken("No space left on /srv/environments")
+
+    monkeypatch.setattr("lms.leaderboards.adapters.workshop.prepare", broken)
+    with pytest.raises(EnvironmentBroken):  # the entry waits
+        read_entry(challenge, TRUTH, b"PAR1" + b"\0" * 50, JailedWorkshop(ROOT))
 
 
 def test_a_file_that_unpacks_to_far_more_than_it_is_stops_in_the_jail(
