@@ -5,9 +5,20 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from lms.accounts.models import User
+from lms.blobs import BlobStore
 from lms.db import now
-from lms.leaderboards.models import EntryKind, Team
-from tests.factories.leaderboards import Contest, make_contest
+from lms.leaderboards.core.scoring import Scores
+from lms.leaderboards.models import Challenge, EntryKind, Team
+from lms.leaderboards.queries.boards import board_of_challenge
+from lms.leaderboards.services.challenges import accept_rules, publish_challenge
+from lms.leaderboards.services.receiving import Work, take_entry
+from lms.leaderboards.services.scoring import score_entry
+from lms.leaderboards.services.teams import join
+from lms.leaderboards.services.verifying import Evidence, ask_winners, hand_in_evidence
+from lms.leaderboards.services.writing_up import publish_writeup
+from tests.factories.grading import notebook
+from tests.factories.leaderboards import Contest, challenge_document, make_contest
 
 
 def make_ended(session: Session, names: tuple[str, ...] = (), **changes: Any) -> tuple[Contest, list[Team]]:
@@ -25,3 +36,27 @@ def make_ended(session: Session, names: tuple[str, ...] = (), **changes: Any) ->
         contest.score(entry, 0.5, 0.9 - place / 10)
         teams.append(team)
     return contest, teams
+
+
+def make_over(
+    session: Session, blobs: BlobStore, student: User, organiser: User, sponsor: str, **changes: Any
+) -> Challenge:
+    """A challenge of a sponsor that is over: the student has written it up, and proves to have won it."""
+    begin = now() - timedelta(days=40)
+    document = challenge_document(sponsor, **changes)
+    found = publish_challenge(session, None, document, opens_at=begin, at=begin)
+    accept_rules(session, student, found, found.rules_version, at=begin)
+    team = join(session, student, found, "하늘 팀", at=begin)
+    work = Work(EntryKind.NOTEBOOK, blobs.put(notebook()), "work.ipynb", len(notebook()))
+    entry = take_entry(session, student, found, work, received_at=begin)
+    score_entry(session, entry.id, Scores(0.75, 0.5), at=begin)
+    publish_writeup(
+        session, student, team, "나무를 심었어요", "## 방법\n\n**나무** 300그루.", entry_id=entry.id, at=now()
+    )
+    board = board_of_challenge(session, found)
+    (claim,) = ask_winners(
+        session, organiser, board, winners=1, wanted="노트북을 내 주세요.", days=7, at=now()
+    )
+    file = Evidence(blobs.put(notebook()), "work.ipynb", len(notebook()))
+    hand_in_evidence(session, student, claim, "이 노트북으로 만들었어요.", file, at=now())
+    return found

@@ -23,16 +23,18 @@ from lms.courses.models import Course, CourseVersion, Enrolment
 from lms.courses.services.enrolling import confirm_name
 from lms.courses.services.publishing import approve
 from lms.db import Base, make_engine, make_sessions, now
-from lms.grading.models import Submission
+from lms.grading.models import Grade, Submission
 from lms.grading.queries.labs import labs_of
 from lms.grading.services.releases import claim_release, queue_releases, record_build
-from lms.grading.services.running import claim_run, record_grade
+from lms.grading.services.running import claim_run, record_grade, settled
 from lms.grading.services.submitting import submit
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Board, Challenge, Entry, EntryKind
+from lms.leaderboards.queries.boards import board_of_challenge
 from lms.leaderboards.services.asking import make_ticket
 from lms.leaderboards.services.boards import open_board
 from lms.leaderboards.services.challenges import accept_rules, publish_challenge
+from lms.leaderboards.services.discussing import start_topic
 from lms.leaderboards.services.flagging import Finding, keep_findings
 from lms.leaderboards.services.judging import disqualify_entry
 from lms.leaderboards.services.receiving import Work, take_entry
@@ -40,8 +42,11 @@ from lms.leaderboards.services.rescoring import prepare_rescore
 from lms.leaderboards.services.scoring import score_entry
 from lms.leaderboards.services.teams import invite, join
 from lms.leaderboards.tables.flags import Flag, FlagKind
+from lms.leaderboards.tables.winners import WinnerClaim
+from lms.leaderboards.tables.writeups import Writeup
 from lms.workflows import open_what_is_ready
 from tests.factories.accounts import make_member, make_organisation, make_user
+from tests.factories.aftermath import make_over
 from tests.factories.applications import RETURN, SCOPE, VERIFIER, challenge, registration
 from tests.factories.certs import Pair, facts
 from tests.factories.courses import lab_file, make_cohort, make_enrolment, make_version
@@ -57,6 +62,24 @@ BOARD = {
     "direction": "max",
     "ends": {"after_days": 28, "at": "23:59"},
 }
+
+
+AFTER_THE_END = """
+    writeup writeup_notebook own_writeup publish_writeup withdraw_writeup hide_writeup show_writeup
+    verification hand_in_evidence winners ask_winners ask_next claim decide_claim claim_file
+"""
+"""What happens in the challenge that is over."""
+
+
+class ByEndpoint(dict[str, str]):
+    """A name that is another one at some endpoints."""
+
+    def __init__(self, usual: str, others: dict[str, str]) -> None:
+        super().__init__(others)
+        self.usual = usual
+
+    def __missing__(self, endpoint: str) -> str:
+        return self.usual
 
 
 @dataclass
@@ -146,9 +169,9 @@ def make_campus(
         "board_id": board.id,
         "flag_id": _flag(session, board),
         "award_id": give_points(session, campus.instructor, board, campus.student, at=now()).id,
-        "challenge_slug": contest.slug,
         **_within(session, campus, contest, settings),
         "address": give_honours(session, campus.student, others=0).address,
+        **_after(session, blobs, campus, contest),
         "request_id": pending,
         "uuid": credential.uuid,
         "sha256": credential.sha256,
@@ -217,6 +240,8 @@ def _graded(session: Session, blobs: BlobStore, enrolment: Enrolment) -> Submiss
     recorded = recording(run, blobs)
     report = grading_report()
     assert record_grade(session, run.id, run.token, report, blobs=blobs, at=now(), recording=recorded)
+    grade = session.scalars(select(Grade).where(Grade.submission_id == work.id)).one()
+    settled(session, grade, at=now())  # what follows from it is made by hand: a board, a certificate
     return work
 
 
@@ -248,6 +273,19 @@ def _within(session: Session, campus: Campus, contest: Challenge, settings: Sett
         "version": prepare_rescore(session, None, board, "a wrong label", blob=None, at=now()).version,
         "invitation_id": invite(session, campus.student, team, campus.fellow, at=now()).id,
         "ticket": make_ticket(team, settings.session_key()),
+    }
+
+
+def _after(session: Session, blobs: BlobStore, campus: Campus, contest: Challenge) -> dict[str, Any]:
+    """What was said about the challenge; the write-up in another one that is over, its winner's claim."""
+    ended = make_over(session, blobs, campus.student, campus.site_admin, campus.course.company.slug)
+    board = board_of_challenge(session, ended)
+    there = (f"leaderboards.challenge_{what}" for what in AFTER_THE_END.split())
+    return {
+        "challenge_slug": ByEndpoint(contest.slug, dict.fromkeys(there, ended.slug)),
+        "post_id": start_topic(session, campus.student, contest, "Weights", "In grams?", at=now()).id,
+        "writeup_id": session.scalars(select(Writeup.id).where(Writeup.board_id == board.id)).one(),
+        "claim_id": session.scalars(select(WinnerClaim.id)).one(),
     }
 
 

@@ -58,8 +58,9 @@ class Visit:
 
     def address(self, rule: Rule) -> str:
         names: dict[str, Any] = {name: self.campus.names[name] for name in rule.arguments}
-        if "secret" in names:
-            names["secret"] = names["secret"][rule.endpoint]
+        names = {
+            name: value[rule.endpoint] if isinstance(value, dict) else value for name, value in names.items()
+        }
         if rule.endpoint.startswith("organisations."):
             names |= {name: self.campus.course.university.slug for name in names if name == "slug"}
         with self.app.test_request_context():
