@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from lms.leaderboards.core.challenge_file import CheckedChallenge, load_challenge, read_challenge
-from tests.factories.challenges import CHALLENGE, write_challenge
+from tests.factories.challenges import CHALLENGE, MODEL_CHALLENGE, write_challenge, write_model_challenge
 
 
 def read(folder: Path) -> CheckedChallenge:
@@ -62,3 +62,43 @@ def test_a_missing_file_is_named(tmp_path: Path, missing: str) -> None:
     checked = read(folder)
     assert checked.challenge is None
     assert [problem.file for problem in checked.problems] == [missing]
+
+
+WRONG_MODELS = {
+    "a model where a file is asked for": ("kind: model", "kind: predictions", "'model'"),
+    "labels without names": (", labels: [north, south]", "", "labels"),
+    "two columns, one of labels": (
+        "labels: [north, south]}",
+        "labels: [north, south]}, {name: far, kind: number}",
+        "'number'",
+    ),
+    "an unknown format": ("max_bytes: 100000", "formats: [pickle]", "onnx"),
+    "too large": ("max_bytes: 100000", "max_bytes: 100000000", "20971520"),
+    "no columns": ("columns: [weight]", "columns: []", "columns"),
+    "a size below zero": ("shape: [2]", "shape: [-2]", "0"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "said"), WRONG_MODELS.values(), ids=WRONG_MODELS)
+def test_what_no_model_can_be_is_said(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in MODEL_CHALLENGE
+    home = write_model_challenge(tmp_path, text=MODEL_CHALLENGE.replace(old, new, 1))
+    checked = read_challenge(home, ["models"])
+    assert checked.challenge is None
+    assert any(said in problem.render("en") for problem in checked.problems), checked.problems
+
+
+def test_a_challenge_for_models_says_what_they_are_given(tmp_path: Path) -> None:
+    checked = read(write_challenge(tmp_path, text=CHALLENGE.replace("kind: predictions", "kind: model")))
+    assert [problem.params.get("key") for problem in checked.problems] == ["model"]
+
+
+def test_weights_need_the_architecture_they_are_for(tmp_path: Path) -> None:
+    home = write_model_challenge(tmp_path)
+    whole = read_challenge(home, ["models"]).challenge
+    assert whole is not None
+    assert load_challenge(whole.to_dict()) == whole
+    (home / "data" / "model.py").unlink()
+    assert [problem.file for problem in read_challenge(home, ["models"]).problems] == ["data/model.py"]
+    (home / "challenge.yml").write_text(MODEL_CHALLENGE.replace("max_bytes", "formats: [onnx]\n  max_bytes"))
+    assert read_challenge(home, ["models"]).challenge is not None
