@@ -33,6 +33,7 @@ from lms.leaderboards.models import Truth as KeptTruth
 from lms.leaderboards.queries.entries import quota_of
 from lms.leaderboards.services import teams
 from lms.leaderboards.services.challenges import accept_rules
+from lms.leaderboards.services.entering import form_of_challenge
 from lms.leaderboards.services.publishing import publish_folder
 from lms.leaderboards.services.receiving import Work, take_entry
 from lms.leaderboards.services.rescoring import board_difference, prepare_rescore, publish_rescore
@@ -171,6 +172,16 @@ def test_a_published_challenge_has_data_baselines_and_a_sample(arena: Arena) -> 
         [truth] = session.scalars(select(KeptTruth))
         assert "hidden-row" not in json.dumps(challenge.files)
         assert truth.blob not in {file["sha256"] for file in challenge.files.values()}
+
+
+def test_an_authors_own_sample_does_not_stand_for_ours(arena: Arena) -> None:
+    """Uploads are compared with its ids; an empty line in it would end each of them."""
+    (arena.folder / "data").mkdir()
+    (arena.folder / "data" / "sample_submission.csv").write_text("id,place\nx,north\n\n")
+    arena.publish()
+    with arena.sessions() as session:
+        challenge = session.scalars(select(Challenge)).one()
+        assert list(form_of_challenge(challenge, arena.blobs).ids) == list(IDS)
 
 
 def test_a_challenge_whose_data_cannot_be_made_is_not_published(arena: Arena) -> None:

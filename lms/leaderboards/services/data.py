@@ -61,7 +61,7 @@ def make_data(
     made = workshop.make(found, files, seed)
     script = files[challenge_file.SCRIPT]
     sample = {} if found.kind == "model" else {SAMPLE: _sample(found, made)}
-    shared = {**sample, **_shared(files), **made.files}
+    shared = {**_shared(files), **made.files, **sample}  # uploads are compared with the ids of this sample
     hidden = {name: blobs.put(content) for name, content in made.hidden.items()}
     ground = Ground(made.truth, script.decode(), seed, hidden)
     predictions = {**made.baselines, **_answers(found, shared, made, workshop)}
