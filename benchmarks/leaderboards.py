@@ -34,7 +34,8 @@ from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.core.tables import read_table
 from lms.leaderboards.models import Board, EntryKind, Share, Standing, Team
 from lms.leaderboards.queries.counting import differences
-from lms.leaderboards.queries.standings import found_by_name, own_place, standings
+from lms.leaderboards.queries.finding import found_by_name
+from lms.leaderboards.queries.standings import own_place, standings
 from lms.leaderboards.services.importing import import_table
 from lms.leaderboards.services.receiving import Work, take_entry
 from lms.leaderboards.services.scoring import score_entry

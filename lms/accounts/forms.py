@@ -148,7 +148,9 @@ class ProfileForm(Form):
     country = SelectField(
         lazy_gettext("Country (optional)"),
         choices=countries,
-        description=lazy_gettext("Others see it only beside points and medals that you show them."),
+        description=lazy_gettext(
+            "Others see it only if you show them your points and medals; boards can be filtered by it then."
+        ),
     )
 
 

@@ -196,7 +196,9 @@ class HonoursForm(Form):
     organisation = SelectField(
         lazy_gettext("Organisation that you stand for"),
         coerce=int,
-        description=lazy_gettext("It is shown beside your name, and your points count in its sum."),
+        description=lazy_gettext(
+            "It stands beside your name, your points count in its sum, and boards can be filtered by it."
+        ),
     )
 
     def offer(self, organisations: Sequence[Organisation]) -> None:
@@ -253,9 +255,7 @@ class WriteupForm(Form):
     )
     entry = SelectField(
         lazy_gettext("Notebook for readers"),
-        description=lazy_gettext(
-            "Whoever can read the write-up can download this notebook as you sent it."
-        ),
+        description=lazy_gettext("Whoever can read the write-up can download this notebook as you sent it."),
         coerce=int,
     )
 

@@ -13,7 +13,8 @@ from lms.leaderboards.models import Entry, Share, Team, Truth
 from lms.leaderboards.queries.changes import changes_of
 from lms.leaderboards.queries.counting import differences
 from lms.leaderboards.queries.entries import entries_of, history
-from lms.leaderboards.queries.standings import around, found_by_name, standings
+from lms.leaderboards.queries.finding import found_by_name
+from lms.leaderboards.queries.standings import around, standings
 from lms.leaderboards.queries.waiting import boards_to_tie
 from lms.leaderboards.services import rescoring, upkeep
 from lms.leaderboards.services.comparing import EVERY, compare_truths

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 from lms.leaderboards.models import Board, Share, Team, TieGroup
 from lms.leaderboards.queries.boards import boards_for
 from lms.leaderboards.queries.entries import entries_of, history
-from lms.leaderboards.queries.standings import around, found_by_name, own_place, standings
+from lms.leaderboards.queries.finding import found_by_name
+from lms.leaderboards.queries.standings import around, own_place, standings
 from lms.leaderboards.services.boards import keep_baselines
 from lms.leaderboards.services.standing import note_ranks
 from lms.leaderboards.services.teams import show_member

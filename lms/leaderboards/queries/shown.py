@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -15,12 +15,12 @@ from lms.leaderboards.core.honours import Medal, medal
 from lms.leaderboards.models import Board, Share
 from lms.leaderboards.policy import share_at
 from lms.leaderboards.queries.entries import TOP, Climb, history
+from lms.leaderboards.queries.finding import Sought, found
 from lms.leaderboards.queries.standings import (
     PAGE,
     Row,
     Standings,
     around,
-    found_by_name,
     is_anonymous,
     own_row,
     page,
@@ -37,7 +37,8 @@ class Wish:
     """Which part of a board somebody asks for."""
 
     page: int = 1
-    text: str = ""  # that names hold
+    sought: Sought = field(default_factory=Sought)
+    filters: bool = False  # to choose an organisation or a country
     near_me: bool = False
     public: bool = False  # the public board also after the end
 
@@ -85,7 +86,14 @@ class Shown:
     @property
     def is_narrow(self) -> bool:
         """Say whether it is something else than a page of the whole."""
-        return bool(self.wish.text) or self.wish.near_me
+        return bool(self.wish.sought) or self.wish.near_me
+
+    @property
+    def has_filters(self) -> bool:
+        """Say whether somebody wants to choose an organisation or a country, and can."""
+        sought = self.wish.sought
+        wants = self.wish.filters or bool(sought.organisation or sought.country)
+        return wants and self.searchable and self.board.challenge_id is not None
 
     @property
     def has_moves(self) -> bool:
@@ -133,13 +141,13 @@ def _told_of(row: Row, decimals: int) -> str:
 def shown(session: Session, board: Board, viewer: User | None, at: datetime, wish: Wish) -> Shown:
     """Return the part of a board that somebody asks for, as they see it."""
     share = share_at(board, at)
-    table, number = _table(session, board, viewer, at, wish)
+    table, number, pages = _table(session, board, viewer, at, wish)
     sizes = Counter(row.tie_group for row in table.rows if row.tie_group is not None)
     return Shown(
         table=table,
         wish=wish,
         page=number,
-        pages=max(1, -(-table.ranked // PAGE)),
+        pages=pages,
         searchable=not is_anonymous(board, share),
         anonymous=is_anonymous(board, table.share),
         ended=share is Share.PRIVATE,
@@ -149,12 +157,14 @@ def shown(session: Session, board: Board, viewer: User | None, at: datetime, wis
 
 def _table(
     session: Session, board: Board, viewer: User | None, at: datetime, wish: Wish
-) -> tuple[Standings, int]:
-    if wish.text:
-        found = found_by_name(session, board, viewer, at, wish.text)
-        return replace(standings(session, board, viewer, at, limit=0), rows=found), 1
+) -> tuple[Standings, int, int]:
+    """Return a part of the board, which page it is, and of how many."""
+    if wish.sought:
+        fitting = found(session, board, viewer, at, wish.sought, page=wish.page)
+        table = replace(standings(session, board, viewer, at, limit=0), rows=fitting.rows)
+        return table, fitting.page, fitting.pages
     if wish.near_me and viewer is not None:
-        return around(session, board, viewer, at), 1
+        return around(session, board, viewer, at), 1, 1
     share = share_at(board, at)
     if wish.public and share is Share.PRIVATE:
         share = Share.PUBLIC
@@ -164,7 +174,7 @@ def _table(
     last = max(1, -(-part.ranked // PAGE))
     if number > last:
         number, part = last, page(session, board, share, offset=(last - 1) * PAGE, limit=PAGE)
-    return seen_by(board, part, mine), number
+    return seen_by(board, part, mine), number, last
 
 
 def climbs(session: Session, board: Board, at: datetime) -> list[tuple[Row, Climb]]:

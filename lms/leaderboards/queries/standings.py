@@ -1,12 +1,12 @@
 """What boards show: pages, places and names; a handful of statements, however many entries there are."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row as Record
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
 from lms.accounts.models import User
@@ -29,7 +29,6 @@ from lms.leaderboards.queries.boards import team_of
 
 PAGE = 50
 NEIGHBOURS = 5
-MOST_FOUND = 20
 MOST_ASKED = 1000  # teams whose people are asked for in one statement
 SHARE = Standing.__table__.c.share.type
 
@@ -156,7 +155,7 @@ def page(session: Session, board: Board, share: Share, *, offset: int = 0, limit
     bound = {"board": board.id, "share": share, "offset": offset, "limit": limit + 1}
     found = session.execute(PAGE_OF_ROWS, bound).all()
     ranked = session.scalar(COUNT, bound) or 0
-    rows = _named(session, board, share, found[:limit], range(offset + 1, offset + limit + 1))
+    rows = named(session, board, share, found[:limit], range(offset + 1, offset + limit + 1))
     shown = [_Entry(record.key, row) for record, row in zip(found, rows, strict=False)]
     until = found[limit].key if len(found) > limit else None
     between = _between(_baselines(session, board, share), shown, until, first=offset == 0)
@@ -168,7 +167,7 @@ def own_row(session: Session, board: Board, share: Share, viewer: User) -> Row |
     """Return the row of the viewer's team with its rank, under its own name also on an anonymous board."""
     records = session.execute(OWN_ROW, {"board": board.id, "share": share, "user": viewer.id}).all()
     ranks = [record.ahead + 1 for record in records]
-    return next(iter(_named(session, board, share, records, ranks, own=True)), None)
+    return next(iter(named(session, board, share, records, ranks, own=True)), None)
 
 
 def around(
@@ -203,29 +202,6 @@ def own_places(session: Session, boards: Iterable[Board], user: User, at: dateti
         for share, numbers in by_share.items()
         for row in session.execute(OWN_PLACES, {"boards": numbers, "share": share, "user": user.id})
     }
-
-
-def found_by_name(session: Session, board: Board, viewer: User | None, at: datetime, text: str) -> list[Row]:
-    """Return the rows whose team, or people shown with it, have a name that holds `text`; best first.
-
-    Nothing on an anonymous board before its end.
-    """
-    share = share_at(board, at)
-    wanted = text.strip()
-    if not wanted or is_anonymous(board, share):
-        return []
-    like = "%" + wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    people = (
-        select(TeamMember.team_id)
-        .join(User, User.id == TeamMember.user_id)
-        .where(TeamMember.board_id == board.id, TeamMember.shown, User.name.ilike(like, escape="\\"))
-    )
-    named = Team.name.ilike(like, escape="\\") if board.challenge_id is not None else Team.id.in_([])
-    statement = RANKED_ROWS.where(or_(named, Team.id.in_(people))).order_by(Standing.key).limit(MOST_FOUND)
-    records = session.execute(statement, {"board": board.id, "share": share}).all()
-    mine = team_of(session, board, viewer) if viewer is not None else None
-    rows = _named(session, board, share, records, [record.ahead + 1 for record in records])
-    return [replace(row, mine=mine is not None and row.team_id == mine.id) for row in rows]
 
 
 def place_of(session: Session, enrolment: Enrolment, board: Board, at: datetime) -> PlaceOnBoard | None:
@@ -336,7 +312,7 @@ PEOPLE: Any = (
 )
 
 
-def _named(
+def named(
     session: Session,
     board: Board,
     share: Share,

@@ -15,10 +15,12 @@ from lms.leaderboards.core.climb_chart import Point, chart
 from lms.leaderboards.models import Board, Visibility
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.aftermath import with_aftermath
+from lms.leaderboards.queries.finding import Sought, choices_on
 from lms.leaderboards.queries.shown import Shown, Wish, climbs, csv_lines, shown
 from lms.leaderboards.queries.standings import own_places
 from lms.leaderboards.views.board_rows import board_rows
 from lms.leaderboards.views.metric_names import metric_name, metric_text
+from lms.web.formats import country_name
 from lms.web.guard import public
 from lms.web.headers import POLICY
 from lms.web.language import language, zone_name
@@ -127,7 +129,12 @@ def _page(board: Board) -> Answer:
 def _wish() -> Wish:
     return Wish(
         page=request.args.get("page", 1, type=int),
-        text="".join(filter(str.isprintable, request.args.get("q", ""))).strip()[:LONGEST_SEARCH],
+        sought=Sought(
+            text="".join(filter(str.isprintable, request.args.get("q", ""))).strip()[:LONGEST_SEARCH],
+            organisation=request.args.get("organisation", "")[:LONGEST_SEARCH],
+            country=request.args.get("country", "")[:2],
+        ),
+        filters="filter" in request.args,
         near_me="near" in request.args,
         public=request.args.get("share") == "public",
     )
@@ -156,14 +163,25 @@ def _rooms(table: Shown) -> dict[str, object]:
     """Return what decides which pages of the challenge the reader is led to."""
     user, board = reader(), table.board
     if user is None or board.challenge is None:
-        return {}
+        return _filters(table)
     has_team = table.table.mine is not None or queries.team_of(session(), board, user) is not None
-    return {"team": has_team, "organises": not has_team and policy.can_organise(user, board.challenge)}
+    organises = not has_team and policy.can_organise(user, board.challenge)
+    return {"team": has_team, "organises": organises, **_filters(table)}
+
+
+def _filters(table: Shown) -> dict[str, object]:
+    """Return what a board can be filtered by, for who wants that."""
+    if not table.has_filters:
+        return {}
+    offered = choices_on(session(), table.board)
+    countries = sorted(offered.countries, key=country_name)
+    return {"organisations": offered.organisations, "countries": countries}
 
 
 def _pages(table: Shown) -> Callable[[int], str]:
     share = "public" if table.wish.public else None
-    return lambda number: board_address(table.board, page=number, share=share)
+    kept = table.wish.sought.address
+    return lambda number: board_address(table.board, page=number, share=share, **kept)
 
 
 def _csv(board: Board) -> Response:
