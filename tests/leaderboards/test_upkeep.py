@@ -108,6 +108,23 @@ def test_a_table_with_a_fault_changes_nothing(
     assert contest.session.scalar(select(func.count(Entry.id))) == 0
 
 
+def test_two_names_that_are_compared_as_one_are_not_one_team_without_a_word(contest: Contest) -> None:
+    rows = ("Team One,0.5,2026-09-01T00:00:00Z", "ＴＥＡＭ ONE,0.6,2026-09-02T00:00:00Z")
+    table = read_table("\n".join(["team,score,received_at", *rows]).encode())
+    with pytest.raises(Conflict, match="one name here"):
+        import_table(contest.session, None, contest.board, table, at=NOW)
+
+
+def test_an_older_table_does_not_turn_back_when_a_team_entered_last(contest: Contest) -> None:
+    team = contest.team("first")
+    contest.enter(team, 0.5, at=NOW)
+    import_table(contest.session, None, contest.board, read_table(TABLE.encode()), at=NOW)
+    assert team.last_received_at == NOW
+    later = TABLE.replace("2026-09-0", "2026-10-0")
+    import_table(contest.session, None, contest.board, read_table(later.encode()), at=NOW)
+    assert team.last_received_at == datetime(2026, 10, 3, tzinfo=UTC)
+
+
 def test_a_board_with_a_ladder_needs_more_than_scores(session: Session) -> None:
     contest = make_contest(session, ladder=True)
     with pytest.raises(Conflict):

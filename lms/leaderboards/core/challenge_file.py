@@ -56,7 +56,7 @@ class Limits(Part):
     """Files that could not be scored give their slot back, so often."""
     team_size: Annotated[int, Field(ge=1, le=50)] = 4
     selections: Annotated[int, Field(ge=1, le=20)] = 2
-    """How many entries a team may choose for the end; the rest is chosen for it by public score."""
+    """How many entries a team may choose for the end; of one that chose none its best public ones count."""
 
 
 class Dates(Part):

@@ -7,11 +7,12 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import bindparam, insert, literal_column, select, update
+from sqlalchemy import bindparam, case, insert, literal_column, or_, select, update
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
 from lms.accounts.services.audit import record
+from lms.db import UtcDateTime
 from lms.errors import N_, Conflict
 from lms.leaderboards import policy
 from lms.leaderboards.core.tables import Row, Table
@@ -46,7 +47,8 @@ def import_table(
 
     Raises:
         NotAllowed: the actor does not run the board.
-        Conflict: the board is a lab's, or has a Ladder, which needs more than scores.
+        Conflict: the board is a lab's, has a Ladder, which needs more than scores, or two teams of the table
+            have names that are compared as one.
     """
     policy.check_can_organise(actor, board)
     if board.challenge_id is None or board.ladder:
@@ -95,8 +97,17 @@ class _Places:
 def _teams(session: Session, board: Board, rows: Sequence[Row], at: datetime) -> dict[str, int]:
     """Return name -> team of every team in the rows."""
     names = dict.fromkeys(row.team for row in rows if not row.baseline)
+    compared: dict[str, str] = {}
+    for name in names:
+        other = compared.setdefault(name_key(name), name)
+        if other != name:
+            raise Conflict(
+                N_('"%(one)s" and "%(other)s" are one name here. Give the two teams different ones.'),
+                one=other[:60],
+                other=name[:60],
+            )
     known = _known(session, board)
-    fresh = {name_key(name): name for name in names if name_key(name) not in known}
+    fresh = {key: name for key, name in compared.items() if key not in known}
     made = iter(fresh.items())
     while batch := list(islice(made, BATCH)):
         session.execute(
@@ -105,13 +116,13 @@ def _teams(session: Session, board: Board, rows: Sequence[Row], at: datetime) ->
                 {
                     "board_id": board.id,
                     "name": name[:120],
-                    "name_key": compared,
+                    "name_key": key,
                     "alias": secrets.token_hex(3),
                     "taken": 0,
                     "disqualified": False,
                     "created_at": at,
                 }
-                for compared, name in batch
+                for key, name in batch
             ],
         )
     known = _known(session, board)
@@ -210,10 +221,12 @@ def _count(session: Session, rows: Sequence[Row], teams: dict[str, int]) -> None
         {"number": teams[name], "more": count, "newest": newest[name]} for name, count in taken.items()
     )
     table: Any = Team.__table__
+    last, given = table.c.last_received_at, bindparam("newest", type_=UtcDateTime)
+    newest_of_both = case((or_(last.is_(None), last < given), given), else_=last)
     statement = (
         update(table)
         .where(table.c.id == bindparam("number"))
-        .values(taken=table.c.taken + bindparam("more"), last_received_at=bindparam("newest"))
+        .values(taken=table.c.taken + bindparam("more"), last_received_at=newest_of_both)
     )
     while batch := list(islice(changes, BATCH)):
         session.execute(statement, batch)
