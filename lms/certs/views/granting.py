@@ -325,8 +325,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # authlib has no types
         """Make tokens; one to go on with only where the holder agreed to that."""
         lasting = grant_type == RefreshGrant.GRANT_TYPE or OFFLINE in split_scope(wish["scope"])
         wish["include_refresh_token"] = wish["include_refresh_token"] and lasting
-        made: Document = super().generate_token(grant_type, client, **wish)
-        return made
+        return dict(super().generate_token(grant_type, client, **wish))
 
     def save_token(self, token: Document, request: Request) -> None:
         """Keep the hashes of what is given out, and say how long it really lasts."""
