@@ -49,6 +49,10 @@ ENGINEER = "engineer@nuri.example"
 COURSE = "/courses/small-steps"
 CONTEST = "/challenges/sorted-parcels"
 PRIZES = [{"place": 1, "title": {"ko": "현장 견학", "en": "A day on site"}}]
+MODEL = {
+    "columns": [f"hour_{number:02d}" for number in range(48)],
+    "tensors": [{"name": "a.layer.with.a.long.name.weight", "shape": [None, 48]}],
+}
 BASELINES = [{"key": "north", "title": {"ko": "모두 북쪽", "en": "Always north"}}]
 
 # (endpoint, what it shows, who looks, address); {…} is filled in from the scenery.
@@ -126,6 +130,7 @@ PAGES = [
     ("leaderboards.challenge", "of a visitor", VISITOR, CONTEST),
     ("leaderboards.challenge", "of a member", STUDENT, CONTEST),
     ("leaderboards.challenge", "joining", NEWCOMER, CONTEST),
+    ("leaderboards.challenge", "for models", VISITOR, "/challenges/small-models"),
     ("leaderboards.challenge_entries", "entries", STUDENT, f"{CONTEST}/entries"),
     ("leaderboards.challenge_team", "team", STUDENT, f"{CONTEST}/team"),
     ("leaderboards.challenge_come", "somebody new", NEWCOMER, f"{CONTEST}/come/{{ticket}}"),
@@ -342,6 +347,8 @@ def _contest(session: Session, stage: Stage) -> dict[str, str]:
     document = challenge_document("nuri-ai", slug="sorted-parcels", prizes=PRIZES, baselines=BASELINES)
     found = publish_challenge(session, None, document, at=at)
     found.files = {"train.csv": {"sha256": "a" * 64, "bytes": 12_345}}
+    models = challenge_document("nuri-ai", slug="small-models", kind="model", model=MODEL)
+    publish_challenge(session, None, models, at=at)
     accept_rules(session, student, found, found.rules_version, at=at)
     team = join(session, student, found, "하늘 팀", at=at)
     work = Work(EntryKind.PREDICTIONS, "b" * 64, "predictions.csv")

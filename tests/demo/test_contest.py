@@ -12,8 +12,9 @@ from lms.accounts.services.people import create_user
 from lms.blobs import FolderBlobs
 from lms.db import now
 from lms.demo.contest import TEAMS, scored, take_part
-from lms.leaderboards.models import Entry
+from lms.leaderboards.models import Entry, EntryKind
 from tests.factories.leaderboards import Contest, make_contest
+from tests.factories.models import safetensors
 
 FILES = {
     "sample_submission.csv": b"id,place\na,north\nb,north\n",
@@ -46,3 +47,24 @@ def test_each_student_sends_one_plain_file_however_often_the_story_is_played(
     for entry in entries:
         contest.score(entry, 0.5)
     assert scored(contest.session, contest.challenge.slug) == "1 하늘 팀 · 2 바다 팀"
+
+
+def test_where_models_are_asked_one_student_sends_the_file_that_all_can_send(
+    contest: Contest, sessions: sessionmaker[Session], blobs: FolderBlobs
+) -> None:
+    content = safetensors({"slope": ([1], [0.5])})
+    challenge = contest.challenge
+    challenge.kind = EntryKind.MODEL
+    challenge.settings = {**challenge.settings, "kind": "model", "model": {"columns": ["weight"]}}
+    files = {"line.safetensors": content, "model.py": b"def predict(weights, inputs): ...\n"}
+    challenge.files = {
+        name: {"sha256": blobs.put(one), "bytes": len(one)} for name, one in {**FILES, **files}.items()
+    }
+    contest.session.commit()
+    take_part(SimpleNamespace(sessions=sessions, blobs=blobs))  # type: ignore[arg-type]
+    entry = contest.session.scalars(select(Entry)).one()
+    assert (entry.kind, entry.filename, blobs.get(entry.blob or "")) == (
+        EntryKind.MODEL,
+        "line.safetensors",
+        content,
+    )
