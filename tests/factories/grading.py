@@ -34,7 +34,7 @@ _count = itertools.count(1)
 def make_user(session: Session, *, name: str = "김하늘", email: str | None = None) -> User:
     number = next(_count)
     user = User(
-        email=email or f"person{number}@example.org",
+        email=email or f"learner{number}@example.org",
         password_hash="!",
         name=name,
         session_token=f"session-{number}",

@@ -13,6 +13,7 @@ from lms.db import now
 from lms.leaderboards.core.tables import TableProblem, printable, read_table
 from lms.leaderboards.models import Board, Challenge, Team
 from lms.leaderboards.queries.counting import Counting, Difference, differences
+from lms.leaderboards.services.honouring import count_results
 from lms.leaderboards.services.importing import import_table
 from lms.leaderboards.services.standing import recompute as work_out
 
@@ -71,13 +72,18 @@ def diff(context: click.Context, names: Sequence[str], language: str) -> None:
 @LANGUAGE
 @click.pass_context
 def recompute(context: click.Context, names: Sequence[str], language: str) -> None:
-    """Work boards out anew from their entries, and mend what differs. BOARD as with `diff`."""
+    """Work boards out anew from their entries, and mend what differs. BOARD as with `diff`.
+
+    Points and medals of challenges that have ended follow.
+    """
     tools: Database = context.obj
     with tools.sessions() as session:
         numbers = [board.id for board in _boards(session, names, language)]
     for number in numbers:
         with tools.sessions.begin() as session:
-            different = work_out(session, session.get_one(Board, number))
+            board = session.get_one(Board, number)
+            different = work_out(session, board)
+            count_results(session, board, now())
             _say(session, number, different, language, mended=True)
 
 
