@@ -22,6 +22,7 @@ from lms.grading.core.record_reading import SENTENCES as RECORD_SENTENCES
 from lms.leaderboards import policy as leaderboards
 from lms.leaderboards.core.grade_rules import SENTENCES as RULE_SENTENCES
 from lms.leaderboards.core.tables import SENTENCES as TABLE_SENTENCES
+from lms.leaderboards.policies.winners import CLAIM_STEPS
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -241,6 +242,10 @@ def states_page() -> str:
         "Nothing leaves the records. A failure gives its slot of the quota back; a score may come again, "
         "after a new version of the truth. A disqualification is lifted to the state before it.",
         _drawn(leaderboards.ENTRY_STEPS),
+        "## A team's claim to have won",
+        "What is handed in can be replaced until its last moment. A decision can be taken back. A refusal "
+        "asks the next team; neither changes the board.",
+        _drawn(CLAIM_STEPS),
     )
 
 

@@ -223,6 +223,7 @@ class TopicForm(Form):
     text = TextAreaField(
         lazy_gettext("Text"),
         description=MARKDOWN,
+        render_kw={"rows": 10},
         filters=[strip],
         validators=[InputRequired(lazy_gettext("Write something.")), Length(max=10_000)],
     )
@@ -234,6 +235,7 @@ class PostForm(Form):
     text = TextAreaField(
         lazy_gettext("Text"),
         description=MARKDOWN,
+        render_kw={"rows": 6},
         filters=[strip],
         validators=[InputRequired(lazy_gettext("Write something.")), Length(max=10_000)],
     )
@@ -250,6 +252,7 @@ class WriteupForm(Form):
     text = TextAreaField(
         lazy_gettext("What you did"),
         description=MARKDOWN,
+        render_kw={"rows": 20},
         filters=[strip],
         validators=[InputRequired(lazy_gettext("Write something.")), Length(max=40_000)],
     )
@@ -276,6 +279,7 @@ class WinnersForm(Form):
             "The teams read this: for example the notebook that made the selected entry, the data and models "
             "used beside those given, and who did what."
         ),
+        render_kw={"rows": 6},
         filters=[strip],
         validators=[InputRequired(lazy_gettext("Say what you ask for.")), Length(max=2000)],
     )
@@ -292,6 +296,7 @@ class EvidenceForm(Form):
     statement = TextAreaField(
         lazy_gettext("Your statement"),
         description=lazy_gettext("How you got there. Only the organisers and your team read it."),
+        render_kw={"rows": 8},
         filters=[strip],
         validators=[Length(max=10_000)],
     )

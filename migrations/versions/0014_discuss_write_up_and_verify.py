@@ -12,7 +12,7 @@ down_revision = "0013"
 branch_labels = None
 depends_on = None
 
-STATES = ("asked", "handed-in", "accepted", "refused")
+STATES = ("asked", "handed_in", "accepted", "refused")
 TOLD = {"type_": sa.String(length=1000), "nullable": False}
 
 

@@ -27,6 +27,7 @@ from lms.leaderboards.services.awarding import answer_objection, raise_objection
 from lms.leaderboards.services.challenges import accept_rules, publish_challenge
 from lms.leaderboards.services.comparing import compare_truth
 from lms.leaderboards.services.declaring import declare_rule
+from lms.leaderboards.services.discussing import answer, delete, hide, pin, start_topic
 from lms.leaderboards.services.flagging import Finding, keep_findings
 from lms.leaderboards.services.judging import disqualify_entry
 from lms.leaderboards.services.receiving import Work, take_entry
@@ -34,7 +35,10 @@ from lms.leaderboards.services.rescoring import prepare_rescore, rescore_entry
 from lms.leaderboards.services.scoring import fail_entry, score_entry
 from lms.leaderboards.services.teams import join
 from lms.leaderboards.tables.flags import Flag, FlagKind
+from lms.leaderboards.tables.winners import WinnerClaim
+from lms.leaderboards.tables.writeups import Writeup
 from tests.chromium import axe_findings
+from tests.factories.aftermath import make_over
 from tests.factories.applications import RETURN, SCOPE, VERIFIER, authorize, challenge, registration
 from tests.factories.grades import BY_RANK, give_points
 from tests.factories.leaderboards import challenge_document, give_honours
@@ -47,7 +51,7 @@ PROFESSOR, REGISTRAR = "professor@hangang.example", "registrar@hangang.example"
 ADMIN = "admin@duri.example"
 ENGINEER = "engineer@nuri.example"
 COURSE = "/courses/small-steps"
-CONTEST = "/challenges/sorted-parcels"
+CONTEST, OVER = "/challenges/sorted-parcels", "/challenges/lost-parcels"
 PRIZES = [{"place": 1, "title": {"ko": "현장 견학", "en": "A day on site"}}]
 MODEL = {
     "columns": [f"hour_{number:02d}" for number in range(48)],
@@ -146,6 +150,22 @@ PAGES = [
     ("leaderboards_honours.person", "own", STUDENT, "/honours/people/{winner}"),
     ("leaderboards_honours.mine", "shown", STUDENT, "/honours/mine"),
     ("leaderboards_honours.mine", "empty", NEWCOMER, "/honours/mine"),
+    ("leaderboards.challenge_discussion", "topics", STUDENT, f"{CONTEST}/discussion"),
+    ("leaderboards.challenge_discussion", "nothing found", STUDENT, f"{CONTEST}/discussion?q=zebra"),
+    ("leaderboards.challenge_discussion", "empty", NEWCOMER, f"{OVER}/discussion"),
+    ("leaderboards.challenge_new_topic", "form", STUDENT, f"{CONTEST}/discussion/new"),
+    ("leaderboards.challenge_topic", "answers", STUDENT, f"{CONTEST}/discussion/{{topic}}"),
+    ("leaderboards.challenge_topic", "for organisers", ENGINEER, f"{CONTEST}/discussion/{{topic}}"),
+    ("leaderboards.challenge_edit_post", "form", STUDENT, f"{CONTEST}/discussion/{{topic}}/edit"),
+    ("leaderboards.challenge_writeups", "before the end", VISITOR, f"{CONTEST}/write-ups"),
+    ("leaderboards.challenge_writeups", "list", STUDENT, f"{OVER}/write-ups"),
+    ("leaderboards.challenge_writeup", "for a visitor", VISITOR, f"{OVER}/write-ups/{{writeup}}"),
+    ("leaderboards.challenge_writeup", "for organisers", ENGINEER, f"{OVER}/write-ups/{{writeup}}"),
+    ("leaderboards.challenge_own_writeup", "form", STUDENT, f"{OVER}/write-up"),
+    ("leaderboards.challenge_verification", "handed in", STUDENT, f"{OVER}/verification"),
+    ("leaderboards.challenge_winners", "too early", ENGINEER, f"{CONTEST}/organise/winners"),
+    ("leaderboards.challenge_winners", "claims", ENGINEER, f"{OVER}/organise/winners"),
+    ("leaderboards.challenge_claim", "evidence", ENGINEER, f"{OVER}/organise/winners/{{claim}}"),
     ("leaderboards_flags.flags", "open ones", ENGINEER, "/boards/{contest}/flags"),
     ("leaderboards_flags.flags", "none", ENGINEER, "/boards/{contest}/flags?state=upheld"),
     ("leaderboards_flags.flag", "evidence", ENGINEER, "/boards/{contest}/flags/{flag}"),
@@ -188,7 +208,9 @@ NO_PAGES = {
         "htmx.static",
         "leaderboards.challenge_csv",
         "leaderboards.challenge_entry_file",
+        "leaderboards.challenge_claim_file",
         "leaderboards.challenge_file",
+        "leaderboards.challenge_writeup_notebook",
         "leaderboards.show_csv",
         "web.favicon",
         "web.static",
@@ -369,6 +391,37 @@ def _contest(session: Session, stage: Stage) -> dict[str, str]:
         "flag": str(session.scalars(select(Flag.id)).one()),
         "winner": _winner(session),
         **_grades(session, found),
+        **_talk(session, found),
+        **_over(session, stage),
+    }
+
+
+def _talk(session: Session, found: Challenge) -> dict[str, str]:
+    """A pinned topic with answers, one of which is hidden, and one deleted."""
+    student, other, engineer, at = *(person(session, who) for who in (STUDENT, WRITER, ENGINEER)), now()
+    text = "무게가 **그램**인가요?\n\n| 열 | 단위 |\n|---|---|\n| `weight` | ? |\n\n$w = m g$"
+    topic = start_topic(session, student, found, "무게의 단위가 궁금해요", text, at=at)
+    answer(session, engineer, topic, "네, **그램**이에요.", at=at)
+    spam, gone = (answer(session, other, topic, words, at=at) for words in ("배 사세요", "제가 틀렸어요"))
+    hide(session, engineer, spam, "과제와 상관없는 광고예요.", at=at)
+    delete(session, other, gone, at=at)
+    pin(session, engineer, topic, pinned=True)
+    return {"topic": str(topic.id)}
+
+
+def _over(session: Session, stage: Stage) -> dict[str, str]:
+    """A challenge that has ended: the student's team wrote it up, and proves to have won."""
+    make_over(
+        session,
+        stage.installation.blobs,
+        person(session, STUDENT),
+        person(session, ENGINEER),
+        "nuri-ai",
+        slug="lost-parcels",
+    )
+    return {
+        "writeup": str(session.scalars(select(Writeup.id)).one()),
+        "claim": str(session.scalars(select(WinnerClaim.id)).one()),
     }
 
 

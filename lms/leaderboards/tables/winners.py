@@ -22,7 +22,7 @@ class ClaimState(StrEnum):
     """Where a team's claim to have won is."""
 
     ASKED = "asked"
-    HANDED_IN = "handed-in"
+    HANDED_IN = "handed_in"
     ACCEPTED = "accepted"
     REFUSED = "refused"  # the next team moves up; the board itself stays as it is
 
