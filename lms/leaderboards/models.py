@@ -252,9 +252,7 @@ class Entry(Base):
     origin_id: Mapped[int | None] = mapped_column(ForeignKey("teams.id"))
     """Whose it was when it came, before teams merged."""
     submitted_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
-    sequence: Mapped[int] = mapped_column(
-        sa.BigInteger
-    )  # order of receipt: its microsecond, or the next free
+    sequence: Mapped[int] = mapped_column(sa.BigInteger)  # of receipt: its microsecond, or the next free
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     """When the request arrived; counts for deadlines and ties."""
     day: Mapped[date | None]  # of the quota, whose slot it holds
@@ -361,6 +359,8 @@ class Truth(Base):
     made_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     made_at: Mapped[datetime] = mapped_column(UtcDateTime)
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    discarded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    keeps_unfiled: Mapped[bool | None]  # scores of entries without a file; empty: nobody has decided
 
 
 class Rescore(Base):
@@ -376,6 +376,7 @@ class Rescore(Base):
     private_metrics: Mapped[dict[str, float]] = mapped_column(Document, default=dict)
     public_losses: Mapped[bytes | None]
     private_losses: Mapped[bytes | None]
+    mistakes: Mapped[bytes | None]  # as `EntryPrint.mistakes`
     failure: Mapped[str] = mapped_column(String(300), default="")
 
 

@@ -7,8 +7,6 @@ Revises: 0010
 import sqlalchemy as sa
 from alembic import op
 
-from lms.db import Document
-
 revision = "0011"
 down_revision = "0010"
 branch_labels = None
@@ -18,7 +16,7 @@ depends_on = None
 def upgrade() -> None:
     """Add the list; challenges that are there already have no files yet."""
     with op.batch_alter_table("challenges") as batch:
-        batch.add_column(sa.Column("files", Document(), nullable=False, server_default="{}"))
+        batch.add_column(sa.Column("files", sa.JSON(), nullable=False, server_default="{}"))
 
 
 def downgrade() -> None:

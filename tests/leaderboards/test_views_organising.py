@@ -20,13 +20,16 @@ from lms.errors import Conflict, NotAllowed
 from lms.leaderboards.core.failures import SCORER_FAILED
 from lms.leaderboards.core.ground import Ground
 from lms.leaderboards.core.scoring import Scores, Truth
-from lms.leaderboards.models import Disqualification, Entry, EntryState, Team
+from lms.leaderboards.core.tables import read_table
+from lms.leaderboards.models import Disqualification, Entry, EntryKind, EntryState, PrivateScore, Team
 from lms.leaderboards.models import Truth as Version
+from lms.leaderboards.queries.counting import differences
 from lms.leaderboards.queries.organising import PAGE
-from lms.leaderboards.queries.waiting import ground_blob
+from lms.leaderboards.queries.waiting import ground_blob, waiting_rescores
 from lms.leaderboards.services import judging
 from lms.leaderboards.services.comparing import compare_truth
 from lms.leaderboards.services.correcting import correct, read_correction
+from lms.leaderboards.services.importing import import_table
 from lms.leaderboards.services.rescoring import prepare_rescore, publish_rescore, rescore_entry
 from lms.leaderboards.services.scoring import fail_entry
 from tests.factories.leaderboards import Contest, make_contest
@@ -247,6 +250,58 @@ def test_a_version_is_shown_as_a_difference_before_it_counts(organiser: Organise
     assert organiser.post(path).status_code == 303
     assert organiser.stands() == 0.9375
     assert organiser.post(path).status_code == 409
+
+
+def test_a_version_that_is_given_up_is_scored_no_more(organiser: Organiser) -> None:
+    session, board = organiser.contest.session, organiser.contest.board
+    organiser.client.set_cookie("language", "en")
+    first = prepare_rescore(session, None, board, "wrong", blob="c" * 64, at=now())
+    second = prepare_rescore(session, None, board, "wrong too", blob="d" * 64, at=now())
+    session.commit()
+    kinds = (EntryKind.PREDICTIONS,)
+    assert {truth for truth, _ in waiting_rescores(session, kinds, 9)} == {second.id}
+    assert "was prepared after this one" in organiser.get(f"/rescores/{first.version}").text
+    assert organiser.post(f"/rescores/{first.version}").status_code == 409
+    stranger = organiser.contest.person()
+    session.commit()
+    assert organiser.post(f"/rescores/{second.version}/discard", stranger).status_code == 403
+    assert organiser.post(f"/rescores/{second.version}/discard").status_code == 303
+    assert organiser.post(f"/rescores/{second.version}/discard").status_code == 409
+    assert organiser.post(f"/rescores/{second.version}").status_code == 409
+    assert {truth for truth, _ in waiting_rescores(session, kinds, 9)} == {first.id}
+    assert "This version was discarded" in organiser.get(f"/rescores/{second.version}").text
+    assert "discarded" in organiser.get("").text
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_scores_without_a_file_wait_for_a_decision(organiser: Organiser, *, keep: bool) -> None:
+    session, board = organiser.contest.session, organiser.contest.board
+    organiser.client.set_cookie("language", "en")
+    table = read_table(b"team,score,received_at,private_score\nelsewhere,0.8,2026-01-01T00:00:00Z,0.7\n")
+    import_table(session, None, board, table, at=now())
+    version = prepare_rescore(session, None, board, "wrong", blob=None, at=now())
+    for entry in organiser.entries:
+        rescore_entry(session, version, entry.id, Scores(0.9375, 0.5))
+    session.commit()
+    path = f"/rescores/{version.version}"
+    assert "1 entry came without a file" in organiser.get(path).text
+    assert organiser.post(path).status_code == 409
+    stranger = organiser.contest.person()
+    session.commit()
+    assert organiser.post(f"{path}/unfiled", stranger, keep="yes").status_code == 403
+    assert organiser.post(f"{path}/unfiled", keep="yes" if keep else "no").status_code == 303
+    compare_truth(session, version, at=now())
+    session.commit()
+    shown = organiser.get(path).text
+    assert ("keeps the score that it has" in shown, "leaves the board" in shown) == (keep, not keep)
+    assert organiser.post(path).status_code == 303
+    session.expire_all()
+    imported = session.scalars(select(Entry).where(Entry.blob.is_(None), Entry.team_id.is_not(None))).one()
+    private = session.get(PrivateScore, imported.id)
+    assert (imported.state is EntryState.SCORED, imported.public_score, private is not None) == (
+        (True, 0.8, True) if keep else (False, None, False)
+    )
+    assert differences(session, board) == []
 
 
 def test_looking_at_a_difference_writes_nothing(organiser: Organiser, statements: list[str]) -> None:

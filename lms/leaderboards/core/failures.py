@@ -39,6 +39,7 @@ FAILURES: Mapping[str, str] = {
         "The model runs on the rows of the sample, and not on the hidden ones. There it needs more than "
         "%(seconds)s seconds or %(memory)s MiB, or its answer for a row is no number that can be taken."
     ),
+    "no_file": N_("This score came without a file, so it could not be compared with the corrected truth."),
     "scorer_failed": N_("The organiser's scorer failed. They have been told; you need not send it again."),
 }
 LONGEST = 300

@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from lms.leaderboards.models import Board, Entry, EntryState, Rescore, Share, Team, Truth
+from lms.leaderboards.queries.waiting import is_prepared
 from lms.leaderboards.tables.changes import TruthChange, TruthComparison
 
 PAGE = 100
@@ -75,7 +75,7 @@ def truths_to_compare(session: Session, before: datetime) -> Sequence[int]:
         .join(Board, Board.id == Truth.board_id)
         .outerjoin(TruthComparison, TruthComparison.truth_id == Truth.id)
         .where(
-            _may_be_published(),
+            is_prepared(),
             or_(TruthComparison.truth_id.is_(None), TruthComparison.compared_at < before),
         )
         .order_by(Truth.id)
@@ -88,12 +88,8 @@ def truths_compared_in_vain(session: Session) -> Sequence[int]:
         select(TruthComparison.truth_id)
         .join(Truth, Truth.id == TruthComparison.truth_id)
         .join(Board, Board.id == Truth.board_id)
-        .where(~_may_be_published())
+        .where(~is_prepared())
     ).all()
-
-
-def _may_be_published() -> Any:
-    return and_(Truth.published_at.is_(None), Truth.version > Board.truth_version)
 
 
 def state_of(session: Session, truth: Truth) -> str:
@@ -102,7 +98,8 @@ def state_of(session: Session, truth: Truth) -> str:
     Complexity: O(n) in the entries of the board, of which only a batch is held.
     """
     board = session.get_one(Board, truth.board_id)
-    said = hashlib.sha256(repr((board.truth_version, board.freezes_at, board.selections)).encode())
+    follows = (board.truth_version, board.freezes_at, board.selections, truth.keeps_unfiled)
+    said = hashlib.sha256(repr(follows).encode())
     off = select(Team.id).where(Team.board_id == board.id, Team.disqualified).order_by(Team.id)
     said.update(repr(session.scalars(off).all()).encode())
     entries = (

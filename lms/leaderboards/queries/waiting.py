@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, String, and_, case, exists, func, or_, select, type_coerce
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from lms.leaderboards.core.challenge_file import Challenge as ChallengeFile
 from lms.leaderboards.core.challenge_file import load_challenge
@@ -67,10 +67,11 @@ def waiting_rescores(
     """Return (truth, entry) of what is not yet scored against truths that are being prepared."""
     rows = session.execute(
         select(Truth.id, Entry.id, Entry.board_id, Entry.kind, BLOB, Truth.version)
+        .join(Board, Board.id == Truth.board_id)
         .join(Entry, Entry.board_id == Truth.board_id)
         .outerjoin(Rescore, and_(Rescore.entry_id == Entry.id, Rescore.truth_id == Truth.id))
         .where(
-            Truth.published_at.is_(None),
+            is_prepared(),
             Rescore.entry_id.is_(None),
             Entry.kind.in_(kinds),
             Entry.id.not_in(without),
@@ -81,6 +82,24 @@ def waiting_rescores(
         .limit(most)
     )
     return [(row[0], WaitingEntry._make(row[1:])) for row in rows]
+
+
+def is_prepared() -> Any:
+    """Pick the truths, beside their boards, that may be published: of each board the newest one alone."""
+    newer = aliased(Truth)
+    return and_(
+        Truth.published_at.is_(None),
+        Truth.discarded_at.is_(None),
+        Truth.version > Board.truth_version,
+        ~exists().where(
+            newer.board_id == Truth.board_id, newer.version > Truth.version, newer.discarded_at.is_(None)
+        ),
+    )
+
+
+def prepared_truth(session: Session, board: Board) -> Truth | None:
+    """Return the version of a board's truth that may be published, if one is prepared."""
+    return session.scalar(select(Truth).join(Board).where(Truth.board_id == board.id, is_prepared()))
 
 
 def has_part_in_versions() -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, delete, func, insert, literal, literal_column, or_, select, update
+from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
@@ -18,9 +18,7 @@ from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import (
     Board,
     Entry,
-    EntryLosses,
     EntryState,
-    PrivateScore,
     Rescore,
     Share,
     Standing,
@@ -29,16 +27,14 @@ from lms.leaderboards.models import (
     Truth,
 )
 from lms.leaderboards.queries.counting import shares_of
-from lms.leaderboards.queries.waiting import has_part_in_versions
+from lms.leaderboards.queries.waiting import prepared_truth
 from lms.leaderboards.services import climbing
 from lms.leaderboards.services.honouring import recount
 from lms.leaderboards.services.organising import check_organiser
-from lms.leaderboards.services.receiving import hold_slots
+from lms.leaderboards.services.replacing import WITHOUT_SYNC, concerned, keep_old, unfiled, write_new
 from lms.leaderboards.services.scoring import NOT_FINITE, write_print
 from lms.leaderboards.services.standing import rebuild
-from lms.leaderboards.tables.flags import EntryPrint
-
-WITHOUT_SYNC = {"synchronize_session": False}
+from lms.leaderboards.tables.changes import TruthChange, TruthComparison
 
 
 @dataclass(frozen=True)
@@ -114,7 +110,7 @@ def rescore_entry(
 
     Args:
         resampled: for a Ladder whose metric is no mean over rows: the losses on resamples.
-        compared_by: as in `scoring.score_entry`, for an entry that has no score so far.
+        compared_by: as in `scoring.score_entry`.
     """
     _check_prepared(truth)
     if scores is not None and not (math.isfinite(scores.public) and math.isfinite(scores.private)):
@@ -129,6 +125,9 @@ def rescore_entry(
     also = {} if scores is None else scores.also
     known.public_metrics = {name: pair[0] for name, pair in also.items() if math.isfinite(pair[0])}
     known.private_metrics = {name: pair[1] for name, pair in also.items() if math.isfinite(pair[1])}
+    known.mistakes = (
+        None if compared_by is None or compared_by.mistakes is None else pack(compared_by.mistakes)
+    )
     known.public_losses = _packed(scores and scores.public_losses)
     known.private_losses = _packed(scores and scores.private_losses)
     if scores is not None and resampled is not None:
@@ -144,19 +143,61 @@ def _packed(losses: Any) -> bytes | None:
 
 
 def not_rescored(session: Session, truth: Truth) -> list[int]:
-    """Return the entries that are still to be scored against the prepared truth."""
-    return list(
-        session.scalars(
-            select(Entry.id)
-            .outerjoin(Rescore, and_(Rescore.entry_id == Entry.id, Rescore.truth_id == truth.id))
-            .where(_concerned(truth.board_id), Rescore.entry_id.is_(None))
-            .order_by(Entry.sequence)
-        )
+    """Return the entries that are still to be scored against the prepared truth.
+
+    Those without a file are among them until somebody decides about them (`decide_unfiled`).
+    """
+    missing = (
+        select(Entry.id)
+        .outerjoin(Rescore, and_(Rescore.entry_id == Entry.id, Rescore.truth_id == truth.id))
+        .where(concerned(truth.board_id), Rescore.entry_id.is_(None))
+        .order_by(Entry.sequence)
     )
+    if truth.keeps_unfiled is not None:
+        missing = missing.where(Entry.blob.is_not(None))
+    return list(session.scalars(missing))
 
 
-def _concerned(board_id: int) -> Any:
-    return and_(Entry.board_id == board_id, has_part_in_versions())
+def number_unfiled(session: Session, truth: Truth) -> int:
+    """Return how many entries cannot be scored against a truth, as they came without a file."""
+    return session.scalar(select(func.count()).select_from(unfiled(truth).subquery())) or 0
+
+
+def decide_unfiled(session: Session, actor: User | None, truth: Truth, *, keep: bool) -> None:
+    """Decide what becomes of scores that came without a file: they stay as they are, or leave the board.
+
+    Raises:
+        NotAllowed: the actor does not run the board.
+        Conflict: the truth was published or discarded.
+    """
+    board = session.get_one(Board, truth.board_id)
+    check_organiser(session, actor, board)
+    _check_prepared(truth)
+    truth.keeps_unfiled = keep
+    _forget_changes(session, truth)
+    record(session, actor, "board.decide_unfiled", f"board:{board.id}", version=truth.version, keep=keep)
+
+
+def discard_rescore(session: Session, actor: User | None, truth: Truth, *, at: datetime) -> None:
+    """Give a prepared truth up: nothing more is scored against it, and nobody can publish it.
+
+    Raises:
+        NotAllowed: the actor does not run the board.
+        Conflict: it was published or discarded already.
+    """
+    board = session.get_one(Board, truth.board_id)
+    check_organiser(session, actor, board)
+    _check_prepared(truth)
+    truth.discarded_at = at
+    _forget_changes(session, truth)
+    session.execute(delete(Rescore).where(Rescore.truth_id == truth.id), execution_options=WITHOUT_SYNC)
+    record(session, actor, "board.discard", f"board:{board.id}", version=truth.version)
+
+
+def _forget_changes(session: Session, truth: Truth) -> None:
+    session.flush()
+    for table in (TruthChange, TruthComparison):
+        session.execute(delete(table).where(table.truth_id == truth.id))
 
 
 def board_difference(session: Session, actor: User | None, truth: Truth) -> list[Change]:
@@ -240,6 +281,8 @@ def publish_rescore(session: Session, actor: User | None, truth: Truth, *, at: d
 def _check_prepared(truth: Truth) -> None:
     if truth.published_at is not None:
         raise Conflict(N_("This version is published already. Prepare a new one."))
+    if truth.discarded_at is not None:
+        raise Conflict(N_("This version was discarded. Prepare a new one."))
 
 
 def _apply(session: Session, board: Board, truth: Truth) -> None:
@@ -254,13 +297,19 @@ def _apply(session: Session, board: Board, truth: Truth) -> None:
         update(Team).where(Team.board_id == board.id).values(taken=Team.taken),
         execution_options=WITHOUT_SYNC,
     )
+    newest = prepared_truth(session, board)
+    if newest is not None and newest.version > truth.version:  # nothing is scored against the older one
+        raise Conflict(
+            N_("Version %(version)d was prepared after this one. Publish that, or discard it first."),
+            version=newest.version,
+        )
     missing = len(not_rescored(session, truth))
     if missing:
         raise Conflict(N_("%(count)d entries are not scored again yet. Wait for them."), count=missing)
     if truth.version <= board.truth_version:
         raise Conflict(N_("A newer version counts already. Prepare a new one."))
-    _keep_old(session, board)
-    _write_new(session, board, truth)
+    keep_old(session, board)
+    write_new(session, board, truth)
     session.execute(  # they say what the old truth could tell apart
         delete(TieGroup).where(TieGroup.board_id == board.id), execution_options=WITHOUT_SYNC
     )
@@ -273,124 +322,3 @@ def _apply(session: Session, board: Board, truth: Truth) -> None:
         ).all():
             climbing.replay_team(session, board, team_id)
     rebuild(session, board)
-
-
-def _keep_old(session: Session, board: Board) -> None:
-    """Write down what the entries score against the truth that counts now."""
-    old = session.scalars(
-        select(Truth.id).where(Truth.board_id == board.id, Truth.version == board.truth_version)
-    ).one()
-    session.execute(delete(Rescore).where(Rescore.truth_id == old), execution_options=WITHOUT_SYNC)
-    packed = {
-        share: select(EntryLosses.packed)
-        .where(EntryLosses.entry_id == Entry.id, EntryLosses.share == share)
-        .scalar_subquery()
-        for share in (Share.PUBLIC, Share.PRIVATE)
-    }
-    names = [
-        "truth_id", "entry_id", "public_score", "private_score", "public_metrics", "private_metrics",
-        "public_losses", "private_losses", "failure",
-    ]  # fmt: skip
-    rows = (
-        select(
-            literal(old),
-            Entry.id,
-            Entry.public_score,
-            PrivateScore.score,
-            Entry.metrics,
-            func.coalesce(PrivateScore.metrics, literal_column("'{}'")),
-            packed[Share.PUBLIC],
-            packed[Share.PRIVATE],
-            Entry.failure,
-        )
-        .outerjoin(PrivateScore, PrivateScore.entry_id == Entry.id)
-        .where(_concerned(board.id))
-    )
-    session.execute(insert(Rescore).from_select(names, rows), execution_options=WITHOUT_SYNC)
-
-
-def _write_new(session: Session, board: Board, truth: Truth) -> None:
-    """Let what was collected count, in a few statements however many entries there are."""
-    is_lost = and_(Rescore.failure != "", Entry.state == EntryState.SCORED)
-    is_found = and_(Rescore.failure == "", Entry.state == EntryState.FAILED)
-    scores = update(Entry).where(
-        Rescore.entry_id == Entry.id, Rescore.truth_id == truth.id, _concerned(board.id)
-    )
-    _move_slots(session, truth, is_lost, is_found)
-    _compare_found(session, truth)
-    _write_losses(session, truth)
-    _write_private(session, truth)
-    session.execute(
-        scores.values(
-            public_score=Rescore.public_score,
-            released_score=Rescore.public_score,
-            metrics=Rescore.public_metrics,
-            failure=Rescore.failure,
-            truth_version=truth.version,
-            state=case(
-                (is_lost, EntryState.FAILED.value), (is_found, EntryState.SCORED.value), else_=Entry.state
-            ),
-        ),
-        execution_options=WITHOUT_SYNC,
-    )
-
-
-def _move_slots(session: Session, truth: Truth, is_lost: Any, is_found: Any) -> None:
-    """Give back the slots of what fails now, and let what is scored after all hold its own again."""
-    moved = session.execute(
-        select(Entry.team_id, Entry.day, func.sum(case((is_found, 1), else_=-1)))
-        .join(Rescore, and_(Rescore.entry_id == Entry.id, Rescore.truth_id == truth.id))
-        .where(or_(is_lost, is_found), Entry.team_id.is_not(None), Entry.day.is_not(None))
-        .group_by(Entry.team_id, Entry.day)
-    )
-    for team_id, day, slots in moved.all():
-        hold_slots(session, session.get_one(Team, team_id, populate_existing=True), day, slots)
-        session.flush()
-
-
-def _compare_found(session: Session, truth: Truth) -> None:
-    """Let what is scored after all be compared with other entries, which it was not while it had failed."""
-    found = (
-        select(Entry.id)
-        .join(Rescore, Rescore.entry_id == Entry.id)
-        .where(Rescore.truth_id == truth.id, Rescore.failure == "", Entry.state == EntryState.FAILED)
-    )
-    session.execute(
-        update(EntryPrint).where(EntryPrint.entry_id.in_(found)).values(looked_at=None),
-        execution_options=WITHOUT_SYNC,
-    )
-
-
-def _write_losses(session: Session, truth: Truth) -> None:
-    new = Rescore.truth_id == truth.id
-    rescored = select(Rescore.entry_id).where(new)
-    session.execute(
-        delete(EntryLosses).where(EntryLosses.entry_id.in_(rescored)), execution_options=WITHOUT_SYNC
-    )
-    for share, packed in (
-        (Share.PUBLIC, Rescore.public_losses),
-        (Share.PRIVATE, Rescore.private_losses),
-    ):
-        rows = select(Rescore.entry_id, literal(share.value), packed).where(new, packed.is_not(None))
-        session.execute(
-            insert(EntryLosses).from_select(["entry_id", "share", "packed"], rows),
-            execution_options=WITHOUT_SYNC,
-        )
-
-
-def _write_private(session: Session, truth: Truth) -> None:
-    new = and_(Rescore.truth_id == truth.id, Rescore.private_score.is_not(None))
-    is_known = select(PrivateScore.entry_id).where(PrivateScore.entry_id == Rescore.entry_id).exists()
-    fresh: Any = select(Rescore.entry_id, Rescore.private_score, Rescore.private_metrics).where(
-        new, ~is_known
-    )
-    session.execute(
-        update(PrivateScore)
-        .where(PrivateScore.entry_id == Rescore.entry_id, new)
-        .values(score=Rescore.private_score, metrics=Rescore.private_metrics),
-        execution_options=WITHOUT_SYNC,
-    )
-    session.execute(
-        insert(PrivateScore).from_select(["entry_id", "score", "metrics"], fresh),
-        execution_options=WITHOUT_SYNC,
-    )

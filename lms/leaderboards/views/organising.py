@@ -19,7 +19,7 @@ from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries import changes as kept
 from lms.leaderboards.queries import organising as found
 from lms.leaderboards.queries.entries import number_of_entries
-from lms.leaderboards.queries.waiting import number_scorer_failed, number_waiting
+from lms.leaderboards.queries.waiting import number_scorer_failed, number_waiting, prepared_truth
 from lms.leaderboards.services import correcting, judging, rescoring
 from lms.leaderboards.services.organising import check_organiser
 from lms.leaderboards.views.boards import blueprint
@@ -94,7 +94,8 @@ def challenge_difference(challenge_slug: str, version: int) -> str:
     """Show what publishing a version would change on the board."""
     challenge, board = organised(challenge_slug)
     truth = found.truth_on(session(), board, version)
-    is_prepared = truth.published_at is None and truth.version > board.truth_version
+    newest = prepared_truth(session(), board)
+    is_prepared = newest is not None and newest.id == truth.id
     count = kept.number_of_changes(session(), truth)
     pages = max(1, -(-count // kept.PAGE))
     number = _number(pages)
@@ -104,7 +105,9 @@ def challenge_difference(challenge_slug: str, version: int) -> str:
         board=board,
         truth=truth,
         older=truth.version < board.truth_version,
+        newer=newest if newest is not None and newest.version > truth.version else None,
         missing=len(rescoring.not_rescored(session(), truth)) if is_prepared else 0,
+        unfiled=rescoring.number_unfiled(session(), truth) if is_prepared else 0,
         comparison=kept.comparison_of(session(), truth),
         changes=kept.changes_of(session(), truth, offset=(number - 1) * kept.PAGE),
         count=count,
@@ -122,6 +125,25 @@ def challenge_publish_rescore(challenge_slug: str, version: int) -> Response:
     rescoring.publish_rescore(session(), current_user, truth, at=g.received_at)
     flash(gettext("Version %(version)d counts now, on the whole board.", version=version), "success")
     return _back(challenge_slug)
+
+
+@blueprint.post("/challenges/<challenge_slug>/organise/rescores/<int:version>/discard")
+def challenge_discard_rescore(challenge_slug: str, version: int) -> Response:
+    """Give a prepared version up."""
+    _, board = organised(challenge_slug)
+    truth = found.truth_on(session(), board, version)
+    rescoring.discard_rescore(session(), current_user, truth, at=g.received_at)
+    flash(gettext("Version %(version)d is discarded. The board stays as it is.", version=version), "success")
+    return _back(challenge_slug)
+
+
+@blueprint.post("/challenges/<challenge_slug>/organise/rescores/<int:version>/unfiled")
+def challenge_decide_unfiled(challenge_slug: str, version: int) -> Response:
+    """Keep the scores that came without a file, or take them off the board with this version."""
+    challenge, board = organised(challenge_slug)
+    truth = found.truth_on(session(), board, version)
+    rescoring.decide_unfiled(session(), current_user, truth, keep=request.form.get("keep") == "yes")
+    return redirect(_difference_address(challenge, version, 1), code=303)
 
 
 @blueprint.get("/challenges/<challenge_slug>/organise/teams/<int:team_id>")
