@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from lms.accounts.models import AuditEvent, OutgoingMail, Role
 from lms.errors import Conflict, Invalid, NotAllowed
 from lms.leaderboards.core.failures import SCORER_FAILED
+from lms.leaderboards.core.losses import losses_of, pack
+from lms.leaderboards.core.prints import Print
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Entry, EntryState, PrivateScore, Rescore, Share, Team, Truth
 from lms.leaderboards.queries.counting import differences
@@ -18,6 +20,7 @@ from lms.leaderboards.services import judging, rescoring
 from lms.leaderboards.services.challenges import publish_challenge, set_baselines
 from lms.leaderboards.services.scoring import fail_entry, retry_entry, score_entry
 from lms.leaderboards.services.selecting import select_entries
+from lms.leaderboards.tables.flags import EntryPrint
 from tests.factories.grading import make_staff
 from tests.factories.leaderboards import NOW, OPENS, Contest, make_contest
 
@@ -169,6 +172,20 @@ def test_an_entry_that_the_new_scorer_cannot_score_leaves_the_board(contest: Con
     rescoring.rescore_entry(session, truth, entry.id, Scores(float("nan"), 0.5))
     rescoring.publish_rescore(session, None, truth, at=NOW)
     assert (entry.state, score_of(contest, team)) == (EntryState.FAILED, None)
+
+
+def test_what_rows_were_wrong_by_follows_the_truth(contest: Contest, team: Team) -> None:
+    """Shared mistakes are evidence, and by the old truth they are none."""
+    session = contest.session
+    entry = contest.take(team)
+    old, new = (losses_of(values) for values in ([1.0, 0.0, 1.0], [0.0, 0.0, 1.0]))
+    score_entry(session, entry.id, Scores(0.5, 0.5), at=NOW, compared_by=Print("d" * 64, old))
+    truth = rescoring.prepare_rescore(session, None, contest.board, "mended", blob=None, at=NOW)
+    rescoring.rescore_entry(session, truth, entry.id, Scores(0.6, 0.6), compared_by=Print("d" * 64, new))
+    assert session.get_one(EntryPrint, entry.id).mistakes == pack(old)
+    rescoring.publish_rescore(session, None, truth, at=NOW)
+    session.expire_all()
+    assert session.get_one(EntryPrint, entry.id).mistakes == pack(new)
 
 
 def test_only_organisers_score_anew(contest: Contest, team: Team) -> None:
