@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from lms.accounts.models import Membership, Organisation, User
+from lms.accounts.models import Organisation, User
 from lms.leaderboards.models import Board, Standing, Team, TeamMember
 from lms.leaderboards.policy import share_at
 from lms.leaderboards.queries.boards import team_of
-from lms.leaderboards.queries.honours import Choices
+from lms.leaderboards.queries.honours import BELONGS, Choices
 from lms.leaderboards.queries.standings import COUNT, RANKED_ROWS, Row, is_anonymous, named
 from lms.leaderboards.tables.honours import Honours
 
@@ -86,7 +86,7 @@ def _fitting(board: Board, sought: Sought) -> list[ColumnElement[bool]]:
         conditions.append(Team.id.in_(_showing_members(board, User.country == sought.country)))
     if sought.organisation:
         slug = Organisation.slug == sought.organisation
-        conditions.append(Team.id.in_(_showing_members(board, _belongs(), slug)))
+        conditions.append(Team.id.in_(_showing_members(board, BELONGS, slug)))
     return conditions
 
 
@@ -108,22 +108,10 @@ def _showing_members(board: Board, *conditions: ColumnElement[bool]) -> Any:
     )
 
 
-def _belongs() -> ColumnElement[bool]:
-    return (
-        select(Membership.id)
-        .where(
-            Membership.user_id == Honours.user_id,
-            Membership.organisation_id == Honours.organisation_id,
-            Membership.ended_at.is_(None),
-        )
-        .exists()
-    )
-
-
 def choices_on(session: Session, board: Board) -> Choices:
     """Return by what the teams of a board can be filtered."""
     members = _showing_members(board)
-    ids = members.where(_belongs()).with_only_columns(Honours.organisation_id)
+    ids = members.where(BELONGS).with_only_columns(Honours.organisation_id)
     countries = members.where(User.country.is_not(None)).with_only_columns(User.country)
     organisations = select(Organisation).where(Organisation.id.in_(ids)).order_by(Organisation.slug)
     return Choices(session.scalars(organisations).all(), set(session.scalars(countries.distinct())))

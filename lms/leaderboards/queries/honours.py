@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import Subquery, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import Membership, Organisation, OrganisationKind, User
@@ -114,77 +114,83 @@ class Place:
     """Whether others may know of it, so that it is in the sums."""
 
 
-def _shown() -> Subquery:
-    """Return everybody who shows themselves and has a place, with their rank and where they belong now."""
-    belongs = (
-        select(Membership.id)
-        .where(
-            Membership.user_id == Honours.user_id,
-            Membership.organisation_id == Honours.organisation_id,
-            Membership.ended_at.is_(None),
-        )
-        .exists()
+IS_SHOWN = (Honours.shown, Honours.challenges > 0, User.disabled_at.is_(None))
+"""Who shows themselves and has a place, of `Honours` joined with `User`."""
+BELONGS = (
+    select(Membership.id)
+    .where(
+        Membership.user_id == Honours.user_id,
+        Membership.organisation_id == Honours.organisation_id,
+        Membership.ended_at.is_(None),
     )
-    return (
-        select(
-            Honours,
-            User.name,
-            User.country,
-            case((User.confirmed_at.is_(None), Tier.NOVICE.value), else_=Honours.tier).label("reached"),
-            case((belongs, Honours.organisation_id)).label("belongs_to"),
-            func.rank().over(order_by=Honours.weight.desc()).label("rank"),
-        )
-        .join(User, User.id == Honours.user_id)
-        .where(Honours.shown, Honours.challenges > 0, User.disabled_at.is_(None))
-        .subquery()
-    )
-
-
-SHOWN = _shown()
+    .exists()
+)
+"""Whether a person still belongs where they stand for."""
+REACHED = case((User.confirmed_at.is_(None), Tier.NOVICE.value), else_=Honours.tier)
+RANKED = (  # nothing else is read of everybody
+    select(Honours.user_id, func.rank().over(order_by=Honours.weight.desc()).label("rank"))
+    .join(User, User.id == Honours.user_id)
+    .where(*IS_SHOWN)
+    .subquery()
+)
+DETAILS = (
+    select(Honours, User, Organisation, REACHED.label("reached"))
+    .join(User, User.id == Honours.user_id)
+    .outerjoin(Organisation, and_(Organisation.id == Honours.organisation_id, BELONGS))
+    .where(*IS_SHOWN)
+)
 
 
 def people(session: Session, wanted: Wanted, at: datetime) -> People:
     """Return the people who are asked for, the most points first; each keeps the rank among all.
 
-    Complexity: O(n log n) in the people who show themselves; boards and entries are not looked at.
+    Complexity: O(n log n) in the people who show themselves, of whom only the rank is read, and the page
+    alone in full; boards and entries are not looked at.
     """
-    statement = _narrowed(wanted)
-    found = session.scalar(select(func.count()).select_from(statement.subquery())) or 0
+    fitting = _fitting(wanted)
+    everybody = select(func.count()).select_from(Honours).join(User, User.id == Honours.user_id)
+    found = session.scalar(everybody.where(*IS_SHOWN, *fitting)) or 0
     pages = max(1, -(-found // PAGE))
     page = min(max(wanted.page, 1), pages)
-    rows = session.execute(
-        statement.order_by(SHOWN.c.rank, SHOWN.c.user_id).limit(PAGE).offset((page - 1) * PAGE)
-    ).all()
-    return People([_person(row, at) for row in rows], found, page, pages)
+    ranks = select(RANKED.c.user_id, RANKED.c.rank)
+    if fitting:
+        ranks = ranks.join(Honours, Honours.user_id == RANKED.c.user_id)
+        ranks = ranks.join(User, User.id == RANKED.c.user_id).where(*fitting)
+    ranks = ranks.order_by(RANKED.c.rank, RANKED.c.user_id).limit(PAGE).offset((page - 1) * PAGE)
+    ordered: Any = dict(iter(session.execute(ranks)))
+    rows = {row.Honours.user_id: row for row in session.execute(DETAILS.where(Honours.user_id.in_(ordered)))}
+    return People([_person(rows[number], rank, at) for number, rank in ordered.items()], found, page, pages)
 
 
-def _narrowed(wanted: Wanted) -> Any:
-    statement = select(SHOWN, Organisation).outerjoin(Organisation, Organisation.id == SHOWN.c.belongs_to)
+def _fitting(wanted: Wanted) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
     if wanted.text:
-        statement = statement.where(SHOWN.c.name.icontains(wanted.text, autoescape=True))
+        conditions.append(User.name.icontains(wanted.text, autoescape=True))
     if wanted.organisation:
-        statement = statement.where(Organisation.slug == wanted.organisation)
+        named = select(Organisation.id).where(Organisation.slug == wanted.organisation)
+        conditions += [Honours.organisation_id.in_(named), BELONGS]
     if wanted.country:
-        statement = statement.where(SHOWN.c.country == wanted.country)
+        conditions.append(User.country == wanted.country)
     if wanted.tier:
-        statement = statement.where(SHOWN.c.reached == wanted.tier)
-    return statement
+        conditions.append(REACHED.in_([wanted.tier]))
+    return conditions
 
 
-def _person(row: Any, at: datetime) -> Person:
+def _person(row: Any, rank: int, at: datetime) -> Person:
+    kept, user = row.Honours, row.User
     return Person(
-        rank=row.rank,
-        user_id=row.user_id,
-        name=row.name,
-        address=row.address,
-        points=faded(row.weight, at),
+        rank=rank,
+        user_id=user.id,
+        name=user.name,
+        address=kept.address,
+        points=faded(kept.weight, at),
         tier=Tier(row.reached),
-        medals={each: getattr(row, each.value) for each in Medal},
-        challenges=row.challenges,
-        best_rank=row.best_rank,
-        best_of=row.best_of,
+        medals={each: getattr(kept, each.value) for each in Medal},
+        challenges=kept.challenges,
+        best_rank=kept.best_rank,
+        best_of=kept.best_of,
         organisation=row.Organisation,
-        country=row.country,
+        country=user.country,
     )
 
 
@@ -194,49 +200,55 @@ def person_at(session: Session, address: str, at: datetime) -> Person:
     Raises:
         NotFound: nobody's, or of somebody who does not show themselves.
     """
-    row = session.execute(_narrowed(Wanted()).where(SHOWN.c.address == address)).first()
+    row = session.execute(DETAILS.where(Honours.address == address)).first()
     if row is None:
         raise NotFound
-    return _person(row, at)
+    return _person(row, _rank(session, row.Honours), at)
+
+
+def _rank(session: Session, kept: Honours) -> int:
+    """Return the rank that a person has, or would have, among those who show themselves."""
+    ahead = select(func.count()).select_from(Honours).join(User, User.id == Honours.user_id)
+    return (session.scalar(ahead.where(*IS_SHOWN, Honours.weight > kept.weight)) or 0) + 1
 
 
 def choices(session: Session) -> Choices:
     """Return the organisations and countries of the people who show themselves."""
-    pairs = session.execute(select(SHOWN.c.belongs_to, SHOWN.c.country).distinct()).all()
-    ids = {number for number, _ in pairs if number is not None}
-    found = session.scalars(select(Organisation).where(Organisation.id.in_(ids)).order_by(Organisation.slug))
-    return Choices(found.all(), {country for _, country in pairs if country})
+    everybody = select(Honours.organisation_id).join(User, User.id == Honours.user_id).where(*IS_SHOWN)
+    ids = everybody.where(Honours.organisation_id.is_not(None), BELONGS)
+    countries = everybody.where(User.country.is_not(None)).with_only_columns(User.country).distinct()
+    organisations = select(Organisation).where(Organisation.id.in_(ids)).order_by(Organisation.slug)
+    return Choices(session.scalars(organisations).all(), set(session.scalars(countries)))
 
 
 def by_organisation(session: Session, at: datetime) -> list[Group]:
     """Return the organisations of the people who show themselves, those with the most points first."""
-    rows = _groups(session, SHOWN.c.belongs_to)
-    known = {
-        each.id: each
-        for each in session.scalars(
-            select(Organisation).where(Organisation.id.in_([row.key for row in rows]))
-        )
-    }
+    rows = _groups(session, Honours.organisation_id, BELONGS)
+    named = select(Organisation).where(Organisation.id.in_([row.key for row in rows]))
+    known = {each.id: each for each in session.scalars(named)}
     return [_group(row, known[row.key].slug, known[row.key], at) for row in rows]
 
 
 def by_country(session: Session, at: datetime) -> list[Group]:
     """Return the countries that people who show themselves name, those with the most points first."""
-    return [_group(row, row.key, None, at) for row in _groups(session, SHOWN.c.country)]
+    return [_group(row, row.key, None, at) for row in _groups(session, User.country)]
 
 
-def _groups(session: Session, key: Any) -> Sequence[Any]:
-    weight = func.sum(SHOWN.c.weight)
+def _groups(session: Session, key: Any, *conditions: ColumnElement[bool]) -> Sequence[Any]:
+    weight = func.sum(Honours.weight)
     return session.execute(
         select(
             key.label("key"),
             func.count().label("people"),
             weight.label("weight"),
-            *(func.sum(SHOWN.c[each.value]).label(each.value) for each in Medal),
-            func.min(SHOWN.c.rank).label("best"),
+            *(func.sum(getattr(Honours, each.value)).label(each.value) for each in Medal),
+            func.min(RANKED.c.rank).label("best"),
             func.rank().over(order_by=weight.desc()).label("rank"),
         )
-        .where(key.is_not(None))
+        .select_from(RANKED)
+        .join(Honours, Honours.user_id == RANKED.c.user_id)
+        .join(User, User.id == RANKED.c.user_id)
+        .where(key.is_not(None), *conditions)
         .group_by(key)
         .order_by(weight.desc(), key)
     ).all()
@@ -261,10 +273,9 @@ def honours_of(session: Session, user: User) -> Honours | None:
 
 def own_sums(session: Session, kept: Honours, user: User, at: datetime) -> Person:
     """Return what a person shows others, or would show them, with the rank among those who do."""
-    ahead = select(func.count()).where(SHOWN.c.weight > kept.weight, SHOWN.c.user_id != kept.user_id)
     known = {each.id: each for each in own_organisations(user)}
     return Person(
-        rank=(session.scalar(ahead) or 0) + 1,
+        rank=_rank(session, kept),
         user_id=user.id,
         name=user.name,
         address=kept.address,
