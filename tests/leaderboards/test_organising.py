@@ -174,6 +174,24 @@ def test_an_entry_that_the_new_scorer_cannot_score_leaves_the_board(contest: Con
     assert (entry.state, score_of(contest, team)) == (EntryState.FAILED, None)
 
 
+def test_what_a_newer_truth_could_not_score_does_not_come_back_with_its_old_score(
+    contest: Contest, team: Team
+) -> None:
+    session, organiser = contest.session, contest.organiser
+    entry = contest.enter(team, 0.9, 0.8)
+    made = judging.disqualify_entry(session, organiser, entry, "copied", at=NOW)
+    truth = rescoring.prepare_rescore(session, None, contest.board, "new rows", blob=None, at=NOW)
+    rescoring.rescore_entry(session, truth, entry.id, None, "broken")
+    rescoring.publish_rescore(session, None, truth, at=NOW)
+    session.expire_all()
+    judging.lift(session, organiser, made, "it was their own", at=NOW)
+    assert (entry.state, entry.failure) == (EntryState.FAILED, "broken")
+    assert (score_of(contest, team), score_of(contest, team, "private")) == (None, None)
+    assert session.get(PrivateScore, entry.id) is None
+    assert team.taken == 0
+    assert differences(session, contest.board) == []
+
+
 def test_what_rows_were_wrong_by_follows_the_truth(contest: Contest, team: Team) -> None:
     """Shared mistakes are evidence, and by the old truth they are none."""
     session = contest.session

@@ -13,6 +13,7 @@ from lms.leaderboards.models import Board, Disqualification, Entry, EntryState, 
 from lms.leaderboards.queries.waiting import scorer_failures
 from lms.leaderboards.services.honouring import recount
 from lms.leaderboards.services.organising import check_organiser
+from lms.leaderboards.services.receiving import give_back
 from lms.leaderboards.services.scoring import retry_entry, take_off
 from lms.leaderboards.services.standing import lock_team, refresh_team
 
@@ -122,9 +123,12 @@ def lift(
 def _restore(session: Session, entry: Entry, disqualification: Disqualification) -> None:
     if entry.team_id is None:
         return
-    lock_team(session, entry.team_id)
+    team = lock_team(session, entry.team_id)
     session.refresh(entry)
     before = EntryState(disqualification.state_before)
+    if before is EntryState.SCORED and entry.public_score is None:  # a newer truth could not score it
+        before = EntryState.FAILED
+        give_back(session, team, entry)
     if before in {EntryState.RECEIVED, EntryState.SCORING}:  # what came of it meanwhile, or once more
         before = EntryState.RECEIVED if entry.public_score is None else EntryState.SCORED
     entry.state = before

@@ -172,6 +172,10 @@ def _write_losses(session: Session, truth: Truth) -> None:
 
 
 def _write_private(session: Session, truth: Truth) -> None:
+    lost = select(Rescore.entry_id).where(Rescore.truth_id == truth.id, Rescore.private_score.is_(None))
+    session.execute(
+        delete(PrivateScore).where(PrivateScore.entry_id.in_(lost)), execution_options=WITHOUT_SYNC
+    )
     new = and_(Rescore.truth_id == truth.id, Rescore.private_score.is_not(None))
     is_known = select(PrivateScore.entry_id).where(PrivateScore.entry_id == Rescore.entry_id).exists()
     fresh: Any = select(Rescore.entry_id, Rescore.private_score, Rescore.private_metrics).where(
