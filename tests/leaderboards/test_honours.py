@@ -2,16 +2,19 @@
 
 import itertools
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import OrganisationKind, Role, User
 from lms.accounts.services.people import disable
 from lms.db import now
 from lms.errors import Invalid, NotFound
+from lms.leaderboards.cli.boards import boards
 from lms.leaderboards.core.honours import Medal, Tier, medal, points
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.core.tables import read_table
@@ -156,6 +159,7 @@ def test_counting_again_writes_nothing(session: Session, statements: list[str]) 
     statements.clear()
     finish(contest)
     assert [each for each in statements if each.startswith(("INSERT", "DELETE"))] == []
+    assert not any("honours" in each for each in statements)
 
 
 def test_a_board_without_teams_gives_nothing(session: Session) -> None:
@@ -388,3 +392,29 @@ def test_pages_hold_fifty_and_cost_the_same_however_many_there_are(
     assert len(queries.people(session, Wanted(page=2), LATER).rows) == 13
     assert queries.people(session, Wanted(page=2**31 - 1), LATER).page == 2
     assert not any(" entries" in each for each in statements)
+
+
+def test_who_may_know_of_a_place_decides_again_when_the_challenge_is_published_anew(session: Session) -> None:
+    contest, (team, _) = contest_of(session, (0.9, 0.9), (0.8, 0.2))
+    contest.challenge.visibility = Visibility.COURSE
+    finish(contest)
+    kept = shown(session, contest.leader(team))
+    assert (kept.challenges, names(session)) == (0, [])
+    opened = contest.document | {"visibility": "everyone"}
+    publish_challenge(session, contest.organiser, opened, at=LATER)
+    assert (kept.challenges, len(names(session))) == (1, 1)
+
+
+def test_recompute_counts_what_was_lost(session: Session, sessions: sessionmaker[Session]) -> None:
+    contest, (team, _) = contest_of(session, (0.9, 0.9), (0.8, 0.2))
+    finish(contest)
+    kept = shown(session, contest.leader(team))
+    weight, kept.weight = kept.weight, 1.0
+    session.get_one(TeamResult, (contest.board.id, team.id)).rank = 7
+    contest.board.ends_at = contest.challenge.ends_at = now() - timedelta(days=1)
+    session.commit()
+    done = CliRunner().invoke(boards, ["recompute"], obj=SimpleNamespace(sessions=sessions))
+    assert done.exit_code == 0
+    session.expire_all()
+    assert session.get_one(TeamResult, (contest.board.id, team.id)).rank == 1
+    assert session.get_one(Honours, team.leader_id).weight > weight  # it ended later than it did

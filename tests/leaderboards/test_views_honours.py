@@ -14,7 +14,7 @@ from lms.leaderboards.core.honours import points
 from lms.leaderboards.models import Visibility
 from lms.leaderboards.queries.boards import board_of_challenge
 from lms.leaderboards.queries.honours import honours_of, places_of
-from lms.leaderboards.services.honouring import count_results, show_honours
+from lms.leaderboards.services.honouring import count_results, recount, show_honours
 from lms.leaderboards.services.standing import note_ranks
 from tests.factories.accounts import make_member, make_user
 from tests.factories.leaderboards import Contest, give_honours, make_contest
@@ -179,7 +179,7 @@ def test_a_place_among_signed_in_people_is_told_to_them_only(
     sign_in(make_user(session, language="en"))
     assert "Sorted parcels" in show(address(session, user))
     place.challenge.visibility = Visibility.COURSE
-    count_results(session, board_of_challenge(session, place.challenge), now())
+    recount(session, board_of_challenge(session, place.challenge), now())
     show(address(session, user), status=404)
     assert "Kim Haneul" not in show()
 

@@ -83,7 +83,7 @@ def recompute(context: click.Context, names: Sequence[str], language: str) -> No
         with tools.sessions.begin() as session:
             board = session.get_one(Board, number)
             different = work_out(session, board)
-            count_results(session, board, now())
+            count_results(session, board, now(), people_too=True)
             _say(session, number, different, language, mended=True)
 
 

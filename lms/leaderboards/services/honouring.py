@@ -45,10 +45,15 @@ def is_final(session: Session, board: Board, at: datetime) -> bool:
     return at > board.ends_at + WAITING_AT_MOST or session.scalar(waits.limit(1)) is None
 
 
-def count_results(session: Session, board: Board, at: datetime) -> BoardResult | None:
+def count_results(
+    session: Session, board: Board, at: datetime, *, people_too: bool = False
+) -> BoardResult | None:
     """Keep what a challenge's board gives, in place of what was kept before; None while it is not final.
 
     Repeatable: nothing is written where everything is as it was.
+
+    Args:
+        people_too: add up what its people won also where no place has changed.
 
     Complexity: O(n log n) in the teams of the board and their members; entries are not looked at.
     """
@@ -66,7 +71,8 @@ def count_results(session: Session, board: Board, at: datetime) -> BoardResult |
         kept = BoardResult(board_id=board.id, counted_at=at)
         session.add(kept)
     elif kept.ended_at == board.ends_at and _as_kept(session, board) == fresh:
-        count_people(session, _members(board))  # who is shown on it may have changed
+        if people_too:
+            count_people(session, _members(board))
         return kept
     kept.ended_at, kept.counted_at, kept.teams = board.ends_at, at, len(fresh)
     public = {team: row["public_rank"] for team, row in fresh.items() if row["public_rank"]}
@@ -82,7 +88,7 @@ def count_results(session: Session, board: Board, at: datetime) -> BoardResult |
 def recount(session: Session, board: Board, at: datetime) -> None:
     """Bring what a board gave in line with a correction; nothing where it gave nothing yet."""
     if session.get(BoardResult, board.id) is not None:
-        count_results(session, board, at)
+        count_results(session, board, at, people_too=True)  # who may know of it may have changed
 
 
 def _forget(session: Session, board: Board) -> None:
