@@ -26,7 +26,6 @@ from lms.errors import Conflict, DomainError, NotFound
 from lms.leaderboards.core.challenge_file import MODEL_SCRIPT, Challenge
 from lms.leaderboards.core.failures import SCORER_FAILED, EntryFailed, write_failure
 from lms.leaderboards.core.ground import Ground
-from lms.leaderboards.core.losses import Losses
 from lms.leaderboards.core.predictions import BadPredictions, Table
 from lms.leaderboards.core.prints import Print, print_of
 from lms.leaderboards.core.scoring import (
@@ -36,9 +35,9 @@ from lms.leaderboards.core.scoring import (
     Scores,
     Workshop,
     form_of,
-    losses_on_resamples,
     model_inputs,
     read_entry,
+    resampled,
     score_table,
 )
 from lms.leaderboards.models import EntryKind, Truth
@@ -75,7 +74,6 @@ class _Result:
 
     scores: Scores | None
     failure: str = ""
-    resampled: Losses | None = None
     compared_by: Print | None = None
 
 
@@ -173,7 +171,6 @@ class Scorer:
                     result.scores,
                     at=now(),
                     truth_version=entry.truth_version,
-                    resampled=result.resampled,
                     compared_by=result.compared_by,
                 )
 
@@ -188,7 +185,6 @@ class Scorer:
                     entry.entry_id,
                     result.scores,
                     result.failure,
-                    resampled=result.resampled,
                     compared_by=result.compared_by,
                 )
 
@@ -228,12 +224,9 @@ class Scorer:
     def _scored(self, table: Table, known: _Known) -> _Result:
         challenge, truth = known.challenge, known.ground.truth
         scores = score_table(challenge, truth, table, known.ground.script.encode(), self.workshop)
-        resampled = None
-        if challenge.ladder and scores.public_losses is None:
-            resampled = losses_on_resamples(challenge, truth, table, truth.public)
-        has_losses = scores.public_losses is not None
+        has_losses = scores.public_losses is not None  # of single rows
         compared_by = print_of(truth, table, keep_mistakes=not has_losses)
-        return _Result(scores, resampled=resampled, compared_by=compared_by)
+        return _Result(resampled(challenge, truth, table, scores), compared_by=compared_by)
 
     def _ground(self, board_id: int, version: int) -> _Known:
         """Return one version of a board as it is published now; the grounds used last are kept.

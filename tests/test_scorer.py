@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import User
@@ -16,21 +17,26 @@ from lms.db import now
 from lms.leaderboards.core.challenge_file import Challenge as ChallengeFile
 from lms.leaderboards.core.challenge_file import CheckedChallenge, read_challenge
 from lms.leaderboards.core.failures import SCORER_FAILED, EntryFailed, read_failure
-from lms.leaderboards.core.predictions import Form, Table
+from lms.leaderboards.core.metrics import METRICS
+from lms.leaderboards.core.metrics_on_resamples import ON_RESAMPLES
+from lms.leaderboards.core.predictions import Form, Kind, Table
 from lms.leaderboards.core.scoring import ChallengeFailed, MadeChallenge, Truth
 from lms.leaderboards.models import (
     Board,
     Challenge,
     Entry,
     EntryKind,
+    EntryLosses,
     EntryState,
     PrivateScore,
+    Share,
     Standing,
     Team,
     TieGroup,
 )
 from lms.leaderboards.models import Truth as KeptTruth
 from lms.leaderboards.queries.entries import quota_of
+from lms.leaderboards.queries.standings import page
 from lms.leaderboards.services import teams
 from lms.leaderboards.services.challenges import accept_rules
 from lms.leaderboards.services.entering import form_of_challenge
@@ -54,6 +60,8 @@ class FakeWorkshop:
     made: int = 0
     fails: bool = False
     score_fails: bool = False  # the author's own scorer
+    truth: Truth = TRUTH
+    baseline: bytes = b""
 
     def make(self, challenge: ChallengeFile, files: Mapping[str, bytes], seed: int) -> MadeChallenge:
         assert challenge.slug == "sorted-parcels"
@@ -64,8 +72,8 @@ class FakeWorkshop:
         self.made += 1
         return MadeChallenge(
             {"test.csv": b"id\n" + "\n".join(IDS).encode()},
-            TRUTH,
-            {"north": written(["north"] * 100)},
+            self.truth,
+            {"north": self.baseline or written(["north"] * 100)},
             {"test.csv": b"id\nhidden-row"},
         )
 
@@ -367,6 +375,101 @@ def test_teams_that_chance_alone_could_part_are_tied(arena: Arena) -> None:
         found = select(TieGroup.entry_id, TieGroup.number).where(TieGroup.share == "public")
         groups = dict(session.execute(found).all())
     assert groups == {entries[0]: 1, entries[1]: 1, entries[2]: 2}
+
+
+def groups(arena: Arena, share: str) -> dict[int, int]:
+    """Return entry -> tie group, after the groups were worked out."""
+    arena.scorer.tie()
+    with arena.sessions() as session:
+        found = select(TieGroup.entry_id, TieGroup.number).where(TieGroup.share == share)
+        return dict(session.execute(found).all())
+
+
+@pytest.mark.parametrize("metric", [name for name in ON_RESAMPLES if METRICS[name].kind is Kind.LABEL])
+def test_a_metric_that_is_no_mean_has_tie_groups_and_ranges_too(arena: Arena, metric: str) -> None:
+    arena.publish(**{"metric: accuracy": f"metric: {metric}", "also: [f1_macro]": "also: []"})
+    best, near, far = [arena.enter(right(100 - wrong, wrong)) for wrong in (1, 2, 35)]
+    arena.scorer.score_waiting()
+    assert groups(arena, "public") == groups(arena, "private") == {best: 1, near: 1, far: 2}
+    with arena.sessions() as session:
+        board = session.scalars(select(Board)).one()
+        rows = [
+            (row.tie_group, row.best_rank, row.worst_rank) for row in page(session, board, Share.PUBLIC).rows
+        ]
+    assert [row for row in rows if row[0] is not None] == [(1, 1, 2), (1, 1, 2), (2, 3, 3)]
+
+
+@pytest.mark.parametrize("metric", [name for name in ON_RESAMPLES if METRICS[name].kind is not Kind.LABEL])
+def test_metrics_of_numbers_and_probabilities_have_tie_groups_too(arena: Arena, metric: str) -> None:
+    kind = METRICS[metric].kind
+    chance = np.random.default_rng(2)
+    truth = chance.permutation(100) % 2 * 1.0 if kind is Kind.PROBABILITY else chance.normal(0, 1, 100)
+
+    def off(by: float) -> bytes:
+        said = truth + by * chance.uniform(-1, 1, 100)
+        return written(
+            [repr(each) for each in (said.clip(0, 1) if kind is Kind.PROBABILITY else said).tolist()]
+        )
+
+    arena.workshop.truth = Truth(IDS, {"place": truth.tolist()}, tuple(range(40)))
+    arena.workshop.baseline = off(2)
+    arena.publish(
+        **{
+            "metric: accuracy": f"metric: {metric}",
+            "also: [f1_macro]": "also: []",
+            "kind: label, labels: [north, south]": f"kind: {kind}",
+        }
+    )
+    near, far = [arena.enter(off(by)) for by in (0.1, 5)]
+    arena.scorer.score_waiting()
+    for share in ("public", "private"):
+        assert groups(arena, share) == {near: 1, far: 2}
+
+
+def test_another_truth_makes_other_tie_groups_of_a_metric_that_is_no_mean(arena: Arena) -> None:
+    arena.publish(**{"metric: accuracy": "metric: f1_macro", "also: [f1_macro]": "also: []"})
+    best, far = arena.enter(right(98)), arena.enter(right(50, 10))
+    arena.scorer.score_waiting()
+    before = {best: 1, far: 2}
+    assert groups(arena, "public") == groups(arena, "private") == before
+    with arena.sessions.begin() as session:
+        board = session.scalars(select(Board)).one()
+        ground = json.loads(arena.blobs.get(session.scalars(select(KeptTruth.blob)).one() or ""))
+        turned = {"north": "south", "south": "north"}
+        ground["truth"]["columns"]["place"] = [turned[place] for place in PLACES]
+        blob = arena.blobs.put(json.dumps(ground).encode())
+        prepare_rescore(session, None, board, "North is south.", blob=blob, at=now())
+    while arena.scorer.score_waiting():
+        pass
+    with arena.sessions.begin() as session:
+        truth = session.scalars(select(KeptTruth).where(KeptTruth.published_at.is_(None))).one()
+        publish_rescore(session, None, truth, at=now())
+        session.execute(update(Board).values(tied_at=None))
+    assert groups(arena, "public") == groups(arena, "private") == {far: 1, best: 2}
+
+
+def test_what_a_ladder_hides_of_a_metric_that_is_no_mean_is_told_by_no_tie_group(arena: Arena) -> None:
+    arena.publish(
+        **{"metric: accuracy": "metric: f1_macro\nladder: true", "also: [f1_macro]": "also: []"},
+    )
+    best, far = arena.enter(right(98)), arena.enter(right(30, 10))
+    arena.scorer.score_waiting()
+    assert groups(arena, "private") == {best: 1, far: 2}
+    with arena.sessions() as session:
+        board = session.scalars(select(Board)).one()
+        shown = {share: page(session, board, share).rows for share in (Share.PUBLIC, Share.PRIVATE)}
+    assert {row.tie_group for row in shown[Share.PUBLIC]} == {None}
+    assert {row.worst_rank for row in shown[Share.PUBLIC]} == {None}
+    assert {row.tie_group for row in shown[Share.PRIVATE]} >= {1, 2}
+
+
+def test_an_own_scorer_keeps_nothing_to_compare_teams_by(arena: Arena) -> None:
+    arena.publish(**{"metric: accuracy": "metric: own\ndirection: max", "also: [f1_macro]": "also: []"})
+    arena.enter(right(98))
+    arena.scorer.score_waiting()
+    assert groups(arena, "public") == {}
+    with arena.sessions() as session:
+        assert session.scalars(select(EntryLosses)).all() == []
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "f1_macro"])

@@ -293,7 +293,7 @@ class PrivateScore(Base):
 
 
 class EntryLosses(Base):
-    """What an entry lost on each row of a share: of every entry where there is a Ladder, else of the best."""
+    """What an entry lost on each row of a share; by a metric that is no mean over rows, on resamples."""
 
     __tablename__ = "entry_losses"
 

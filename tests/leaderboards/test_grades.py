@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -246,9 +247,12 @@ def test_tie_groups_are_worked_out_from_what_is_kept_of_each_row(group: Class) -
 
 
 def _lose(group: Class, team: Team, wrong: int, share: Share = Share.PRIVATE) -> None:
+    _keep(group, team, losses_of([1.0] * wrong + [0.0] * (100 - wrong)), share)
+
+
+def _keep(group: Class, team: Team, losses: Losses, share: Share = Share.PRIVATE) -> None:
     entry = group.session.scalars(select(Entry).where(Entry.team_id == team.id)).one()
-    packed = pack(losses_of([1.0] * wrong + [0.0] * (100 - wrong)))
-    group.session.add(EntryLosses(entry_id=entry.id, share=share, packed=packed))
+    group.session.add(EntryLosses(entry_id=entry.id, share=share, packed=pack(losses)))
     group.session.flush()
 
 
@@ -303,21 +307,32 @@ def test_points_by_groups_wait_where_the_results_of_some_entries_are_gone(group:
     for wrong, team in ((0, teams[0]), (2, teams[1])):
         _lose(group, team, wrong)
     assert computed(group).grouping is Grouping.LOST
-    with pytest.raises(Conflict, match="results of single rows"):
+    with pytest.raises(Conflict, match="results to compare them by"):
         confirm(group)
     declare(group, BY_RANK, reason="Rows were lost.")
     assert confirm(group)
 
 
-def test_losses_on_resamples_are_not_waited_for(group: Class) -> None:
-    team = group.team(0.9)
-    entry = group.session.scalars(select(Entry).where(Entry.team_id == team.id)).one()
-    packed = pack(Losses(losses_of([0.25, 0.5]).values, 100, whole=0.25))
-    group.session.add(EntryLosses(entry_id=entry.id, share=Share.PUBLIC, packed=packed))
-    group.session.flush()
+def test_losses_on_resamples_make_tie_groups_too(group: Class) -> None:
+    """Of a metric that is no mean over rows: the teams differ by no more than chance, or by far more."""
+    best, near, far = group.team(0.9, 0.9), group.team(0.89, 0.89), group.team(0.5, 0.5)
+    chance = np.random.default_rng(1).normal(0, 0.05, (3, 1000))
     rule = read_rule(declare(group, BY_GROUP).rule)
-    found = outcome(group.session, group.board, rule, Share.PUBLIC)
-    assert found.grouping is Grouping.EQUAL
+    for share in (Share.PUBLIC, Share.PRIVATE):
+        for team, score, moved in zip((best, near, far), (0.9, 0.89, 0.5), chance, strict=True):
+            _keep(group, team, Losses(moved - score, 100, whole=-score), share)
+    assert outcome(group.session, group.board, rule, Share.PUBLIC).grouping is Grouping.AWAITED
+    found = computed(group)
+    assert found.grouping is Grouping.TESTED
+    assert [(line.placed.tie_group, line.points) for line in found.lines[:3]] == [(1, 100), (1, 100), (2, 60)]
+
+
+def test_losses_on_resamples_of_other_rows_are_not_compared(group: Class) -> None:
+    teams = [group.team(0.9), group.team(0.8)]
+    declare(group, BY_GROUP)
+    for team, items in zip(teams, (100, 99), strict=True):
+        _keep(group, team, Losses(np.full(1000, -0.9), items, whole=-0.9))
+    assert computed(group).grouping is Grouping.LOST
 
 
 def test_a_student_objects_once_at_a_time_and_reads_the_answer(group: Class) -> None:

@@ -3,6 +3,7 @@
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,23 @@ from lms.leaderboards.core.ladder import Climb, of_losses, of_resamples
 
 MOST_BYTES = 100_000_000
 """The most that packed losses may unpack to."""
+MOST_LOSS = 1e150
+"""The most that a loss on a resample is taken for: squares of a thousand such ones add up to a number."""
 HEAD_BYTES = 9
 """How many bytes of packed losses say what the others hold."""
+
+
+class Extent(NamedTuple):
+    """On what an entry's losses are; those of two entries can be compared if it is the same."""
+
+    items: int  # rows
+    values: int  # losses: one for each row, or one for each resample
+    resampled: bool
+
+    @property
+    def rows(self) -> int:
+        """Return of how many rows each one's loss is known; none where losses are on resamples."""
+        return 0 if self.resampled else self.values
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +49,11 @@ class Losses:
         """Return the loss on all rows."""
         return float(self.values.mean()) if self.whole is None else self.whole
 
+    @property
+    def extent(self) -> Extent:
+        """Return on what these losses are."""
+        return Extent(self.items, len(self.values), resampled=self.whole is not None)
+
     def climb(self, sequence: int) -> Climb:
         """Return the entry as the Ladder sees it."""
         if self.whole is None:
@@ -41,11 +62,13 @@ class Losses:
 
 
 def losses_of(values: object) -> Losses:
-    """Return the losses of rows.
+    """Return the losses of rows; what is losses already is given back.
 
     Raises:
         ValueError: they are no list of finite numbers.
     """
+    if isinstance(values, Losses):
+        return values
     found = np.asarray(values, dtype=np.float64)
     if found.ndim != 1 or not len(found) or not np.isfinite(found).all():
         raise ValueError("losses are finite numbers, one for each row")
@@ -62,9 +85,12 @@ def pack(losses: Losses) -> bytes:
     return b"f" + head + zlib.compress(_numbers(losses), 1)
 
 
-def rows_in(head: bytes) -> int:
-    """Return of how many rows packed losses are, from their first `HEAD_BYTES`; 0: those are on resamples."""
-    return 0 if head[:1] == b"r" else int.from_bytes(head[5:HEAD_BYTES], "big")
+def extent_of(head: bytes) -> Extent:
+    """Return on what packed losses are, from their first `HEAD_BYTES`; broken ones are on nothing."""
+    if len(head) < HEAD_BYTES:
+        return Extent(0, 0, resampled=False)
+    items, values = struct.unpack(">II", head[1:HEAD_BYTES])
+    return Extent(items, values, resampled=head[:1] == b"r")
 
 
 def unpack(packed: bytes) -> Losses:

@@ -193,6 +193,11 @@ def _distances(actual: Floats, said: Floats) -> Floats:
     return np.abs(actual - said)
 
 
+def _shares_off(actual: Floats, said: Floats) -> Floats:
+    """Return distances as shares of the truth, with scikit-learn's floor for a truth of 0."""
+    return np.abs(actual - said) / np.maximum(np.abs(actual), np.finfo(np.float64).eps)
+
+
 def _log_squares(actual: Floats, said: Floats) -> Floats:
     losses: Floats = np.square(np.log1p(actual) - np.log1p(np.maximum(said, 0)))
     return losses
@@ -219,7 +224,7 @@ _ALL = (
     Metric("accuracy", "max", Kind.LABEL, _share_right, _mistakes, True, _rest),
     _labels("balanced_accuracy", "balanced_accuracy_score"),
     _labels("f1_macro", "f1_score", average="macro", zero_division=0),
-    _labels("f1_micro", "f1_score", average="micro", zero_division=0),
+    Metric("f1_micro", "max", Kind.LABEL, _share_right, _mistakes, True, _rest),  # one label a row: the same
     _labels("f1_weighted", "f1_score", average="weighted", zero_division=0),
     _labels("precision_macro", "precision_score", average="macro", zero_division=0),
     _labels("recall_macro", "recall_score", average="macro", zero_division=0),
@@ -236,7 +241,7 @@ _ALL = (
     _error("mean_squared_log_error", "mean_squared_log_error", _log_squares),
     _error("median_absolute_error", "median_absolute_error"),
     _error("max_error", "max_error"),
-    _error("mean_absolute_percentage_error", "mean_absolute_percentage_error"),
+    _error("mean_absolute_percentage_error", "mean_absolute_percentage_error", _shares_off),
     Metric("r2", "max", Kind.NUMBER, _library("r2_score")),
     Metric("explained_variance", "max", Kind.NUMBER, _library("explained_variance_score")),
 )

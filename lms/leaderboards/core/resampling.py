@@ -21,7 +21,7 @@ CONFIDENCE = 0.95
 _Z = 1.959963984540054  # leaves 2.5 % on either side of a normal distribution
 _BLOCK = 256  # teams, or items, that are copied at once
 _CELLS = 8_000_000  # of a table of resamples by items that is held at once
-_PATIENCE = 10  # draws a resample for which a metric has no value, before it is given up
+PATIENCE = 10  # draws a resample for which a metric has no value, before it is given up
 
 
 def draws(items: int, resamples: int = RESAMPLES, seed: int = SEED) -> Iterator[Rows]:
@@ -98,7 +98,7 @@ def values_on_resamples(
         ValueError: the metric has no value on hardly any resample.
     """
     found: list[Floats] = []
-    for rows in draws(items, resamples * _PATIENCE, seed):
+    for rows in draws(items, resamples * PATIENCE, seed):
         values = np.asarray(score_on(rows), dtype=np.float64)
         if np.isfinite(values).all():
             found.append(values)

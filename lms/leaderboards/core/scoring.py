@@ -6,7 +6,7 @@ The truth never leaves the process that scores, except into a jail that hands ba
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,9 +17,9 @@ from lms.errors import Invalid
 from lms.leaderboards.core.challenge_file import MODEL_SCRIPT, OWN, Challenge
 from lms.leaderboards.core.losses import Losses
 from lms.leaderboards.core.metrics import Compared, Floats, Metric, evaluate, metric
+from lms.leaderboards.core.metrics_on_resamples import losses_on_resamples
 from lms.leaderboards.core.model_file import ModelForm, ModelFormat
 from lms.leaderboards.core.predictions import Column, Form, Kind, Table, read_predictions
-from lms.leaderboards.core.resampling import LEAST_RESAMPLES, values_on_resamples
 
 PARQUET = b"PAR1"
 
@@ -76,7 +76,7 @@ class ModelInputs:
 
 @dataclass(frozen=True)
 class Scores:
-    """What one entry got; losses are of the public and the private rows, where the metric has any.
+    """What one entry got, with what it lost: on each row, or on resamples of the rows (`resampled`).
 
     Shape:
         public_losses (public rows,); private_losses (private rows,)
@@ -85,8 +85,8 @@ class Scores:
     public: float
     private: float
     also: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # other metrics: public, private
-    public_losses: Floats | None = None
-    private_losses: Floats | None = None
+    public_losses: Floats | Losses | None = None
+    private_losses: Floats | Losses | None = None
 
 
 class ChallengeFailed(Exception):
@@ -211,30 +211,23 @@ def score_table(
     return Scores(shown.score, kept.score, also, shown.losses, kept.losses)
 
 
-def losses_on_resamples(
-    challenge: Challenge, truth: Truth, table: Table, rows: Sequence[int]
-) -> Losses | None:
-    """Return what predictions lose on resamples of rows, for a known metric that is no mean over rows.
+def resampled(challenge: Challenge, truth: Truth, table: Table, scores: Scores) -> Scores:
+    """Return scores with losses on resamples, where a known metric has none of single rows.
 
-    None for an author's own scorer, which is asked in a jail and too slow for a thousand resamples.
+    An author's own scorer has none at all: it is asked in a jail, and too slow for a thousand resamples.
 
-    Complexity: one evaluation for each of `LEAST_RESAMPLES` resamples.
+    Complexity: O(resamples * rows) for each share.
     """
-    if challenge.metric == OWN:
-        return None
+    if challenge.metric == OWN or scores.public_losses is not None:
+        return scores
     found = metric(challenge.metric)
     column = challenge.form.columns[0].name
-    compared = Compared.of(found.kind, truth.columns[column], table[column]).at(rows)
-    sign = -1.0 if found.direction == "max" else 1.0
-
-    def loss_on(drawn: Any) -> float:
-        try:
-            return sign * evaluate(found, compared.at(drawn)).score
-        except Invalid:
-            return float(np.nan)
-
-    values = values_on_resamples(loss_on, len(rows), LEAST_RESAMPLES)
-    return Losses(np.asarray(values, dtype=np.float64), len(rows), loss_on(np.arange(len(rows))))
+    compared = Compared.of(found.kind, truth.columns[column], table[column])
+    public, private = (
+        losses_on_resamples(found, compared.at(rows), score)
+        for rows, score in ((truth.public, scores.public), (truth.private, scores.private))
+    )
+    return replace(scores, public_losses=public, private_losses=private)
 
 
 def _pair(found: Metric, truth: Truth, compare: Callable[[Kind], Compared]) -> tuple[float, float]:

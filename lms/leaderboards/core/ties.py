@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lms.leaderboards.core.losses import MOST_LOSS, Losses
 from lms.leaderboards.core.rank import Direction
 from lms.leaderboards.core.resampling import (
     LEAST_RESAMPLES,
@@ -120,13 +121,61 @@ def tie_groups_of_metric(
     if not observed.size:
         return []
     values = values_on_resamples(score_on, items, resamples, seed)
-    spread = _Spread(values)
-    groups = _groups(lambda leader: _p_values(observed, spread, leader), len(observed), alpha)
-    turned = -values if direction == "max" else values
-    ties = _ties(groups, turned, {})
     if direction == "min":
-        return ties
+        return tie_groups_on_resamples(observed, values, items=items, alpha=alpha)
+    ties = tie_groups_on_resamples(-observed, -values, items=items, alpha=alpha)
     return [Tie(tie.group, tie.best, tie.worst, -tie.high, -tie.low) for tie in ties]
+
+
+def tie_groups_on_resamples(
+    observed: ArrayLike, values: ArrayLike, *, items: int, alpha: float = ALPHA
+) -> list[Tie]:
+    """Return the groups of a board from what its teams lost on all items and on resamples of them.
+
+    Args:
+        observed: the loss of each team in the order of the board, on all items; the lower the better.
+        values: likewise on each resample.
+        items: how many there are.
+        alpha: how often at most a group may be split by chance alone.
+
+    Shape:
+        observed (teams,), values (resamples, teams)
+
+    Raises:
+        ValueError: losses are no finite numbers, or resamples are too few.
+
+    Complexity: O(resamples * teams) for the ranges, and for each group.
+    """
+    whole, table = (np.asarray(each, dtype=np.float64) + 0.0 for each in (observed, values))
+    if not whole.size:
+        return []
+    if table.shape[1:] != whole.shape or not (np.isfinite(whole).all() and np.isfinite(table).all()):
+        raise ValueError(_NO_LOSSES)
+    _check(len(table))
+    spread, least = _Spread(table), 2.0 ** (1 - min(items, 1000))  # no less than the signs of all items show
+    groups = _groups(lambda leader: np.maximum(_p_values(whole, spread, leader), least), len(whole), alpha)
+    return _ties(groups, table, {})
+
+
+def tie_groups_of(losses: Sequence[Losses], *, alpha: float = ALPHA) -> list[Tie]:
+    """Return the groups of a board from what is kept of its entries, all on the same rows or resamples.
+
+    Args:
+        losses: of the entry that stands of each team, in the order of the board.
+        alpha: how often at most a group may be split by chance alone.
+
+    Raises:
+        ValueError: they are not on the same rows or resamples, or resamples are too few.
+    """
+    if not losses:
+        return []
+    if len({each.extent for each in losses}) > 1:
+        raise ValueError("losses on other rows cannot be compared")
+    table = np.stack([each.values for each in losses])
+    if not losses[0].extent.resampled:
+        return tie_groups(table, alpha=alpha)
+    whole = np.clip([each.loss for each in losses], -MOST_LOSS, MOST_LOSS)
+    return tie_groups_on_resamples(whole, table.T, items=losses[0].items, alpha=alpha)
 
 
 def equal_groups(scores: Sequence[float]) -> list[int]:

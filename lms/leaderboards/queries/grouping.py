@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import LargeBinary, func, select
 from sqlalchemy.orm import Session
 
-from lms.leaderboards.core.losses import HEAD_BYTES, rows_in, unpack
-from lms.leaderboards.core.ties import tie_groups
+from lms.leaderboards.core.losses import HEAD_BYTES, Extent, Losses, extent_of, unpack
+from lms.leaderboards.core.ties import tie_groups_of
 from lms.leaderboards.models import Board, EntryLosses, Share, Standing, TieGroup
 from lms.leaderboards.queries.counting import counting_entries
 
 MOST_CELLS = 500_000
-"""The largest table of teams by rows whose groups are worked out while somebody waits."""
+"""The largest table of teams by rows, or by resamples, whose groups are worked out while somebody waits."""
 MOST_ROWS = 20_000
 """Likewise the most rows, of which each resample draws as many."""
 BATCH = 10_000  # of entries that one statement names
@@ -27,10 +25,10 @@ class Grouping(StrEnum):
     """Where tie groups come from."""
 
     TESTED = "tested"  # teams whose difference may be chance
-    EQUAL = "equal"  # exactly equal scores: the board keeps no results of single rows
+    EQUAL = "equal"  # exactly equal scores: the board keeps nothing that teams could be compared by
     HIDDEN = "hidden"  # likewise: what is behind the Ladder is told after the end
     AWAITED = "awaited"  # likewise, for now: they are being worked out
-    LOST = "lost"  # likewise: what single rows lost is kept of some entries only
+    LOST = "lost"  # likewise: what entries lost is kept of some of them only
 
 
 @dataclass(frozen=True)
@@ -86,15 +84,15 @@ def groups_of(
 
 
 def _groups_anew(session: Session, board: Board, share: Share, ranked: Sequence[Ranked]) -> Groups:
-    sizes = _sizes(session, share, ranked)
-    if not sizes or 0 in sizes.values():
+    extents = _extents(session, share, ranked)
+    if not extents:
         return Groups(Grouping.EQUAL, _equal(ranked))
-    if len(sizes) < len(ranked) or len(set(sizes.values())) > 1:
+    if len(extents) < len(ranked) or len(set(extents.values())) > 1:
         return Groups(Grouping.LOST, _equal(ranked))
-    rows = next(iter(sizes.values()))
-    if len(ranked) * rows > MOST_CELLS or rows > MOST_ROWS:
+    values = next(iter(extents.values())).values
+    if len(ranked) * values > MOST_CELLS or values > MOST_ROWS:
         return _kept(session, board, share, ranked) or Groups(Grouping.AWAITED, _equal(ranked))
-    found = tie_groups(_losses(session, share, ranked))
+    found = tie_groups_of(_losses(session, share, ranked))
     numbers = {each.team_id: tie.group for each, tie in zip(ranked, found, strict=True)}
     return Groups(Grouping.TESTED, numbers)
 
@@ -121,7 +119,7 @@ def _kept(session: Session, board: Board, share: Share, ranked: Sequence[Ranked]
 
 
 def _awaited(session: Session, board: Board, share: Share, ranked: Sequence[Ranked]) -> Grouping:
-    """Say what there is instead of kept groups; of what was lost it reads one head at most."""
+    """Say what there is instead of kept groups; nothing of what was lost is read."""
     if not ranked:
         return Grouping.EQUAL
     of = _kept_of(share)
@@ -134,10 +132,7 @@ def _awaited(session: Session, board: Board, share: Share, ranked: Sequence[Rank
     number = session.scalar(count) or 0
     if not number:
         return Grouping.EQUAL
-    if number < len(ranked):
-        return Grouping.LOST
-    first = select(HEAD).where(EntryLosses.entry_id == ranked[0].entry_id, EntryLosses.share == of)
-    return Grouping.AWAITED if rows_in(session.scalars(first).one()) else Grouping.EQUAL
+    return Grouping.LOST if number < len(ranked) else Grouping.AWAITED
 
 
 def _kept_of(share: Share) -> Share:
@@ -145,15 +140,15 @@ def _kept_of(share: Share) -> Share:
     return Share.PRIVATE if share is Share.PRIVATE else Share.PUBLIC
 
 
-def _sizes(session: Session, share: Share, ranked: Sequence[Ranked]) -> dict[int, int]:
-    """Return entry -> on how many rows it is kept what it lost, 0 where that is on resamples."""
-    return {entry_id: rows_in(found) for entry_id, found in _of_each(session, share, ranked, HEAD)}
+def _extents(session: Session, share: Share, ranked: Sequence[Ranked]) -> dict[int, Extent]:
+    """Return entry -> on what its losses are; unpacks nothing."""
+    return {entry_id: extent_of(found) for entry_id, found in _of_each(session, share, ranked, HEAD)}
 
 
-def _losses(session: Session, share: Share, ranked: Sequence[Ranked]) -> NDArray[np.float64]:
-    """Return the losses of the ranked entries, teams by rows."""
+def _losses(session: Session, share: Share, ranked: Sequence[Ranked]) -> list[Losses]:
+    """Return the losses of the ranked entries, in their order."""
     packed = dict(_of_each(session, share, ranked, EntryLosses.packed))
-    return np.stack([unpack(packed[each.entry_id]).values for each in ranked])
+    return [unpack(packed[each.entry_id]) for each in ranked]
 
 
 def _of_each(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import LargeBinary, func, select
 from sqlalchemy.orm import Session
 
-from lms.leaderboards.core.losses import HEAD_BYTES, rows_in, unpack
+from lms.leaderboards.core.losses import HEAD_BYTES, extent_of, unpack
 from lms.leaderboards.core.suspicion import is_perfect
 from lms.leaderboards.models import (
     Board,
@@ -147,9 +147,9 @@ def _lengths(session: Session, of_board: tuple[Any, ...]) -> dict[int, int]:
     """Return entry -> of how many rows it is kept what it lost, of those that stand; unpacks nothing."""
     found: dict[int, int] = defaultdict(int)
     for entry_id, head in session.execute(_heads(of_board, EntryLosses, EntryLosses.packed)):
-        found[entry_id] += rows_in(bytes(head))
+        found[entry_id] += extent_of(bytes(head)).rows
     for entry_id, head in session.execute(_heads(of_board, EntryPrint, EntryPrint.mistakes)):
-        found[entry_id] = found[entry_id] or rows_in(bytes(head))
+        found[entry_id] = found[entry_id] or extent_of(bytes(head)).rows
     return {entry_id: rows for entry_id, rows in found.items() if rows}
 
 

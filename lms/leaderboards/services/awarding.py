@@ -76,8 +76,8 @@ def _computed(session: Session, actor: User, board: Board, rule: Rule) -> Outcom
     if found.grouping is Grouping.LOST and uses_groups(rule):
         raise Conflict(
             N_(
-                "Of some entries the results of single rows are not kept, so that tie groups cannot be worked"
-                " out. Have everything scored again, or declare a rule without tie groups."
+                "Of some entries the results to compare them by are not kept, so that tie groups cannot be"
+                " worked out. Have everything scored again, or declare a rule without tie groups."
             )
         )
     return found

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from lms.accounts.models import User
 from lms.accounts.services.audit import record
 from lms.errors import N_, Conflict, Invalid
-from lms.leaderboards.core.losses import Losses, losses_of, pack
+from lms.leaderboards.core.losses import losses_of, pack
 from lms.leaderboards.core.prints import Print
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import (
@@ -103,13 +103,11 @@ def rescore_entry(
     scores: Scores | None,
     code: str = "",
     *,
-    resampled: Losses | None = None,
     compared_by: Print | None = None,
 ) -> None:
     """Keep what an entry scores against a truth that is prepared; None with the code of a failure.
 
     Args:
-        resampled: for a Ladder whose metric is no mean over rows: the losses on resamples.
         compared_by: as in `scoring.score_entry`.
     """
     _check_prepared(truth)
@@ -130,8 +128,6 @@ def rescore_entry(
     )
     known.public_losses = _packed(scores and scores.public_losses)
     known.private_losses = _packed(scores and scores.private_losses)
-    if scores is not None and resampled is not None:
-        known.public_losses = pack(resampled)
     session.flush()
     entry = session.get_one(Entry, entry_id)
     if entry.state is EntryState.FAILED and compared_by is not None:

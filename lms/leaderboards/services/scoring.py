@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from lms.errors import N_, Conflict, NotFound
 from lms.leaderboards import policy
 from lms.leaderboards.core.failures import SCORER_FAILED
-from lms.leaderboards.core.losses import Losses, losses_of, pack
+from lms.leaderboards.core.losses import losses_of, pack
 from lms.leaderboards.core.prints import Print
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Board, Entry, EntryLosses, EntryState, PrivateScore, Share, Team
@@ -40,7 +40,6 @@ def score_entry(
     at: datetime,
     assurance: str | None = None,
     truth_version: int | None = None,
-    resampled: Losses | None = None,
     compared_by: Print | None = None,
 ) -> Entry:
     """Keep what an entry got; entry, private score and standings change in this one transaction.
@@ -50,7 +49,6 @@ def score_entry(
 
     Args:
         truth_version: the version that the scores are against.
-        resampled: for a Ladder whose metric is no mean over rows: the losses on resamples.
         compared_by: what of the predictions is kept to compare them with those of other teams.
 
     Raises:
@@ -71,7 +69,7 @@ def score_entry(
     entry.assurance = assurance or entry.assurance
     if not is_off:
         entry.state = EntryState.SCORED
-    _write_losses(session, board, entry, scores, resampled)
+    _write_losses(session, board, entry, scores)
     write_print(session, entry, compared_by or Print())
     _write(session, board, entry, scores, at=at)
     session.flush()
@@ -96,17 +94,13 @@ def _write(session: Session, board: Board, entry: Entry, scores: Scores, *, at: 
     private.metrics = {name: pair[1] for name, pair in scores.also.items() if math.isfinite(pair[1])}
 
 
-def _write_losses(
-    session: Session, board: Board, entry: Entry, scores: Scores, resampled: Losses | None
-) -> None:
-    public = resampled or (None if scores.public_losses is None else losses_of(scores.public_losses))
-    private = None if scores.private_losses is None else losses_of(scores.private_losses)
-    if board.ladder and public is None and entry.team_id is not None:
-        raise ValueError("a board with a Ladder needs the losses of each row")
+def _write_losses(session: Session, board: Board, entry: Entry, scores: Scores) -> None:
+    if board.ladder and scores.public_losses is None and entry.team_id is not None:
+        raise ValueError("a board with a Ladder needs losses of rows or on resamples")
     keep = session.merge if _was_scored(entry) else session.add
-    for share, losses in ((Share.PUBLIC, public), (Share.PRIVATE, private)):
+    for share, losses in ((Share.PUBLIC, scores.public_losses), (Share.PRIVATE, scores.private_losses)):
         if losses is not None:
-            keep(EntryLosses(entry_id=entry.id, share=share, packed=pack(losses)))
+            keep(EntryLosses(entry_id=entry.id, share=share, packed=pack(losses_of(losses))))
 
 
 def write_print(session: Session, entry: Entry, compared_by: Print) -> None:

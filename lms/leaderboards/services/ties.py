@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import LargeBinary, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from lms.leaderboards.core.losses import HEAD_BYTES, rows_in
+from lms.leaderboards.core.losses import HEAD_BYTES, Extent, extent_of
 from lms.leaderboards.models import Board, Entry, EntryLosses, EntryState, Share, Standing, TieGroup
 from lms.leaderboards.tables.grades import GradeConfirmation, GradeRule
 
@@ -46,11 +46,11 @@ def lock_truth(session: Session, board_id: int) -> Board:
     ).one()
 
 
-def size_of_standings(session: Session, board: Board, share: Share) -> tuple[int, int]:
-    """Return how many teams stand, and on how many rows each lost something; unpacks nothing.
+def extent_of_standings(session: Session, board: Board, share: Share) -> tuple[int, Extent | None]:
+    """Return how many teams stand, and on what the losses of each one are; unpacks nothing.
 
-    The rows are 0 where that is not kept of every one of them, or not of the same rows: the ranks of some
-    teams only would be others.
+    None where losses are not kept of every one of them, or not on the same rows or resamples: the ranks of
+    some teams only would be others.
     """
     heads: Any = func.substr(EntryLosses.packed, 1, HEAD_BYTES, type_=LargeBinary)
     rows = session.execute(
@@ -59,8 +59,8 @@ def size_of_standings(session: Session, board: Board, share: Share) -> tuple[int
         .outerjoin(EntryLosses, _of(share))
         .where(Standing.board_id == board.id, Standing.share == share)
     )
-    sizes = [0 if head is None else rows_in(bytes(head)) for (head,) in rows]
-    return len(sizes), sizes[0] if len(set(sizes)) == 1 else 0
+    extents = [None if head is None else extent_of(bytes(head)) for (head,) in rows]
+    return len(extents), extents[0] if len(set(extents)) == 1 else None
 
 
 def losses_of_standings(session: Session, board: Board, share: Share) -> dict[int, tuple[int, bytes]]:

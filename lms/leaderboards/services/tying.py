@@ -2,27 +2,26 @@
 
 from datetime import datetime, timedelta
 
-import numpy as np
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.db import reading
 from lms.leaderboards.core.losses import unpack
-from lms.leaderboards.core.ties import tie_groups
+from lms.leaderboards.core.ties import tie_groups_of
 from lms.leaderboards.models import Board, Share
 from lms.leaderboards.queries.counting import shares_of
 from lms.leaderboards.queries.waiting import boards_to_tie
 from lms.leaderboards.services.ties import (
     Tied,
+    extent_of_standings,
     keep_tie_groups,
     lock_truth,
     losses_of_standings,
-    size_of_standings,
 )
 
 EVERY = timedelta(seconds=60)
 MOST_CELLS = 40_000_000
-"""The largest table of teams by rows that is compared; a larger board shows no tie groups."""
+"""The largest table of teams by rows, or resamples, that is compared; a larger board shows no tie groups."""
 MOST_ROWS = 2_000_000
 """Likewise the most rows, of which each resample draws as many."""
 
@@ -60,18 +59,18 @@ def _tie(sessions: sessionmaker[Session], board_id: int, at: datetime) -> None:
 
 def _losses(session: Session, board: Board, share: Share) -> dict[int, tuple[int, bytes]]:
     """Return what the teams lost; nothing where they cannot be compared, or are too many."""
-    teams, rows = size_of_standings(session, board, share)
-    if not rows or teams * rows > MOST_CELLS or rows > MOST_ROWS:
+    teams, extent = extent_of_standings(session, board, share)
+    if extent is None or not 0 < teams * extent.values <= MOST_CELLS or extent.values > MOST_ROWS:
         return {}
     return losses_of_standings(session, board, share)
 
 
 def _tied(rows: dict[int, tuple[int, bytes]]) -> list[Tied]:
     """Compare the teams of a board, which come in its order."""
-    losses = [unpack(packed).values for _, packed in rows.values()]
-    if not losses or len({len(each) for each in losses}) != 1:
+    losses = [unpack(packed) for _, packed in rows.values()]
+    if not losses or len({each.extent for each in losses}) != 1:
         return []
-    ties = tie_groups(np.stack(losses))
+    ties = tie_groups_of(losses)
     return [
         Tied(team_id, entry_id, tie.group, tie.best, tie.worst)
         for (team_id, (entry_id, _)), tie in zip(rows.items(), ties, strict=True)

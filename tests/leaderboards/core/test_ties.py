@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lms.leaderboards.core.losses import MOST_LOSS, Losses, losses_of
+from lms.leaderboards.core.metrics import METRICS, Compared, evaluate
+from lms.leaderboards.core.metrics_on_resamples import losses_on_resamples
 from lms.leaderboards.core.resampling import (
+    Rows,
     draws,
     means,
     middle,
@@ -21,10 +25,12 @@ from lms.leaderboards.core.ties import (
     holm,
     mcnemar,
     tie_groups,
+    tie_groups_of,
     tie_groups_of_metric,
 )
 
 FEW = 1000
+SHARES = (0.1, 0.12, 0.15, 0.5, 0.55)  # of guesses, among what some teams send
 tables = st.integers(0, 10_000).map(np.random.default_rng)
 
 
@@ -271,3 +277,56 @@ def test_losses_that_are_none_are_refused(losses: list[list[float]]) -> None:
 def test_too_few_resamples_are_refused() -> None:
     with pytest.raises(ValueError, match="1000"):
         tie_groups([[0.0, 1.0]], resamples=999)
+
+
+def test_what_is_kept_of_entries_gives_the_groups_of_its_metric() -> None:
+    generator = np.random.default_rng(8)
+    truth = generator.integers(0, 4, 120)
+    said = [np.where(generator.random(120) < share, generator.integers(0, 4, 120), truth) for share in SHARES]
+    found = METRICS["f1_macro"]
+
+    def score_on(rows: Rows) -> list[float]:
+        return [evaluate(found, Compared(truth[rows], each[rows])).score for each in said]
+
+    said.sort(key=lambda each: -evaluate(found, Compared(truth, each)).score)
+    scores = score_on(np.arange(120))
+    kept = [
+        losses_on_resamples(found, Compared(truth, each), score)
+        for each, score in zip(said, scores, strict=True)
+    ]
+    ties = tie_groups_of([each for each in kept if each is not None])
+    direct = tie_groups_of_metric(score_on, items=120, direction="max", resamples=FEW)
+    assert [(tie.group, tie.best, tie.worst) for tie in ties] == [
+        (tie.group, tie.best, tie.worst) for tie in direct
+    ]
+    assert [-tie.high for tie in ties] == pytest.approx([tie.low for tie in direct])
+    assert len(set(groups(ties))) > 1
+
+
+def test_what_is_kept_of_rows_gives_the_groups_of_rows() -> None:
+    losses = board(np.random.default_rng(9), counted=True)
+    kept = [losses_of(row) for row in losses]
+    assert tie_groups_of(kept) == tie_groups(losses)
+    assert tie_groups_of([]) == []
+
+
+def test_losses_on_other_rows_or_too_few_resamples_are_not_compared() -> None:
+    full = Losses(np.zeros(FEW), 30, whole=0.1)
+    for other in (Losses(np.zeros(FEW), 31, whole=0.1), losses_of(np.zeros(FEW))):
+        with pytest.raises(ValueError, match="other rows"):
+            tie_groups_of([full, other])
+    with pytest.raises(ValueError, match="at least"):
+        tie_groups_of([Losses(np.zeros(2), 30, whole=0.1)] * 2)
+
+
+def test_on_resamples_no_difference_is_surer_than_the_signs_of_all_items() -> None:
+    """Of one item a resample is always that one: nothing varies, and nothing is known."""
+    for items, expected in ((1, [1, 1]), (5, [1, 1]), (6, [1, 2])):
+        kept = [Losses(np.full(FEW, loss), items, whole=loss) for loss in (0.1, 0.9)]
+        assert groups(tie_groups_of(kept)) == expected
+
+
+def test_losses_beyond_all_measure_part_groups_without_a_fault() -> None:
+    usual = np.random.default_rng(1).normal(1, 0.1, FEW)
+    kept = [Losses(usual, 50, whole=1.0), Losses(np.full(FEW, MOST_LOSS), 50, whole=1e300)]
+    assert groups(tie_groups_of([*kept, kept[1]])) == [1, 2, 2]
