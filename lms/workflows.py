@@ -20,7 +20,7 @@ from lms.grading.queries.submissions import counting_grades
 from lms.grading.services.releases import open_labs, queue_releases
 from lms.grading.services.running import settled
 from lms.leaderboards.queries.boards import board_of
-from lms.leaderboards.queries.standings import place_of
+from lms.leaderboards.queries.places import place_of
 from lms.leaderboards.services.boards import enter, open_board
 
 log = structlog.get_logger()

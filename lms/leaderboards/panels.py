@@ -9,7 +9,7 @@ from lms.db import now
 from lms.grading.models import Lab
 from lms.leaderboards.queries.awards import confirmed_boards
 from lms.leaderboards.queries.boards import board_of, challenges_of_lab
-from lms.leaderboards.queries.standings import own_places
+from lms.leaderboards.queries.places import own_places
 from lms.web.session import session
 
 

@@ -17,7 +17,8 @@ from lms.leaderboards import policy
 from lms.leaderboards.models import Board, Entry
 from lms.leaderboards.queries.awards import number_unfinished
 from lms.leaderboards.queries.boards import boards_for
-from lms.leaderboards.queries.standings import place_of, standings
+from lms.leaderboards.queries.places import place_of
+from lms.leaderboards.queries.standings import standings
 from lms.leaderboards.services.boards import enter, open_board
 from lms.workflows import settle
 from tests.factories.grading import (

@@ -16,8 +16,8 @@ from lms.leaderboards.models import Board, Visibility
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.aftermath import with_aftermath
 from lms.leaderboards.queries.finding import Sought, choices_on
+from lms.leaderboards.queries.places import own_places
 from lms.leaderboards.queries.shown import Shown, Wish, climbs, csv_lines, shown
-from lms.leaderboards.queries.standings import own_places
 from lms.leaderboards.views.board_rows import board_rows
 from lms.leaderboards.views.metric_names import metric_name, metric_text
 from lms.web.formats import country_name
