@@ -33,9 +33,9 @@ from lms.leaderboards.core.resampling import (
     values_on_resamples,
     wilson,
 )
+from lms.leaderboards.core.significance import differing, holm, mcnemar, of_signs
 
 ALPHA = 0.05
-_TERMS = 16  # of a tail that are added before it is looked whether that is enough
 _CELLS = 1_000_000  # of a table that is ranked at once
 _NO_LOSSES = "losses are finite numbers: a row for each team, a column for each item"
 
@@ -152,9 +152,14 @@ def tie_groups_on_resamples(
     if table.shape[1:] != whole.shape or not (np.isfinite(whole).all() and np.isfinite(table).all()):
         raise ValueError(_NO_LOSSES)
     _check(len(table))
-    spread, least = _Spread(table), 2.0 ** (1 - min(items, 1000))  # no less than the signs of all items show
-    groups = _groups(lambda leader: np.maximum(_p_values(whole, spread, leader), least), len(whole), alpha)
-    return _ties(groups, table, {})
+    spread = _Spread(table)
+
+    def p_values(leader: int) -> Floats:
+        least = of_signs(differing(table, leader, items))
+        found: Floats = np.maximum(_p_values(whole, spread, leader), least)
+        return found
+
+    return _ties(_groups(p_values, len(whole), alpha), table, {})
 
 
 def tie_groups_of(losses: Sequence[Losses], *, alpha: float = ALPHA) -> list[Tie]:
@@ -187,52 +192,6 @@ def equal_groups(scores: Sequence[float]) -> list[int]:
     return groups
 
 
-def mcnemar(one: NDArray[np.int64], other: NDArray[np.int64]) -> Floats:
-    """Return McNemar's exact two-sided p values.
-
-    Args:
-        one: items that only the first team of each pair got wrong.
-        other: items that only the second one got wrong.
-
-    Complexity: O(pairs * sqrt(items)).
-    """
-    less, both = np.minimum(one, other), one + other
-    factorials = np.array([math.lgamma(number + 1) for number in range(int(both.max(initial=0)) + 1)])
-    largest = np.exp(factorials[both] - factorials[less] - factorials[both - less] - both * math.log(2))
-    found: Floats = np.minimum(1.0, 2 * largest * _tail(less.astype(np.float64), both.astype(np.float64)))
-    return found
-
-
-def _tail(less: Floats, both: Floats) -> Floats:
-    """Return a binomial's lower tail as a multiple of its last and largest term."""
-    tail = np.ones(len(less))
-    open_ = np.arange(len(less))
-    at, term, share = less.copy(), tail.copy(), tail.copy()
-    while open_.size:
-        for _ in range(_TERMS):
-            term *= at / (both[open_] - at + 1)  # the next smaller one; 0 below none
-            share += term
-            at = np.maximum(at - 1, 0)
-        tail[open_] = share
-        going = term > share * 1e-17
-        open_, at, term, share = open_[going], at[going], term[going], share[going]
-    return tail
-
-
-def holm(p_values: Floats, alpha: float) -> NDArray[np.bool_]:
-    """Return which of several hypotheses fall, with the error over all of them together at alpha.
-
-    Source: Holm, "A simple sequentially rejective multiple test procedure", 1979.
-    """
-    count = len(p_values)
-    order = np.argsort(p_values, kind="stable")
-    holds = p_values[order] > alpha / np.arange(count, 0, -1)
-    falling = int(np.argmax(holds)) if holds.any() else count
-    fallen = np.zeros(count, dtype=np.bool_)
-    fallen[order[:falling]] = True
-    return fallen
-
-
 class _Evidence(Protocol):
     """What is known about teams with different losses."""
 
@@ -257,14 +216,9 @@ class _Averaged:
         self._spread = _Spread(self.values)
 
     def p_values(self, leader: int) -> Floats:
-        """Take the bootstrap's, but never less than signs alone could show.
-
-        A difference on k items only has one sign by chance with a probability of 2 / 2^k; a bootstrap of few
-        differing items knows no better and is far too sure.
-        """
-        differing = (self._losses != self._losses[leader]).sum(axis=1)
-        least = np.exp2(1.0 - np.clip(differing, 1, 1000))
-        found: Floats = np.clip(_p_values(self._observed, self._spread, leader), least, 1.0)
+        """Take the bootstrap's, but never less than signs alone could show."""
+        least = of_signs((self._losses != self._losses[leader]).sum(axis=1))
+        found: Floats = np.maximum(_p_values(self._observed, self._spread, leader), least)
         return found
 
     def ends(self, same_as: Rows) -> dict[int, tuple[float, float]]:

@@ -18,12 +18,11 @@ from lms.leaderboards.core.resampling import (
     weights,
     wilson,
 )
+from lms.leaderboards.core.significance import differing, holm, mcnemar
 from lms.leaderboards.core.ties import (
     Tie,
     _Averaged,
     equal_groups,
-    holm,
-    mcnemar,
     tie_groups,
     tie_groups_of,
     tie_groups_of_metric,
@@ -330,3 +329,27 @@ def test_losses_beyond_all_measure_part_groups_without_a_fault() -> None:
     usual = np.random.default_rng(1).normal(1, 0.1, FEW)
     kept = [Losses(usual, 50, whole=1.0), Losses(np.full(FEW, MOST_LOSS), 50, whole=1e300)]
     assert groups(tie_groups_of([*kept, kept[1]])) == [1, 2, 2]
+
+
+@pytest.mark.parametrize("wrong", [1, 2, 3, 4, 30])
+def test_a_metric_on_few_differing_items_parts_nobody_whom_their_signs_do_not(wrong: int) -> None:
+    """A leader with everything right: 2 / 2^4 is more than alpha."""
+    truth = np.arange(200) % 2
+    said = [truth, np.where(np.arange(200) < wrong, 1 - truth, truth)]
+    found = METRICS["f1_macro"]
+    kept = [
+        losses_on_resamples(found, Compared(truth, each), evaluate(found, Compared(truth, each)).score)
+        for each in said
+    ]
+    assert groups(tie_groups_of([each for each in kept if each is not None])) == [1, 1 if wrong <= 4 else 2]
+
+
+def test_how_many_items_differ_is_read_from_the_resamples_without_them() -> None:
+    generator = np.random.default_rng(3)
+    for number in (0, 1, 3, 5):
+        losses = generator.random((2, 60))
+        losses[1, number:] = losses[0, number:]
+        [same, estimated] = differing(means(losses, 4000), 0, 60)
+        assert same == 0
+        assert estimated == pytest.approx(number, abs=0.8)
+    assert differing(means(generator.random((2, 60)), FEW), 0, 60).tolist() == [0, 60]
