@@ -12,6 +12,7 @@ from lms.db import now
 from lms.leaderboards.models import Share, Team
 from lms.leaderboards.queries.standings import standings
 from lms.leaderboards.services.boards import keep_baselines
+from lms.leaderboards.services.honouring import count_results, show_honours
 from lms.leaderboards.services.standing import note_ranks
 from lms.leaderboards.services.ties import Tied, keep_tie_groups
 from tests.chromium import axe_findings
@@ -108,6 +109,29 @@ def test_a_board_reads_well_and_its_chart_comes_when_it_is_looked_for(
     contest.session.commit()
     page.goto(address)
     assert page.locator(".medal").count() == 5
+    _check(page)
+
+
+@pytest.mark.parametrize(("language", "theme", "width"), [*LOOKS, ("ko", "dark", 320)])
+def test_a_final_board_tells_the_changes_and_can_be_filtered(
+    contest: Contest, open_page: Open, language: str, theme: str, width: int
+) -> None:
+    session, board = contest.session, contest.board
+    board.ends_at = contest.challenge.ends_at = now() - timedelta(minutes=2)
+    count_results(session, board, now())
+    user = contest.people[3]
+    user.country = "KR"
+    show_honours(session, user, shown=True, organisation_id=None)
+    session.commit()
+    page = open_page(
+        f"/challenges/{contest.challenge.slug}/board", language=language, theme=theme, width=width
+    )
+    expect(page.locator(".moved .up").first).to_be_visible()
+    _check(page)
+    page.goto(f"/challenges/{contest.challenge.slug}/board?filter=1")
+    page.select_option("#country", "KR")
+    page.locator(".filters button").click()
+    expect(page.locator(".board tbody tr")).to_have_count(1)
     _check(page)
 
 
