@@ -3,7 +3,7 @@
 import click
 
 from lms.leaderboards.cli.grades import grades
-from lms.leaderboards.cli.remote import standings, submit
+from lms.leaderboards.cli.remote import points, standings, submit
 from lms.leaderboards.cli.tables import ladder, rank
 from lms.leaderboards.cli.upkeep import diff, import_entries, recompute
 
@@ -13,7 +13,7 @@ def boards() -> None:
     """Enter and read boards of a server, rank tables, and look after the boards of this installation."""
 
 
-for command in (submit, standings, rank, ladder, diff, recompute, import_entries, grades):
+for command in (submit, standings, points, rank, ladder, diff, recompute, import_entries, grades):
     boards.add_command(command)
 
 commands = (boards,)

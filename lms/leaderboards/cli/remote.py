@@ -1,4 +1,4 @@
-"""`lms boards submit` and `standings`: entering and reading the boards of a server, over HTTP."""
+"""`lms boards submit`, `standings` and `points`: entering and reading the boards of a server, over HTTP."""
 
 import json
 import os
@@ -89,6 +89,9 @@ WORDS = {
     "baseline": ("{name} (baseline)", "{name}(기준선)"),
     "you": ("You: place {rank} of {ranked}.", "나: {ranked}팀 중 {rank}위."),
     "nobody": ("Nobody is on the board yet.", "아직 리더보드에 아무도 없어요."),
+    "people": ("{found} people, page {page} of {pages}", "{found}명, {pages}쪽 중 {page}쪽"),
+    "no-people": ("Nobody shows points that fit.", "맞는 사람 가운데 포인트를 공개한 사람이 없어요."),
+    "medals": ("{gold} gold, {silver} silver, {bronze} bronze", "금 {gold}, 은 {silver}, 동 {bronze}"),
 }
 
 
@@ -172,10 +175,35 @@ def standings(
         click.echo(line)
 
 
+@click.command("points", short_help="Show points and medals of the people on a server.")
+@SERVER
+@click.option("--organisation", default="", help="Only people who stand for it; its short name.")
+@click.option("--country", default="", help="Only people in it: two letters, as KR.")
+@click.option("--tier", default="", help="Only people of it, as expert.")
+@click.option("--page", default=1, show_default=True, type=click.IntRange(1), help="Of fifty people each.")
+@click.option("--json", "as_json", is_flag=True, help="Print the server's answer as it came.")
+@LANGUAGE
+@click.pass_context
+def points(
+    context: click.Context, /, *, server: str, as_json: bool, language: str, **wanted: str | int
+) -> None:
+    """Show the people who show their points over all ended challenges, the most first.
+
+    Status as with `submit`.
+    """
+    with _Asking(context, server, None, language) as asking:
+        told = asking.get("honours", **wanted)
+    if as_json:
+        click.echo(json.dumps(told, ensure_ascii=False))
+        return
+    for line in _people(told, language):
+        click.echo(line)
+
+
 class _Asking:
     """One conversation with a server; everything that goes wrong ends the command with a sentence."""
 
-    def __init__(self, context: click.Context, server: str, slug: str, language: str) -> None:
+    def __init__(self, context: click.Context, server: str, slug: str | None, language: str) -> None:
         self.token = os.environ.get("DURI_TOKEN", "").strip()  # never an argument: others can see those
         self.language = language
         self.slug = slug
@@ -221,8 +249,8 @@ class _Asking:
             click.echo(line, err=True)
         raise SystemExit(int(status))
 
-    def get(self, what: str, **query: int) -> dict[str, Any]:
-        """Ask for something of the challenge."""
+    def get(self, what: str, **query: int | str) -> dict[str, Any]:
+        """Ask for something of the challenge, or of the whole server."""
         return self._answer("GET", what, params=query)
 
     def post(self, what: str, content: Any, **query: str) -> dict[str, Any]:
@@ -230,7 +258,8 @@ class _Asking:
         return self._answer("POST", what, params=query, content=content)
 
     def _answer(self, method: str, what: str, **request: Any) -> dict[str, Any]:
-        address = f"{self.server}/api/challenges/{quote(self.slug, safe='')}/{what}"
+        within = "" if self.slug is None else f"challenges/{quote(self.slug, safe='')}/"
+        address = f"{self.server}/api/{within}{what}"
         try:
             response = self._client.request(method, address, **request)
         except httpx.ReadTimeout:
@@ -251,7 +280,7 @@ class _Asking:
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
             self.end(Status.UNREACHABLE, "trouble", *self._details(told), number=status)
         is_ours = told is not None or status == httpx.codes.REQUEST_ENTITY_TOO_LARGE  # a proxy may say that
-        if status not in REFUSALS or not is_ours:
+        if status not in REFUSALS or not is_ours or self.slug is None:
             self.end(Status.UNREACHABLE, "not-ours", server=self.server, number=status)
         code, end = REFUSALS[status]
         self.end(end, code, *self._details(told), *self._next(response), slug=printable(self.slug))
@@ -294,7 +323,7 @@ def _document(response: httpx.Response) -> dict[str, Any] | None:
 
 def _board(told: Mapping[str, Any], language: str) -> list[str]:
     """Return a board as lines; names stand last, for nobody knows how wide they are."""
-    rows = [row for row in told.get("rows", ()) if isinstance(row, dict)]
+    rows = _rows(told)
     if not rows:
         return [_word("nobody", language)]
     share, ranked = str(told.get("share")), _flat(told.get("ranked"))
@@ -308,6 +337,30 @@ def _board(told: Mapping[str, Any], language: str) -> list[str]:
     if isinstance(mine, dict) and mine.get("rank") is not None:
         lines.append(_word("you", language).format(rank=_flat(mine["rank"]), ranked=ranked))
     return lines
+
+
+def _people(told: Mapping[str, Any], language: str) -> list[str]:
+    """Return people as lines; names stand last."""
+    rows = _rows(told)
+    if not rows:
+        return [_word("no-people", language)]
+    numbers = {name: _flat(told.get(name)) for name in ("found", "page", "pages")}
+    return [_word("people", language).format(**numbers), *(_person(row, language) for row in rows)]
+
+
+def _rows(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rows = told.get("rows")
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _person(row: Mapping[str, Any], language: str) -> str:
+    won, points = row.get("medals"), row.get("points")
+    counts = won if isinstance(won, dict) else {}
+    medals = _word("medals", language).format(
+        **{name: _flat(counts.get(name, 0)) for name in ("gold", "silver", "bronze")}
+    )
+    shown = f"{points:,.0f}" if isinstance(points, int | float) else "-"
+    return f"{_flat(row.get('rank')):>6} {shown:>9}  {medals}  {_flat(row.get('name'))}"
 
 
 def _row(row: Mapping[str, Any], language: str) -> str:

@@ -16,7 +16,8 @@ from lms.config import Settings
 from lms.db import now
 from lms.leaderboards.cli.boards import boards
 from lms.leaderboards.queries.boards import team_of
-from tests.factories.leaderboards import Contest, make_contest
+from tests.factories.accounts import make_user
+from tests.factories.leaderboards import Contest, give_honours, make_contest
 
 SAMPLE = b"id,place\na,north\nb,north\nc,north\n"
 GOOD = b"id,place\nc,south\na,north\nb,south\n"
@@ -194,3 +195,33 @@ def test_the_token_is_no_setting_of_an_installation(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("DURI_TOKEN", "x")
     monkeypatch.setenv("DURI_SERVER", "https://duri.example")
     assert Settings.load()
+
+
+def test_points_are_printed_of_those_who_show_them(app: Flask, session: Session) -> None:
+    user = make_user(session, name="evil\x1b[2J")
+    user.country = "KR"
+    give_honours(session, user)
+    session.commit()
+    terminal = Terminal(httpx.WSGITransport(app=app))
+    ran = terminal.run("points", "--country", "KR")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert "1 people, page 1 of 1" in ran.stdout
+    assert "1 gold, 0 silver, 0 bronze  evil" in ran.stdout
+    assert "\x1b" not in ran.stdout
+    assert "Nobody shows" in terminal.run("points", "--country", "NZ").stdout
+    told = json.loads(terminal.run("points", "--json").stdout)
+    assert told["rows"][0]["best_rank"] == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [{"rows": 3}, {"rows": [None, {"medals": 3, "points": "x", "rank": [1]}]}, {}]
+)
+def test_rows_of_a_strange_server_are_no_traceback(answer: dict[str, object]) -> None:
+    for words in (["points"], ["standings", "x"]):
+        ran = stranger(200, json=answer).run(*words)
+        assert (ran.exception, ran.exit_code) == (None, 0)
+
+
+def test_a_server_without_points_is_told() -> None:
+    ran = stranger(404, json={"detail": "?"}).run("points")
+    assert (ran.exit_code, "not Duri, or too old" in ran.stderr) == (1, True)
