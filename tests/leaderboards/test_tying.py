@@ -129,8 +129,8 @@ def test_groups_against_a_truth_that_was_replaced_meanwhile_are_thrown_away(
     contest.session.commit()
     compare = tying._tied
 
-    def slow(rows: dict[int, tuple[int, bytes]]) -> list[Tied]:
-        found = compare(rows)
+    def slow(rows: dict[int, tuple[int, bytes]], *, largest: bool) -> list[Tied]:
+        found = compare(rows, largest=largest)
         if contest.board.truth_version == 1:
             publish(contest, dict(zip([team.id for team in three], (0, 1, 60), strict=True)))
         return found

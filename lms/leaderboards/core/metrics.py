@@ -41,6 +41,7 @@ class Metric:
     losses: Losses | None = None  # of each row; their mean orders files as the score does
     shares: bool = False  # whether losses are 0 or 1
     of_mean: Callable[[float], float] | None = None  # the score of a mean loss, where it is another number
+    largest: bool = False  # whether the score is the largest loss of a row
 
     @property
     def additive(self) -> bool:
@@ -113,6 +114,12 @@ class Compared:
         """Return some rows, by number."""
         chosen = np.asarray(rows, dtype=np.intp)
         return Compared(self.actual[chosen], self.said[chosen])
+
+
+def is_largest(name: str) -> bool:
+    """Say whether a board's metric is the largest loss of a row."""
+    found = METRICS.get(name)
+    return found is not None and found.largest
 
 
 def evaluate(found: Metric, compared: Compared) -> Evaluation:
@@ -240,7 +247,7 @@ _ALL = (
     _error("mean_absolute_error", "mean_absolute_error", _distances),
     _error("mean_squared_log_error", "mean_squared_log_error", _log_squares),
     _error("median_absolute_error", "median_absolute_error"),
-    _error("max_error", "max_error"),
+    Metric("max_error", "min", Kind.NUMBER, _library("max_error"), largest=True),
     _error("mean_absolute_percentage_error", "mean_absolute_percentage_error", _shares_off),
     Metric("r2", "max", Kind.NUMBER, _library("r2_score")),
     Metric("explained_variance", "max", Kind.NUMBER, _library("explained_variance_score")),

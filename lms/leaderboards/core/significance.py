@@ -71,8 +71,7 @@ def of_signs(items: NDArray[Any]) -> Floats:
 def differing(values: Floats, leader: int, items: int) -> Floats:
     """Estimate on how many of the items each team did otherwise than one of them.
 
-    A resample has none of k items with a probability of (1 - k / items)^items, and then the metric is the
-    same for both; where that never happens it may be all of them.
+    On a resample that has none of these items a metric is the same for both.
 
     Shape:
         values (resamples, teams), result (teams,)
@@ -82,5 +81,22 @@ def differing(values: Floats, leader: int, items: int) -> Floats:
         part = values[start : start + step]
         of_leader = part[:, [leader]]
         same += (np.abs(part - of_leader) <= _LAST_DIGITS * np.abs(of_leader)).sum(axis=0)
-    found: Floats = items * (1 - (same / len(values)) ** (1 / items))
+    return _of_missed(same / len(values), items)
+
+
+def exceeding(values: Floats, largest: float, items: int) -> Floats:
+    """Estimate on how many of the items each team lost more than another one did on any.
+
+    Shape:
+        values (resamples, teams), the largest loss on each resample; result (teams,)
+    """
+    return _of_missed((values <= largest).mean(axis=0), items)
+
+
+def _of_missed(share: Floats, items: int) -> Floats:
+    """Return of how many items a share of resamples has none; where none has none, of all of them.
+
+    A resample has none of k items with a probability of (1 - k / items)^items.
+    """
+    found: Floats = items * (1 - share ** (1 / items))
     return found

@@ -33,7 +33,7 @@ from lms.leaderboards.core.resampling import (
     values_on_resamples,
     wilson,
 )
-from lms.leaderboards.core.significance import differing, holm, mcnemar, of_signs
+from lms.leaderboards.core.significance import differing, exceeding, holm, mcnemar, of_signs
 
 ALPHA = 0.05
 _CELLS = 1_000_000  # of a table that is ranked at once
@@ -128,7 +128,7 @@ def tie_groups_of_metric(
 
 
 def tie_groups_on_resamples(
-    observed: ArrayLike, values: ArrayLike, *, items: int, alpha: float = ALPHA
+    observed: ArrayLike, values: ArrayLike, *, items: int, largest: bool = False, alpha: float = ALPHA
 ) -> list[Tie]:
     """Return the groups of a board from what its teams lost on all items and on resamples of them.
 
@@ -136,6 +136,8 @@ def tie_groups_on_resamples(
         observed: the loss of each team in the order of the board, on all items; the lower the better.
         values: likewise on each resample.
         items: how many there are.
+        largest: whether a loss is the largest one of the items. No resample has a larger one, so they are
+            too sure; then the items count on which a team lost more than the leader did on any.
         alpha: how often at most a group may be split by chance alone.
 
     Shape:
@@ -155,18 +157,19 @@ def tie_groups_on_resamples(
     spread = _Spread(table)
 
     def p_values(leader: int) -> Floats:
-        least = of_signs(differing(table, leader, items))
-        found: Floats = np.maximum(_p_values(whole, spread, leader), least)
+        telling = exceeding(table, whole[leader], items) if largest else differing(table, leader, items)
+        found: Floats = np.maximum(_p_values(whole, spread, leader), of_signs(telling))
         return found
 
     return _ties(_groups(p_values, len(whole), alpha), table, {})
 
 
-def tie_groups_of(losses: Sequence[Losses], *, alpha: float = ALPHA) -> list[Tie]:
+def tie_groups_of(losses: Sequence[Losses], *, largest: bool = False, alpha: float = ALPHA) -> list[Tie]:
     """Return the groups of a board from what is kept of its entries, all on the same rows or resamples.
 
     Args:
         losses: of the entry that stands of each team, in the order of the board.
+        largest: as in `tie_groups_on_resamples`.
         alpha: how often at most a group may be split by chance alone.
 
     Raises:
@@ -180,7 +183,7 @@ def tie_groups_of(losses: Sequence[Losses], *, alpha: float = ALPHA) -> list[Tie
     if not losses[0].extent.resampled:
         return tie_groups(table, alpha=alpha)
     whole = np.clip([each.loss for each in losses], -MOST_LOSS, MOST_LOSS)
-    return tie_groups_on_resamples(whole, table.T, items=losses[0].items, alpha=alpha)
+    return tie_groups_on_resamples(whole, table.T, items=losses[0].items, largest=largest, alpha=alpha)
 
 
 def equal_groups(scores: Sequence[float]) -> list[int]:

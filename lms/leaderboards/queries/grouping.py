@@ -9,6 +9,7 @@ from sqlalchemy import LargeBinary, func, select
 from sqlalchemy.orm import Session
 
 from lms.leaderboards.core.losses import HEAD_BYTES, Extent, Losses, extent_of, unpack
+from lms.leaderboards.core.metrics import is_largest
 from lms.leaderboards.core.ties import tie_groups_of
 from lms.leaderboards.models import Board, EntryLosses, Share, Standing, TieGroup
 from lms.leaderboards.queries.counting import counting_entries
@@ -92,7 +93,7 @@ def _groups_anew(session: Session, board: Board, share: Share, ranked: Sequence[
     values = next(iter(extents.values())).values
     if len(ranked) * values > MOST_CELLS or values > MOST_ROWS:
         return _kept(session, board, share, ranked) or Groups(Grouping.AWAITED, _equal(ranked))
-    found = tie_groups_of(_losses(session, share, ranked))
+    found = tie_groups_of(_losses(session, share, ranked), largest=is_largest(board.metric))
     numbers = {each.team_id: tie.group for each, tie in zip(ranked, found, strict=True)}
     return Groups(Grouping.TESTED, numbers)
 

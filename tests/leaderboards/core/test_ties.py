@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lms.leaderboards.core.losses import MOST_LOSS, Losses, losses_of
 from lms.leaderboards.core.metrics import METRICS, Compared, evaluate
 from lms.leaderboards.core.metrics_on_resamples import losses_on_resamples
+from lms.leaderboards.core.predictions import Kind
 from lms.leaderboards.core.resampling import (
     Rows,
     draws,
@@ -18,7 +19,7 @@ from lms.leaderboards.core.resampling import (
     weights,
     wilson,
 )
-from lms.leaderboards.core.significance import differing, holm, mcnemar
+from lms.leaderboards.core.significance import differing, exceeding, holm, mcnemar
 from lms.leaderboards.core.ties import (
     Tie,
     _Averaged,
@@ -353,3 +354,41 @@ def test_how_many_items_differ_is_read_from_the_resamples_without_them() -> None
         assert same == 0
         assert estimated == pytest.approx(number, abs=0.8)
     assert differing(means(generator.random((2, 60)), FEW), 0, 60).tolist() == [0, 60]
+
+
+def test_of_largest_losses_those_beyond_all_of_the_leader_count() -> None:
+    generator = np.random.default_rng(4)
+    losses = generator.random((3, 50))
+    losses[1, :4] += 5
+    losses[2, :20] += 5
+    values = np.array([losses[:, rows].max(axis=1) for rows in draws(50, 4000)])
+    estimated = exceeding(values, losses[0].max(), 50)
+    assert estimated[0] == 0
+    assert estimated[1] == pytest.approx(4, abs=0.8)
+    kept = [
+        Losses(each, 50, whole=float(whole)) for each, whole in zip(values.T, losses.max(axis=1), strict=True)
+    ]
+    assert groups(tie_groups_of(kept, largest=True)) == [1, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["f1_macro", "roc_auc", "median_absolute_error", "max_error"])
+def test_no_metric_parts_equals_from_a_leader_named_beforehand_oftener_than_alpha_says(name: str) -> None:
+    found, split, runs, rows = METRICS[name], 0, 100, 40
+    for seed in range(runs):
+        generator = np.random.default_rng(seed)
+        hard = generator.normal(0, 1, rows)
+        truth = generator.integers(0, 3, rows) if found.kind is Kind.LABEL else generator.normal(0, 1, rows)
+        if found.kind is Kind.PROBABILITY:
+            truth = np.where(truth > 0, 1.0, 0.0)
+        kept = []
+        for _ in range(2):
+            said = truth + hard + generator.normal(0, 1, rows)
+            if found.kind is Kind.LABEL:
+                said = np.clip(np.rint(said), 0, 2).astype(int)
+            compared = Compared(truth, said)
+            losses = losses_on_resamples(found, compared, evaluate(found, compared).score)
+            kept += [losses] if losses is not None else []
+        if found.largest:  # of which the better one leads
+            kept.sort(key=lambda losses: losses.loss)
+        split += groups(tie_groups_of(kept, largest=found.largest)) == [1, 2]
+    assert split <= runs * 0.05 + 3 * math.sqrt(runs * 0.05 * 0.95)
