@@ -3,6 +3,9 @@
 `python -m benchmarks.tie_groups [TEAMS [ITEMS]]`: simulated boards, from 100 teams up to TEAMS (10,000), on
 ITEMS rows (1,000 and 4,000), right or wrong (McNemar) and with losses of any size (bootstrap). Beside it, of
 the same run, what the bare product of matrices costs that no paired bootstrap can go without.
+
+`python -m benchmarks.tie_groups --metrics`: what the losses of one entry on 1,000 resamples cost, by each
+metric that is no mean over rows, beside what asking scikit-learn for every resample would (measured on some).
 """
 
 import argparse
@@ -15,12 +18,19 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from lms.leaderboards.core.resampling import RESAMPLES, weights
+from lms.leaderboards.core.metrics import METRICS, Compared, Metric, evaluate
+from lms.leaderboards.core.metrics_on_resamples import ON_RESAMPLES, losses_on_resamples
+from lms.leaderboards.core.predictions import Kind
+from lms.leaderboards.core.resampling import LEAST_RESAMPLES, RESAMPLES, draws, weights
 from lms.leaderboards.core.ties import tie_groups
 
 FIELDS = (100, 1_000, 10_000)
 ITEMS = (1_000, 4_000)
 RUNS = 3
+ROWS = (1_000, 10_000)
+ASKED = 50  # resamples for which scikit-learn is asked
+LABELS = 10
+GOOD = 0.8  # of predicted labels
 
 
 def board(teams: int, items: int, *, counted: bool) -> np.ndarray:
@@ -50,7 +60,7 @@ def rows(fields: list[int], sizes: list[int]) -> Iterator[str]:
     yield "| teams | items | losses | groups | seconds | matrix product alone | ratio |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for items in sizes:
-        drawn = weights(items)
+        drawn = np.concatenate(list(weights(items)))
         for teams in fields:
             for counted in (True, False):
                 losses = board(teams, items, counted=counted)
@@ -65,17 +75,69 @@ def rows(fields: list[int], sizes: list[int]) -> Iterator[str]:
                 yield f"| {teams:,} | {items:,} | {kind} | {figures} |"
 
 
+def predictions(kind: Kind, items: int) -> Compared:
+    """Return a truth and predictions of which most are good ones."""
+    generator = np.random.default_rng(items)
+    if kind is Kind.LABEL:
+        labels, others = generator.integers(0, LABELS, (2, items))
+        return Compared(labels, np.where(generator.random(items) < GOOD, labels, others))
+    if kind is Kind.PROBABILITY:
+        ones = generator.integers(0, 2, items).astype(float)
+        return Compared(ones, 0.3 * ones + 0.7 * generator.random(items))
+    numbers = generator.normal(0, 1, items)
+    return Compared(numbers, numbers + generator.normal(0, 0.5, items))
+
+
+def processor_seconds(work: Callable[[], object]) -> float:
+    """Return the median processor time of some runs."""
+    taken = []
+    for _ in range(RUNS):
+        before = time.process_time()
+        work()
+        taken.append(time.process_time() - before)
+    return sorted(taken)[RUNS // 2]
+
+
+def metric_rows(sizes: tuple[int, ...]) -> Iterator[str]:
+    """Measure each metric that is no mean over rows, and yield a line of figures."""
+    yield "| rows | metric | milliseconds of processor time | by scikit-learn | ratio |"
+    yield "| --- | --- | --- | --- | --- |"
+    for items in sizes:
+        for name in ON_RESAMPLES:
+            found = METRICS[name]
+            compared = predictions(found.kind, items)
+            score = evaluate(found, compared).score
+            whole = processor_seconds(
+                lambda found=found, compared=compared, score=score: losses_on_resamples(
+                    found, compared, score
+                )  # type: ignore[misc]
+            )
+            asked = processor_seconds(lambda found=found, compared=compared: one_by_one(found, compared))  # type: ignore[misc]
+            before = asked * LEAST_RESAMPLES / ASKED
+            figures = f"{whole * 1000:.0f} | {before * 1000:,.0f} | {before / whole:.0f} ×"
+            yield f"| {items:,} | {name} | {figures} |"
+
+
+def one_by_one(found: Metric, compared: Compared) -> list[float]:
+    """Score some resamples as a file is scored."""
+    return [evaluate(found, compared.at(rows)).score for rows in draws(len(compared.actual), ASKED)]
+
+
 def main() -> None:
     """Print the figures with the machine that they were measured on."""
     parser = argparse.ArgumentParser(description="Time tie groups.")
     parser.add_argument("teams", nargs="?", type=int, default=FIELDS[-1])
     parser.add_argument("items", nargs="?", type=int, default=0)
+    parser.add_argument("--metrics", action="store_true", help="time the losses of one entry instead")
     chosen = parser.parse_args()
     print(f"{platform.platform()}, {os.cpu_count()} CPUs, Python {sys.version.split()[0]}")
-    print(f"{RESAMPLES} resamples, medians of {RUNS}")
+    print(f"{LEAST_RESAMPLES if chosen.metrics else RESAMPLES} resamples, medians of {RUNS}")
     print(f"load before: {', '.join(f'{load:.2f}' for load in os.getloadavg())}\n", flush=True)
     fields = sorted({*(field for field in FIELDS if field < chosen.teams), chosen.teams})
-    for line in rows(fields, [chosen.items] if chosen.items else list(ITEMS)):
+    lines = (
+        metric_rows(ROWS) if chosen.metrics else rows(fields, [chosen.items] if chosen.items else list(ITEMS))
+    )
+    for line in lines:
         print(line, flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"\nmost memory held: {peak:.0f} MB")
