@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, sessionmaker
 
+from lms.leaderboards.core.losses import Losses
+from lms.leaderboards.core.resampling import LEAST_RESAMPLES, draws
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Entry, EntryLosses, Share, Team, TieGroup
 from lms.leaderboards.services import judging, rescoring, teams, tying, upkeep
@@ -22,6 +24,18 @@ LATER = NOW + timedelta(hours=1)
 def scores(wrong: int) -> Scores:
     losses = np.array([1.0] * wrong + [0.0] * (100 - wrong))
     return Scores(1 - wrong / 100, 1 - wrong / 100, public_losses=losses, private_losses=losses)
+
+
+def scores_on_resamples(wrong: int) -> Scores:
+    values = np.array([(rows < wrong).mean() for rows in draws(100, LEAST_RESAMPLES)])
+    losses = Losses(values, 100, whole=wrong / 100)
+    return Scores(1 - wrong / 100, 1 - wrong / 100, public_losses=losses, private_losses=losses)
+
+
+@pytest.fixture(params=[scores, scores_on_resamples], autouse=True, ids=["rows", "resamples"])
+def kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep losses of rows, or those on resamples: what stands decides in the same way."""
+    monkeypatch.setitem(globals(), "scores", request.param)
 
 
 def enter(contest: Contest, team: Team, wrong: int) -> Entry:
