@@ -11,8 +11,9 @@ from typing import Any
 
 from lms.leaderboards.core import model_program
 from lms.leaderboards.core.challenge_file import Challenge, ModelPart
-from lms.leaderboards.core.failures import FAILURES, EntryFailed
+from lms.leaderboards.core.failures import FAILURES, EntryFailed, names_in
 from lms.leaderboards.core.model_file import format_of
+from lms.leaderboards.core.predictions import most_bytes
 from lms.leaderboards.core.scoring import ChallengeFailed, ModelInputs
 from lms.runtime.environments import prepare
 from lms.runtime.jail import WORK, Bounds, JailSpec
@@ -20,8 +21,12 @@ from lms.runtime.jobs import JobStatus, run_job
 
 PROGRAM = Path(model_program.__file__).read_text(encoding="utf-8")
 FOLDER = f"{WORK}/given"
-OUTPUT_BYTES = 256 << 20
+ROWS = f"{FOLDER}/rows.csv"
+BESIDE_BYTES = 1 << 16  # around the predictions
+REASON_CHARACTERS = 160  # as the program in the jail cuts them; one that was broken into does not
+ERROR_CHARACTERS = 500
 MARGIN_SECONDS = 10  # of processor time beyond the wall limit
+SAID_INSIDE = frozenset(code for code in FAILURES if code.startswith("model_")) - {"model_hidden"}
 ENDED = {JobStatus.TIME: "model_time", JobStatus.MEMORY: "model_memory"}
 
 
@@ -47,9 +52,9 @@ class JailedModels:
             raise EntryFailed("model_hidden", **_bounds(challenge)) from None
 
     def _predictions(self, challenge: Challenge, content: bytes, program: bytes, rows: bytes) -> bytes:
-        answer = self._ask(challenge, content, {f"{FOLDER}/model.py": program, f"{FOLDER}/rows.csv": rows})
-        if "error" in answer:
-            raise ChallengeFailed(str(answer["error"]))
+        answer = self._ask(challenge, content, {f"{FOLDER}/model.py": program, ROWS: rows})
+        if isinstance(answer.get("error"), str):
+            raise ChallengeFailed(_printable(answer["error"], ERROR_CHARACTERS))
         if "predictions" not in answer:
             raise _failure(challenge, answer)
         return json.dumps(answer["predictions"]).encode()
@@ -63,7 +68,8 @@ class JailedModels:
             bounds=Bounds(compute.memory_mib << 20, compute.processes, int(compute.seconds) + MARGIN_SECONDS),
         )
         request = json.dumps(_request(challenge, content)).encode()
-        result = run_job(spec, request, seconds=compute.seconds, output_bytes=OUTPUT_BYTES)
+        most = most_bytes(len(challenge.form.columns), files[ROWS].count(b"\n") + 1) + BESIDE_BYTES
+        result = run_job(spec, request, seconds=compute.seconds, output_bytes=most)
         if not result.ok:
             raise EntryFailed(ENDED.get(result.status, "model_failed"), **_bounds(challenge))
         try:
@@ -96,15 +102,20 @@ def _asked(challenge: Challenge) -> ModelPart:
 def _failure(challenge: Challenge, answer: dict[str, Any]) -> EntryFailed:
     """Return what the model did wrong; what ran it may be broken into, so nothing is taken as it stands."""
     code, params = answer.get("code"), answer.get("params")
-    if not isinstance(code, str) or code not in FAILURES or not isinstance(params, dict):
+    if not isinstance(code, str) or code not in SAID_INSIDE or not isinstance(params, dict):
         return EntryFailed("model_failed")
-    plain = {str(name): value if isinstance(value, int) else str(value) for name, value in params.items()}
-    known = {**_bounds(challenge), **plain}
-    try:
-        FAILURES[code] % known
-    except KeyError:
-        return EntryFailed("model_failed")
+    known: dict[str, str | int] = {**_bounds(challenge)}
+    for name in names_in(code) - known.keys():
+        value = params.get(name)
+        if not isinstance(value, str | int):
+            return EntryFailed("model_failed")
+        known[name] = _printable(str(value), REASON_CHARACTERS)
     return EntryFailed(code, **known)
+
+
+def _printable(text: str, most: int) -> str:
+    """Return what a stranger's program wrote, short and harmless enough for a sentence."""
+    return "".join(one if one.isprintable() else "�" for one in text[:most])
 
 
 def _bounds(challenge: Challenge) -> dict[str, int]:

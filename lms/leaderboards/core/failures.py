@@ -4,6 +4,7 @@ An entry keeps the code as one line (`write_failure`), so that it says the same 
 """
 
 import json
+import re
 from collections.abc import Mapping
 
 from lms.errors import N_
@@ -43,6 +44,9 @@ FAILURES: Mapping[str, str] = {
     "scorer_failed": N_("The organiser's scorer failed. They have been told; you need not send it again."),
 }
 LONGEST = 300
+SHORTEST = 2  # half of it and a mark are no shorter
+LARGEST = 1 << 63
+NAME = re.compile(r"%\((\w+)\)")
 
 
 class EntryFailed(Exception):
@@ -54,15 +58,43 @@ class EntryFailed(Exception):
         self.params = params
 
 
+def names_in(code: str) -> frozenset[str]:
+    """Return the names of the parameters that a failure's sentence has."""
+    return frozenset(NAME.findall(FAILURES[code]))
+
+
 def write_failure(failed: EntryFailed) -> str:
-    """Return a failure as one line of at most `LONGEST` characters."""
-    params = dict(failed.params)
-    line = json.dumps([failed.code, params], ensure_ascii=False)
-    while len(line) > LONGEST:
+    """Return a failure as one line of at most `LONGEST` characters, which any database takes.
+
+    What is long is cut, the longest first; where nothing gets shorter any more it is told without
+    parameters.
+    """
+    params = {_encodable(name): _plain(value) for name, value in failed.params.items()}
+    line = _line(failed.code, params)
+    while len(line) > LONGEST and params:
         longest = max(params, key=lambda name: len(str(params[name])))
-        params[longest] = str(params[longest])[: len(str(params[longest])) // 2] + "…"
-        line = json.dumps([failed.code, params], ensure_ascii=False)
-    return line
+        text = str(params[longest])
+        if len(text) > SHORTEST:
+            params[longest] = text[: len(text) // 2] + "…"
+        else:
+            params = {}
+        line = _line(failed.code, params)
+    return line[:LONGEST]
+
+
+def _line(code: str, params: Mapping[str, str | int]) -> str:
+    return json.dumps([_encodable(code), params], ensure_ascii=False)
+
+
+def _plain(value: str | int) -> str | int:
+    """Return a value that can be written down: whole characters, no number of thousands of digits."""
+    if isinstance(value, int):
+        return value if abs(value) < LARGEST else "…"
+    return _encodable(value)
+
+
+def _encodable(text: str) -> str:
+    return text.encode(errors="replace").decode()
 
 
 SCORER_FAILED = write_failure(EntryFailed("scorer_failed"))

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -56,7 +57,12 @@ class Form:
     @property
     def limit_bytes(self) -> int:
         """Return how large a file may be: ample for these rows, too small to be a burden."""
-        return BYTES_BESIDE + BYTES_OF_CELL * len(self.names) * (len(self.ids) + 1)
+        return most_bytes(len(self.columns), len(self.ids))
+
+
+def most_bytes(columns: int, rows: int) -> int:
+    """Return how large a file of predictions may be, of so many columns beside the ids."""
+    return BYTES_BESIDE + BYTES_OF_CELL * (columns + 1) * (rows + 1)
 
 
 @dataclass(frozen=True)
@@ -230,7 +236,8 @@ def _csv_rows(text: str, form: Form) -> Iterator[_Row]:
 def _order(header: Sequence[str], form: Form) -> list[int]:
     """Return where each expected column stands."""
     faults = _Faults()
-    for name in sorted({name for name in header if header.count(name) > 1})[:MOST_FAULTS]:
+    often = Counter(header)
+    for name in sorted(name for name, count in often.items() if count > 1)[:MOST_FAULTS]:
         faults.note(HEADER_LINE, N_('The column "%(name)s" stands there twice.'), name=_shown(name))
     for name in form.names:
         if name not in header:

@@ -5,9 +5,11 @@ import io
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lms.leaderboards.adapters import models
 from lms.leaderboards.adapters.models import JailedModels
 from lms.leaderboards.adapters.workshop import JailedWorkshop
 from lms.leaderboards.core.challenge_file import Challenge, Compute, read_challenge
@@ -35,6 +37,11 @@ def read(folder: Path, text: str = MODEL_CHALLENGE) -> Challenge:
     assert checked.problems == []
     assert checked.challenge is not None
     return checked.challenge
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Challenge:
+    return read(tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +123,7 @@ FAILING = {
         ),
         'The model has several outputs, none of which is called "output".',
     ),
-    "weights of another shape than a declared one": (
+    "weights that are no finite numbers": (
         safetensors({**LINE, "slope": ([2], [float("inf"), 1.0])}),
         SHAPE,
     ),
@@ -126,6 +133,35 @@ FAILING = {
 @pytest.mark.parametrize(("content", "expected"), FAILING.values(), ids=FAILING)
 def test_what_fails_on_the_sample_too_is_told(challenge: Challenge, content: bytes, expected: str) -> None:
     assert failure(challenge, content).startswith(expected)
+
+
+ANSWERS: dict[str, dict[str, Any]] = {
+    "no code": {"params": {}},
+    "a code of the house": {"code": "scorer_failed", "params": {}},
+    "the code of hidden rows": {"code": "model_hidden", "params": {}},
+    "a code that is none": {"code": ["model_range"], "params": {}},
+    "no parameters": {"code": "model_range", "params": ["a"]},
+    "a name that is missing": {"code": "model_unreadable", "params": {"reason": "x"}},
+    "a value of another kind": {"code": "model_unreadable", "params": {"reason": {}, "version": "1"}},
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_an_answer_that_the_program_does_not_give_is_a_failure_and_no_more(
+    plain: Challenge, answer: dict[str, Any]
+) -> None:
+    assert models._failure(plain, answer).code == "model_failed"
+
+
+def test_of_an_answer_only_what_its_sentence_has_is_kept_short_and_printable(plain: Challenge) -> None:
+    more = {f"k{number}": "" for number in range(60)}
+    told = {"reason": "\ud800\u202e" * 5000, "version": "1", "seconds": "a", "memory": 1 << 9000, **more}
+    failed = models._failure(plain, {"code": "model_unreadable", "params": told})
+    assert failed.params == {"reason": "�" * 160, "version": "1", "seconds": 20, "memory": 512}
+    line = write_failure(failed)
+    assert line.encode()
+    sentence, params = read_failure(line)
+    assert "cannot be loaded by onnxruntime 1: �" in sentence % params
 
 
 def test_a_model_that_takes_all_memory_or_never_ends_is_stopped(challenge: Challenge) -> None:

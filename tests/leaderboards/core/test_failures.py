@@ -1,7 +1,15 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lms.leaderboards.core.failures import FAILURES, LONGEST, EntryFailed, read_failure, write_failure
+from lms.leaderboards.core.failures import (
+    FAILURES,
+    LONGEST,
+    EntryFailed,
+    names_in,
+    read_failure,
+    write_failure,
+)
 
 
 @given(
@@ -21,6 +29,28 @@ def test_what_is_long_is_cut_and_the_rest_is_kept() -> None:
     _, found = read_failure(line)
     assert found["cell"] == 3
     assert str(found["error"]).endswith("…")
+
+
+HOSTILE: dict[str, dict[str, str | int]] = {
+    "many empty values": {f"k{number}": "" for number in range(60)},
+    "many short values": {f"k{number}": "ab" for number in range(200)},
+    "a long name": {"k" * 5000: ""},
+    "half a character": {"reason": "\ud800" * 400, "\udfff": "x"},
+    "a number of thousands of digits": {"columns": 1 << 20_000},
+}
+
+
+@pytest.mark.parametrize("params", HOSTILE.values(), ids=HOSTILE)
+def test_what_cannot_be_cut_ends_in_a_line_that_can_be_kept(params: dict[str, str | int]) -> None:
+    line = write_failure(EntryFailed("model_failed", **params))
+    assert len(line) <= LONGEST
+    assert line.encode()
+    assert read_failure(line)[0] == FAILURES["model_failed"]
+
+
+def test_the_names_of_a_sentence_are_known() -> None:
+    assert names_in("model_unreadable") == {"version", "reason"}
+    assert names_in("model_range") == set()
 
 
 def test_a_line_of_an_older_release_is_shown_as_it_stands() -> None:

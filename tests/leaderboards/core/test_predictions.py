@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -207,3 +208,11 @@ def test_no_bytes_at_all_make_it_crash(content: bytes) -> None:
     for start in (b"", b"id,digit\n", b"[", b"{"):
         with pytest.raises(BadPredictions):
             read_predictions(start + content, LABELS)
+
+
+def test_a_header_of_very_many_names_is_refused_quickly() -> None:
+    header = ",".join(f"c{number}" for number in range(100_000))
+    begun = time.process_time()
+    with pytest.raises(BadPredictions):
+        read_predictions(header.encode(), LABELS)
+    assert time.process_time() - begun < 5
