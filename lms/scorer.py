@@ -1,10 +1,13 @@
 """The process that scores entries of challenges, in the order of their receipt, and works out who is tied.
 
 Everything stands in the database and every step is repeatable: it may be killed at any moment, and two of
-them do no harm. No transaction is held while an entry is read, run or scored. Notebooks, which take minutes,
-and models, which take seconds, have threads of their own: files, which take milliseconds, wait for neither.
+them do no harm but twice the work. No transaction is held while an entry is read, run or scored. Notebooks,
+which take minutes, and models, which take seconds, have threads of their own: files, which take milliseconds,
+wait for neither.
 """
 
+import os
+import shutil
 import signal
 import tempfile
 import threading
@@ -56,6 +59,7 @@ MOST_GROUNDS = 8
 TIE_SECONDS = 5.0
 FLAG_SECONDS = 60.0
 AGAIN_SECONDS = 30.0  # after a fault of the house, such as an environment that is not built
+HIDDEN = "duri-hidden-"  # folders of hidden files, with the number of the process
 SILENT = frozenset({EntryKind.NOTEBOOK, EntryKind.MODEL})
 """What meets the hidden rows itself: what is wrong in its predictions could carry them out."""
 
@@ -95,6 +99,7 @@ class Scorer:
         """Score what comes until told to stop; what is run and what boards show have threads beside it."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told_to_stop)
+        sweep_hidden()
         steps = (
             *((replace(self, kinds=self.kinds & {kind}).score_waiting, LOOK_SECONDS) for kind in SILENT),
             (self.tie, TIE_SECONDS),
@@ -132,12 +137,9 @@ class Scorer:
         moment = time.monotonic()
         self._later = {number: until for number, until in self._later.items() if until > moment}
         with reading(self.sessions) as session:
-            entries = waiting.waiting_entries(session, self.kinds, MOST_AT_ONCE, self._later)
-            anew = (
-                waiting.waiting_rescores(session, self.kinds, MOST_AT_ONCE, self._later)
-                if not entries
-                else ()
-            )
+            most = 1 if self.kinds <= SILENT else MOST_AT_ONCE  # what runs long is listed when its turn comes
+            entries = waiting.waiting_entries(session, self.kinds, most, self._later)
+            anew = () if entries else waiting.waiting_rescores(session, self.kinds, most, self._later)
         done = [self._alone(entry, self._score) for entry in entries]
         done += [self._alone(entry, self._rescoring(truth_id)) for truth_id, entry in anew]
         return any(done)
@@ -159,11 +161,12 @@ class Scorer:
     def _score(self, entry: WaitingEntry) -> None:
         if entry.kind in SILENT:
             with self.sessions.begin() as session:
-                scoring.begin_scoring(session, entry.entry_id)
+                if scoring.begin_scoring(session, entry.entry_id) is None:
+                    return  # judged, or scored by another, since it was listed
         result = self._result(entry)
         with self.sessions.begin() as session:
             if result.scores is None:
-                scoring.fail_entry(session, entry.entry_id, result.failure)
+                scoring.fail_entry(session, entry.entry_id, result.failure, unless_scored=True)
             else:
                 scoring.score_entry(
                     session,
@@ -263,12 +266,20 @@ class Scorer:
         """Lay out what a notebook finds in `data/` when it counts: hidden files stand over shared ones."""
         with reading(self.sessions) as session:
             names = waiting.file_blobs(session, board_id) | dict(known.ground.hidden)
-        with tempfile.TemporaryDirectory(prefix="duri-hidden-") as scratch:
+        with tempfile.TemporaryDirectory(prefix=f"{HIDDEN}{os.getpid()}-") as scratch:
             folder = Path(scratch) / "data"
             folder.mkdir()
             for name, blob in names.items():
                 (folder / Path(name).name).write_bytes(self.blobs.get(blob))
             yield folder
+
+
+def sweep_hidden() -> None:
+    """Remove hidden files that a scorer left behind when it was killed in the middle of a run."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{HIDDEN}*-*"):
+        process = folder.name.removeprefix(HIDDEN).partition("-")[0]
+        if not Path("/proc", process).exists():
+            shutil.rmtree(folder, ignore_errors=True)  # another scorer may sweep too
 
 
 def _first(bad: BadPredictions) -> EntryFailed:

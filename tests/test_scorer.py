@@ -1,6 +1,7 @@
 """The process that scores entries; authors' programs are played by a fake, as the jail has its own tests."""
 
 import json
+import os
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,7 +21,7 @@ from lms.leaderboards.core.failures import SCORER_FAILED, EntryFailed, read_fail
 from lms.leaderboards.core.metrics import METRICS
 from lms.leaderboards.core.metrics_on_resamples import ON_RESAMPLES
 from lms.leaderboards.core.predictions import Form, Kind, Table
-from lms.leaderboards.core.scoring import ChallengeFailed, MadeChallenge, Truth
+from lms.leaderboards.core.scoring import ChallengeFailed, MadeChallenge, ModelInputs, Scores, Truth
 from lms.leaderboards.models import (
     Board,
     Challenge,
@@ -37,14 +38,16 @@ from lms.leaderboards.models import (
 from lms.leaderboards.models import Truth as KeptTruth
 from lms.leaderboards.queries.entries import quota_of
 from lms.leaderboards.queries.standings import page
+from lms.leaderboards.queries.waiting import waiting_entries
 from lms.leaderboards.services import teams
 from lms.leaderboards.services.challenges import accept_rules
 from lms.leaderboards.services.entering import form_of_challenge
 from lms.leaderboards.services.publishing import publish_folder
 from lms.leaderboards.services.receiving import Work, take_entry
 from lms.leaderboards.services.rescoring import board_difference, prepare_rescore, publish_rescore
+from lms.leaderboards.services.scoring import score_entry
 from lms.leaderboards.tables.flags import Flag, FlagKind
-from lms.scorer import Scorer
+from lms.scorer import Scorer, sweep_hidden
 from tests.factories.accounts import make_organisation, make_user
 from tests.factories.challenges import CHALLENGE, write_challenge
 
@@ -87,6 +90,9 @@ class FakeWorkshop:
         right = [said == known for said, known in zip(table["place"], truth.columns["place"], strict=True)]
         public, private = ([right[at] for at in rows] for rows in (truth.public, truth.private))
         return sum(public) / len(public), sum(private) / len(private)
+
+    def run_model(self, challenge: ChallengeFile, content: bytes, given: ModelInputs) -> bytes:
+        raise AssertionError(f"{challenge.slug} takes no models: {content[:9]!r}, {given}")
 
     def read_parquet(self, challenge: ChallengeFile, content: bytes, form: Form) -> bytes:
         raise AssertionError((challenge, content, form))
@@ -548,3 +554,38 @@ def test_newer_limits_hold_from_the_next_entry_on(arena: Arena) -> None:
     arena.enter(right(40), EntryKind.NOTEBOOK)
     arena.scorer.score_waiting()
     assert arena.notebooks.seconds == [300, 7]
+
+
+def test_a_slower_scorer_takes_no_score_away(arena: Arena) -> None:
+    arena.publish()
+    entry = arena.enter(b"fails", EntryKind.NOTEBOOK)
+    quicker = replace(arena.scorer)
+
+    class Meanwhile(FakeNotebooks):
+        def predictions(self, *_: object) -> bytes:
+            with quicker.sessions.begin() as session:
+                score_entry(session, entry, Scores(0.5, 0.5), at=now())
+            raise EntryFailed("time")
+
+    slower = replace(arena.scorer, notebooks=Meanwhile())
+    assert slower.score_waiting() is True
+    assert (arena.entry(entry).state, arena.entry(entry).public_score) == (EntryState.SCORED, 0.5)
+
+
+def test_a_notebook_that_was_judged_since_it_was_listed_is_not_run(arena: Arena) -> None:
+    arena.publish()
+    entry = arena.enter(right(40), EntryKind.NOTEBOOK)
+    with arena.sessions() as session:
+        [listed] = waiting_entries(session, [EntryKind.NOTEBOOK], 1)
+    with arena.sessions.begin() as session:
+        session.get_one(Entry, entry).state = EntryState.DISQUALIFIED
+    arena.scorer._score(listed)
+    assert arena.notebooks.seen == []
+
+
+def test_hidden_files_of_a_killed_scorer_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name in ("duri-hidden-999999999-x", f"duri-hidden-{os.getpid()}-x", "duri-other"):
+        (tmp_path / name / "data").mkdir(parents=True)
+    sweep_hidden()
+    assert {path.name for path in tmp_path.iterdir()} == {f"duri-hidden-{os.getpid()}-x", "duri-other"}

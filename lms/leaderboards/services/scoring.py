@@ -23,9 +23,9 @@ NOT_FINITE = "not_finite"
 
 
 def begin_scoring(session: Session, entry_id: int) -> Entry | None:
-    """Mark an entry as being scored; None where it is not waiting any more."""
+    """Mark an entry as being scored, or go on with one whose scorer died; None where it waits no more."""
     entry, _, _ = _locked(session, entry_id)
-    if entry.state is not EntryState.RECEIVED:
+    if entry.state not in {EntryState.RECEIVED, EntryState.SCORING}:
         return None
     entry.state = EntryState.SCORING
     session.flush()
@@ -123,13 +123,18 @@ def _was_scored(entry: Entry) -> bool:
     return entry.public_score is not None or entry.failure != ""
 
 
-def fail_entry(session: Session, entry_id: int, code: str) -> Entry:
+def fail_entry(session: Session, entry_id: int, code: str, *, unless_scored: bool = False) -> Entry:
     """Note that an entry cannot be scored: its slot comes back, and its standing goes.
+
+    Args:
+        unless_scored: leave alone what has a score; another scorer was quicker and had more luck.
 
     Raises:
         Conflict: the entry cannot fail in its state.
     """
     entry, team, _ = _locked(session, entry_id)
+    if unless_scored and entry.state is EntryState.SCORED:
+        return entry
     return _fail(session, entry, team, code)
 
 
