@@ -103,7 +103,7 @@ def _end(board: Board, table: Standings) -> dict[str, Any]:
 @blueprint.get("/honours")
 @public
 def people() -> Response:
-    """Answer with a page of the people who show their points: `q`, `organisation`, `country`, `tier`, `page`."""
+    """Answer with a page of those who show their points: `q`, `organisation`, `country`, `tier`, `page`."""
     found = honours.people(session(), honours.Wanted.read(request.args), now())
     return _json(
         {
