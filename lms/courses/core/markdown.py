@@ -13,6 +13,8 @@ from urllib.parse import unquote
 
 from latex2mathml.converter import convert
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
+from markdown_it.rules_block import table as read_table
 from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from pygments import highlight
@@ -25,7 +27,14 @@ from lms.courses.core.sanitise import sanitise
 Resolve = Callable[[str], str | None]
 """From a link or image as written to the address to use; None: do not link."""
 LONGEST = 1_000_000
+HEAVIEST = 5_000_000
+"""The `weight` from which on a text is shown as it was written."""
+MOST_CELLS = 10_000
+"""Of all tables of a text: a row has as many columns as the table's first, however short it is written."""
 _KEPT = 256
+_KEPT_CHARACTERS = 16 << 20
+_PER_TOKEN = 30  # characters of a tag with its attributes
+_PER_FORMULA = 500
 _ENDS = {"right": "end", "center": "center"}
 _FORMATTER = HtmlFormatter(nowrap=True)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
@@ -64,13 +73,27 @@ def render(text: str, resolve: Resolve, key: str = "", prefix: str = "") -> Page
     page = _render(text[:LONGEST], resolve, prefix)
     with _lock:
         _pages[name] = page
-        if len(_pages) > _KEPT:
-            _pages.popitem(last=False)
+        kept = sum(len(each.html) for each in _pages.values())
+        while kept > _KEPT_CHARACTERS or len(_pages) > _KEPT:
+            kept -= len(_pages.popitem(last=False)[1].html)
     return page
 
 
 _pages: OrderedDict[tuple[str, str], Page] = OrderedDict()
 _lock = Lock()
+
+
+def weight(tokens: Sequence[Token]) -> int:
+    """Return about how many characters of HTML tokens become, which can be far more than were written.
+
+    A link by reference writes its address again each time it is used, a formula takes many elements.
+    """
+    return sum(
+        (_PER_FORMULA if token.type.startswith("math") else _PER_TOKEN)
+        + (0 if token.children else len(token.content))
+        + sum(len(str(value)) for value in token.attrs.values())
+        for token, _ in flat(tokens)
+    )
 
 
 def parse(text: str) -> list[Token]:
@@ -125,7 +148,23 @@ def is_elsewhere(link: str) -> bool:
 
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
     return parser.use(dollarmath_plugin, double_inline=True, allow_digits=False)
+
+
+def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001 - as it is called
+    """Read a table, as long as the text has few cells; whatever comes after that is no table any more."""
+    cells: int = state.env.setdefault("cells", 0)
+    if cells > MOST_CELLS or not read_table(state, start, end, True):
+        return False
+    if silent:
+        return True
+    rows = 0
+    while start + rows < end and not state.isEmpty(start + rows):
+        rows += 1
+    columns = state.src[state.bMarks[start + 1] : state.eMarks[start + 1]].count("|") + 1
+    state.env["cells"] = cells + columns * rows
+    return state.env["cells"] <= MOST_CELLS and read_table(state, start, end, False)
 
 
 def _formula(_renderer: Any, tokens: Sequence[Token], index: int, *_: Any) -> str:
@@ -141,6 +180,8 @@ def _formula(_renderer: Any, tokens: Sequence[Token], index: int, *_: Any) -> st
 def _render(text: str, resolve: Resolve, prefix: str) -> Page:
     parser = _parser()
     tokens = parser.parse(text)
+    if weight(tokens) > HEAVIEST:
+        return Page(sanitise(f"<pre>{html.escape(text)}</pre>"), "", ())
     title = _take_title(tokens)
     headings = _mark_headings(tokens, prefix)
     _name_formulas(tokens)
@@ -179,7 +220,7 @@ def _take_title(tokens: list[Token]) -> str:
 def _mark_headings(tokens: Sequence[Token], prefix: str) -> tuple[Heading, ...]:
     """Give every heading an address; a second `# heading` becomes a `##`, the page's title is the only h1."""
     found: list[Heading] = []
-    used: set[str] = set()
+    used: dict[str, int] = {}
     for index, token in enumerate(tokens):
         if token.type not in {"heading_open", "heading_close"}:
             continue
@@ -201,12 +242,14 @@ def _name_formulas(tokens: Sequence[Token]) -> None:
                 child.meta["named"] = True
 
 
-def _anchor(text: str, used: set[str]) -> str:
+def _anchor(text: str, used: dict[str, int]) -> str:
+    """Return an address that no heading has yet; `used` says how often each was asked for."""
     words = re.sub(r"[^\w]+", "-", text.casefold()).strip("-")[:60] or "part"
-    anchor, count = f"s-{words}", 2
+    first = anchor = f"s-{words}"
     while anchor in used:
-        anchor, count = f"s-{words}-{count}", count + 1
-    used.add(anchor)
+        used[first] += 1
+        anchor = f"{first}-{used[first]}"
+    used[anchor] = 1
     return anchor
 
 
@@ -222,7 +265,7 @@ def _readdress(token: Token, resolve: Resolve) -> None:
         return
     written = str(token.attrGet(attribute) or "")
     if written.startswith("#") and attribute == "href":
-        token.attrSet(attribute, "#" + _anchor(unquote(written[1:]), set()))
+        token.attrSet(attribute, "#" + _anchor(unquote(written[1:]), {}))
         return
     if is_elsewhere(written) and attribute == "href":
         return

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lms.courses.core.markdown import Page, render
+from lms.courses.core import markdown
+from lms.courses.core.markdown import MOST_CELLS, Page, parse, render, weight
 from lms.courses.core.notebooks import Cell, Notebook, read_notebook, render_notebook
 from tests.factories.courses import source_notebook
 
@@ -104,6 +105,45 @@ def test_headings_get_addresses_of_their_own_and_the_first_becomes_the_title() -
     assert page.title == "제목"
     assert [heading.anchor for heading in page.headings] == ["s-같은-말", "s-같은-말-2", "s-또-큰-것"]
     assert "<h1" not in page.html
+
+
+WIDE = "|a" * 200 + "\n" + "|-" * 200 + "\n" + "|\n" * 320
+
+
+@pytest.mark.parametrize("text", [WIDE, f"{WIDE}\n" * 27, "|a\n|-\n" * 6600])
+def test_short_rows_of_wide_tables_do_not_become_a_page_without_end(text: str) -> None:
+    page = render(text, lambda _: None).html
+    assert len(page) < 3 * len(text)
+    assert "|" in page, "nothing that was written is lost"
+
+
+def test_tables_are_tables_until_a_text_has_too_many_cells() -> None:
+    table = "| a | b |\n|---|---|\n" + "| 1 | 2 |\n" * 1000 + "\n"
+    several = render(table * 10, lambda _: None).html
+    assert 1 <= several.count("<table") <= MOST_CELLS // 2000
+    assert render(f"words\n{table}", lambda _: None).html.count("<tr") == 1001
+
+
+def test_an_address_that_is_used_thousands_of_times_is_not_written_thousands_of_times() -> None:
+    text = "[a]: https://example.org/" + "x" * 20_000 + "\n\n" + "[a] " * 4900
+    assert weight(parse(text)) > 4900 * 20_000
+    assert len(render(text, lambda _: None).html) < 2 * len(text)
+
+
+def test_many_headings_of_one_name_have_addresses_of_their_own() -> None:
+    page = render("#\n" * 5000 + "# part 2\n# part", lambda _: None)
+    anchors = [heading.anchor for heading in page.headings]
+    assert len(set(anchors)) == len(anchors)
+    assert anchors[:3] == ["s-part", "s-part-2", "s-part-3"]
+
+
+def test_large_pages_push_each_other_out_of_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(markdown, "_KEPT_CHARACTERS", 1000)
+    first = render("a" * 400, lambda _: None)
+    assert render("a" * 400, lambda _: None) is first
+    for letter in "bcd":
+        render(letter * 400, lambda _: None)
+    assert render("a" * 400, lambda _: None) is not first
 
 
 def test_links_and_pictures_go_through_the_callback() -> None:
