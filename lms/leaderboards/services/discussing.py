@@ -13,7 +13,7 @@ from lms.leaderboards.models import Board, Challenge
 from lms.leaderboards.policies import discussion as rules
 from lms.leaderboards.queries.boards import board_of_challenge
 from lms.leaderboards.services.organising import check_organiser, is_organiser
-from lms.leaderboards.services.wording import line, reason, words
+from lms.leaderboards.services.wording import line, prose, reason
 from lms.leaderboards.tables.discussion import LONGEST_REASON, LONGEST_TEXT, LONGEST_TITLE, Post
 
 TOPICS_PER_PERSON = Limit(name="discussion-topics", tries=10, seconds=24 * HOUR)
@@ -36,7 +36,7 @@ def start_topic(
         author_id=user.id,
         by_organiser=is_organiser(session, user, board_of_challenge(session, challenge)),
         title=line(title, LONGEST_TITLE),
-        text=words(text, LONGEST_TEXT),
+        text=prose(text, LONGEST_TEXT),
         said_at=at,
         last_said_at=at,
     )
@@ -60,7 +60,7 @@ def answer(session: Session, user: User, topic: Post, text: str, *, at: datetime
         topic_id=topic.id,
         author_id=user.id,
         by_organiser=organises,
-        text=words(text, LONGEST_TEXT),
+        text=prose(text, LONGEST_TEXT),
         said_at=at,
     )
     session.add(made)
@@ -80,7 +80,7 @@ def edit(session: Session, user: User, post: Post, text: str, *, title: str = ""
     """
     rules.check_can_edit(user, post)
     heading = line(title, LONGEST_TITLE) if post.topic_id is None else ""
-    post.text, post.title, post.edited_at = words(text, LONGEST_TEXT), heading, at
+    post.text, post.title, post.edited_at = prose(text, LONGEST_TEXT), heading, at
     session.flush()
 
 

@@ -15,7 +15,7 @@ from lms.leaderboards.policies import writeups as rules
 from lms.leaderboards.queries.standings import own_place
 from lms.leaderboards.queries.writeups import linkable_entry, own_writeup
 from lms.leaderboards.services.organising import check_organiser
-from lms.leaderboards.services.wording import line, reason, words
+from lms.leaderboards.services.wording import line, prose, reason
 from lms.leaderboards.tables.writeups import LONGEST_REASON, LONGEST_TEXT, LONGEST_TITLE, Writeup
 
 WRITEUPS_PER_PERSON = Limit(name="writeups", tries=30, seconds=HOUR)
@@ -50,7 +50,7 @@ def publish_writeup(
     session.execute(select(Team.id).where(Team.id == team.id).with_for_update())
     if entry_id is not None and linkable_entry(session, team, entry_id) is None:
         raise Invalid(N_("Choose a scored notebook of your own team."), field="entry")
-    heading, told = line(title, LONGEST_TITLE), words(text, LONGEST_TEXT)
+    heading, told = line(title, LONGEST_TITLE), prose(text, LONGEST_TEXT)
     found = own_writeup(session, team)
     if found is None:
         found = Writeup(board_id=team.board_id, team_id=team.id, written_at=at)
