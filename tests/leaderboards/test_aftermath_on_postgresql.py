@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from lms.accounts.models import User
 from lms.db import make_sessions, now
 from lms.errors import Conflict
-from lms.leaderboards.models import Board, Team
+from lms.leaderboards.core.scoring import Scores
+from lms.leaderboards.models import Board, Entry, Rescore, Team, Truth
 from lms.leaderboards.queries import discussion
 from lms.leaderboards.queries.aftermath import with_aftermath
 from lms.leaderboards.queries.discussion import Reader
@@ -19,6 +20,12 @@ from lms.leaderboards.queries.shown import Wish, shown
 from lms.leaderboards.queries.winners import claims_of, round_of
 from lms.leaderboards.queries.writeups import number_of_writeups, writeups
 from lms.leaderboards.services.discussing import answer, hide, pin, start_topic
+from lms.leaderboards.services.rescoring import (
+    discard_rescore,
+    prepare_rescore,
+    publish_rescore,
+    rescore_entry,
+)
 from lms.leaderboards.services.verifying import ask_winners, decide_claim, hand_in_evidence
 from lms.leaderboards.services.writing_up import publish_writeup
 from lms.leaderboards.tables.discussion import Post
@@ -133,3 +140,49 @@ def test_winners_that_are_asked_and_refused_twice_move_one_team_up(postgres_engi
         assert asked is not None
         states = [(each.rank, each.claim.team.name, each.claim.state) for each in claims_of(session, asked)]
         assert states == [(1, "하나", ClaimState.REFUSED), (2, "둘", ClaimState.ASKED)]
+
+
+def make_prepared(sessions: sessionmaker[Session]) -> tuple[int, int]:
+    """A board with one entry, and a version of its truth that can be published; by which it scores less."""
+    with sessions.begin() as session:
+        contest, _ = make_ended(session, ("하나",))
+        truth = prepare_rescore(session, None, contest.board, "new rows", blob=None, at=now())
+        rescore_entry(session, truth, session.scalars(select(Entry.id)).one(), Scores(0.25, 0.125))
+        return contest.board.id, truth.id
+
+
+def test_a_version_that_is_published_twice_keeps_the_scores_before(postgres_engine: Engine) -> None:
+    sessions = make_sessions(postgres_engine, writing=True)
+    board, number = make_prepared(sessions)
+
+    def publish(session: Session) -> None:
+        session.get_one(Board, board)
+        publish_rescore(session, None, session.get_one(Truth, number), at=now())
+
+    assert all_at_once(sessions, publish) == ["conflict"] * (AT_ONCE - 1) + ["done"]
+    with sessions() as session:
+        rows = session.execute(
+            select(Truth.version, Rescore.public_score, Rescore.private_score)
+            .join(Truth, Truth.id == Rescore.truth_id)
+            .order_by(Truth.version)
+        )
+        assert [tuple(row) for row in rows] == [(1, 0.5, 0.9), (2, 0.25, 0.125)]
+        assert session.get_one(Board, board).truth_version == 2
+
+
+def test_a_version_is_published_or_discarded_and_not_both(postgres_engine: Engine) -> None:
+    sessions = make_sessions(postgres_engine, writing=True)
+    board, number = make_prepared(sessions)
+    turn = iter((publish_rescore, discard_rescore) * AT_ONCE)
+
+    def decide(session: Session) -> None:
+        decision, truth = next(turn), session.get_one(Truth, number)
+        session.get_one(Board, board)
+        decision(session, None, truth, at=now())
+
+    assert all_at_once(sessions, decide) == ["conflict"] * (AT_ONCE - 1) + ["done"]
+    with sessions() as session:
+        truth = session.get_one(Truth, number)
+        assert (truth.published_at is None) != (truth.discarded_at is None)
+        assert (session.get_one(Board, board).truth_version == 2) == (truth.published_at is not None)
+        assert session.scalars(select(Entry.public_score)).one() == (0.25 if truth.published_at else 0.5)

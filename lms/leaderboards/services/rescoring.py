@@ -34,6 +34,7 @@ from lms.leaderboards.services.organising import check_organiser
 from lms.leaderboards.services.replacing import WITHOUT_SYNC, concerned, keep_old, unfiled, write_new
 from lms.leaderboards.services.scoring import NOT_FINITE, write_print
 from lms.leaderboards.services.standing import rebuild
+from lms.leaderboards.services.ties import lock_truth
 from lms.leaderboards.tables.changes import TruthChange, TruthComparison
 
 
@@ -166,7 +167,7 @@ def decide_unfiled(session: Session, actor: User | None, truth: Truth, *, keep: 
         NotAllowed: the actor does not run the board.
         Conflict: the truth was published or discarded.
     """
-    board = session.get_one(Board, truth.board_id)
+    board = _hold(session, truth)
     check_organiser(session, actor, board)
     _check_prepared(truth)
     truth.keeps_unfiled = keep
@@ -181,7 +182,7 @@ def discard_rescore(session: Session, actor: User | None, truth: Truth, *, at: d
         NotAllowed: the actor does not run the board.
         Conflict: it was published or discarded already.
     """
-    board = session.get_one(Board, truth.board_id)
+    board = _hold(session, truth)
     check_organiser(session, actor, board)
     _check_prepared(truth)
     truth.discarded_at = at
@@ -274,6 +275,17 @@ def publish_rescore(session: Session, actor: User | None, truth: Truth, *, at: d
     record(session, actor, "board.publish", f"board:{board.id}", version=truth.version)
 
 
+def _hold(session: Session, truth: Truth) -> Board:
+    """Return a truth's board, both as they are now: nobody else decides about them before this ends.
+
+    Whoever scores reads the version under the team's lock; whoever publishes or discards one waits here.
+    """
+    session.flush()
+    board = lock_truth(session, truth.board_id)
+    session.refresh(truth)
+    return board
+
+
 def _check_prepared(truth: Truth) -> None:
     if truth.published_at is not None:
         raise Conflict(N_("This version is published already. Prepare a new one."))
@@ -282,13 +294,8 @@ def _check_prepared(truth: Truth) -> None:
 
 
 def _apply(session: Session, board: Board, truth: Truth) -> None:
+    _hold(session, truth)
     _check_prepared(truth)
-    session.flush()
-    session.execute(  # whoever scores reads the version under the team's lock; whoever rescores waits here
-        update(Board).where(Board.id == board.id).values(truth_version=Board.truth_version),
-        {},
-        execution_options=WITHOUT_SYNC,
-    )
     session.execute(
         update(Team).where(Team.board_id == board.id).values(taken=Team.taken),
         execution_options=WITHOUT_SYNC,
