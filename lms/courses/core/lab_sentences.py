@@ -45,4 +45,12 @@ LAB = {
         "a Ladder needs the losses of each row, which your own scorer does not give; write ladder: false",
         "래더에는 행마다의 손실이 필요한데 직접 만든 채점기는 주지 않아요. ladder: false로 쓰세요",
     ),
+    "min_not_below_max": (
+        "'min' has to be less than 'max'",
+        "'min'은 'max'보다 작아야 해요",
+    ),
+    "bounds_without_models": (
+        "'min' and 'max' are for kind: model and columns of kind: number; leave them out",
+        "'min'과 'max'는 kind: model의 kind: number 열에만 써요. 빼세요",
+    ),
 }

@@ -8,9 +8,9 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from lms.courses.core.folder import Folder, read_folder
 from lms.courses.core.outline import Baseline, Due, Language, LongText, Part, Slug, Text
@@ -38,6 +38,14 @@ class Column(Part):
     kind: Literal["label", "number", "probability"]
     labels: tuple[str, ...] = ()
     """The classes that there are; empty: any."""
+    min: float | None = None
+    max: float | None = None
+    """Of numbers that models answer: what lies beyond counts as the bound. None: as far as numbers go."""
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Return the least and the largest number that counts, if the column has both."""
+        return None if self.min is None or self.max is None else (self.min, self.max)
 
 
 class Form(Part):
@@ -45,6 +53,11 @@ class Form(Part):
 
     id: Name = "id"
     columns: Annotated[tuple[Column, ...], Field(min_length=1, max_length=100)]
+
+    def unbounded(self) -> "Form":
+        """Return the form without the bounds of its numbers."""
+        columns = [column.model_copy(update={"min": None, "max": None}) for column in self.columns]
+        return self.model_copy(update={"columns": tuple(columns)})
 
 
 class Limits(Part):
@@ -121,6 +134,10 @@ class ModelPart(Part):
     """The weights that a safetensors file must hold, no others; none: any."""
 
 
+MODEL_SECONDS = 30.0
+"""What a model has unless `compute.seconds` says otherwise: they run one after the other."""
+
+
 class ChallengeFile(Part):
     """A challenge.yml as its author writes it."""
 
@@ -156,6 +173,14 @@ class ChallengeFile(Part):
     eligibility: LongText | None = None
     prizes: tuple[Prize, ...] = ()
     baselines: tuple[Baseline, ...] = ()
+
+    @model_validator(mode="after")
+    def _shorter_for_models(self) -> Self:
+        """Give models less time than notebooks where nothing is said."""
+        if self.kind != "model" or "seconds" in self.compute.model_fields_set:
+            return self
+        compute = self.compute.model_copy(update={"seconds": MODEL_SECONDS})
+        return self.model_copy(update={"compute": compute})
 
     @property
     def better(self) -> Literal["max", "min"]:
@@ -239,6 +264,7 @@ def _check_meaning(
     if found.visibility == "course" and found.lab is None:
         yield parsed.problem((), "missing_key", key="lab")
     yield from _check_metrics(parsed, found)
+    yield from _check_bounds(parsed, found)
     if found.kind == "model" and found.model is None:
         yield parsed.problem((), "missing_key", key="model")
     elif found.model is not None:
@@ -260,6 +286,20 @@ def _check_model(parsed: YamlFile, found: ChallengeFile) -> Iterator[Problem]:
             )
         elif not column.labels:
             yield parsed.problem(place, "missing_key", key="labels")
+
+
+def _check_bounds(parsed: YamlFile, found: ChallengeFile) -> Iterator[Problem]:
+    """Find numbers of models without bounds, as a score could carry hidden rows out, and bounds elsewhere."""
+    for at, column in enumerate(found.form.columns):
+        place = ("form", "columns", at)
+        given = {"min": column.min, "max": column.max}
+        if found.kind == "model" and column.kind == "number":
+            for key in (key for key, value in given.items() if value is None):
+                yield parsed.problem(place, "missing_key", key=key)
+            if column.bounds is not None and not column.bounds[0] < column.bounds[1]:
+                yield parsed.problem((*place, "min"), "min_not_below_max")
+        elif given != {"min": None, "max": None}:
+            yield parsed.problem(place, "bounds_without_models")
 
 
 def _check_metrics(parsed: YamlFile, found: ChallengeFile) -> Iterator[Problem]:

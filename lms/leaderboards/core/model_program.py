@@ -48,6 +48,10 @@ class Told(Exception):
         self.code, self.params = code, params
 
 
+class Unfit(Exception):
+    """The challenge's own table is at fault, and no model."""
+
+
 def run(request: dict[str, Any]) -> dict[str, Any]:
     """Return the predictions for all rows, by column."""
     np = importlib.import_module("numpy")
@@ -63,10 +67,17 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_rows(np: Any, path: Path, request: dict[str, Any]) -> tuple[list[str], Any]:
-    """Return the ids and the numbers of a table; an empty cell is NaN."""
+    """Return the ids and the numbers of a table; an empty cell is NaN.
+
+    Raises:
+        Unfit: it is not the table that the challenge says.
+    """
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    numbers = [[float(row[name] or "nan") for name in request["columns"]] for row in rows]
+    try:
+        numbers = [[float(row[name] or "nan") for name in request["columns"]] for row in rows]
+    except (KeyError, ValueError):
+        raise Unfit("the table lacks a column, or holds something that is no number") from None
     inputs = np.array(numbers, dtype=np.float32).reshape(len(rows), len(request["columns"]))
     return [row[request["id"]] for row in rows], inputs
 
@@ -163,6 +174,8 @@ def main() -> None:
         answer = {"predictions": run(request)}
     except Told as told:
         answer = {"code": told.code, "params": told.params}
+    except Unfit as unfit:
+        answer = {"error": str(unfit)}
     except ModuleNotFoundError as error:
         answer = {"error": f"the environment has no {error.name}"}
     except Exception as error:  # noqa: BLE001  # of the model or the architecture, whatever it is

@@ -141,7 +141,9 @@ def _check_entries_stay(
     session: Session, board: Board, before: challenge_file.Challenge, found: challenge_file.Challenge
 ) -> None:
     """Refuse what would no longer fit the data, the baselines or the entries that there are."""
-    of_data = _changed(before, found, ("metric", "form", "public_share", "model"))
+    of_data = _changed(before, found, ("metric", "public_share", "model"))
+    if found.form != before.form != found.form.unbounded():  # bounds may come where there were none
+        of_data += ["form"]
     of_data += ["direction"] if before.better != found.better else []
     of_entries = _changed(before, found, ("kind", "ladder"))
     of_entries += ["selections"] if before.limits.selections != found.limits.selections else []

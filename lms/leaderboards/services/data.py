@@ -10,11 +10,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lms.blobs import BlobStore
+from lms.errors import DomainError
 from lms.leaderboards.core import challenge_file
+from lms.leaderboards.core.failures import FAILURES, EntryFailed
 from lms.leaderboards.core.ground import Ground
 from lms.leaderboards.core.model_file import check_model
+from lms.leaderboards.core.model_table import check_inputs
 from lms.leaderboards.core.scoring import (
+    ChallengeFailed,
     MadeChallenge,
+    ModelInputs,
     Scores,
     Workshop,
     model_form_of,
@@ -54,11 +59,12 @@ def make_data(
         files: of the challenge's folder.
 
     Raises:
-        ChallengeFailed: the author's program failed, or left out what models need.
-        EntryFailed: a baseline that is a model does not run.
+        ChallengeFailed: the author's program failed, what models are given does not fit, or a baseline that
+            is a model does not run.
         Invalid: a baseline cannot be scored.
     """
     made = workshop.make(found, files, seed)
+    _check_truth(found, made)
     script = files[challenge_file.SCRIPT]
     sample = {} if found.kind == "model" else {SAMPLE: _sample(found, made)}
     shared = {**_shared(files), **made.files, **sample}  # uploads are compared with the ids of this sample
@@ -82,11 +88,37 @@ def _answers(
 ) -> dict[str, bytes]:
     """Return the predictions of baselines that are models; they come the way that entries come."""
     if found.model is None:
+        if made.models:
+            keys = ", ".join(sorted(made.models))
+            raise ChallengeFailed(f"baselines are models, and the challenge takes none: {keys}")
         return {}
-    form, given = model_form_of(found), model_inputs(found, shared, made.hidden)
-    for content in made.models.values():
-        check_model(content, form)
-    return {key: workshop.run_model(found, content, given) for key, content in made.models.items()}
+    given = model_inputs(found, shared, made.hidden)
+    check_inputs(found.model, found.form.id, given, made.truth.ids)
+    return {key: _answer(found, key, content, given, workshop) for key, content in made.models.items()}
+
+
+def _answer(
+    found: challenge_file.Challenge, key: str, content: bytes, given: ModelInputs, workshop: Workshop
+) -> bytes:
+    try:
+        check_model(content, model_form_of(found))
+        return workshop.run_model(found, content, given)
+    except EntryFailed as failed:
+        raise ChallengeFailed(f"baseline {key}: {FAILURES[failed.code] % failed.params}") from None
+    except DomainError as refused:
+        raise ChallengeFailed(f"baseline {key}: {refused}") from None
+
+
+def _check_truth(found: challenge_file.Challenge, made: MadeChallenge) -> None:
+    """Refuse a truth beyond the bounds of what models may answer."""
+    for column in found.form.columns:
+        if column.bounds is None:
+            continue
+        least, most = column.bounds
+        if not all(
+            isinstance(one, int | float) and least <= one <= most for one in made.truth.columns[column.name]
+        ):
+            raise ChallengeFailed(f"the truth's {column.name} has to be numbers from {least:g} to {most:g}")
 
 
 def _shared(files: Mapping[str, bytes]) -> dict[str, bytes]:

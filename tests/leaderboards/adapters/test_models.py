@@ -164,6 +164,40 @@ def test_of_an_answer_only_what_its_sentence_has_is_kept_short_and_printable(pla
     assert "cannot be loaded by onnxruntime 1: �" in sentence % params
 
 
+def test_numbers_are_held_within_their_bounds_by_the_house(plain: Challenge) -> None:
+    column = plain.form.columns[0].model_copy(
+        update={"kind": "number", "labels": (), "min": -1.0, "max": 2.0}
+    )
+    bounded = plain.model_copy(update={"form": plain.form.model_copy(update={"columns": (column,)})})
+    values = [1e15, -(10**400), 0.25, 2]
+    assert models._bounded(bounded, {"id": ["a"], "place": values}) == {
+        "id": ["a"],
+        "place": [2.0, -1.0, 0.25, 2],
+    }
+    for hostile in (
+        [],
+        {"id": []},
+        {"place": "1"},
+        {"place": ["1e15"]},
+        {"place": [True]},
+        {"place": [None]},
+    ):
+        with pytest.raises(EntryFailed):
+            models._bounded(bounded, hostile)
+
+
+def test_for_the_sample_a_model_has_a_tenth_of_its_time(plain: Challenge) -> None:
+    for seconds, expected in ((300, 30), (20, 5), (4, 4)):
+        longer = plain.model_copy(update={"compute": Compute(seconds=seconds)})
+        assert models._shorter(longer).compute == Compute(seconds=expected)
+
+
+def test_a_table_without_a_column_is_the_challenge_s_fault(challenge: Challenge) -> None:
+    given = ModelInputs(FULL.program, FULL.sample, FULL.hidden.replace(b"weight", b"wieght"))
+    with pytest.raises(ChallengeFailed, match="the table lacks a column"):
+        JailedModels(ROOT).run(challenge, safetensors(LINE), given)
+
+
 def test_a_model_that_takes_all_memory_or_never_ends_is_stopped(challenge: Challenge) -> None:
     huge = message((1, 2), (2, 7), (8, "huge"), (7, 200_000), (7, 200_000))  # 64-bit whole numbers
     greedy = onnx(
@@ -199,10 +233,11 @@ def test_a_model_that_takes_all_memory_or_never_ends_is_stopped(challenge: Chall
 
 
 def test_numbers_and_probabilities_are_the_answer_itself(tmp_path: Path) -> None:
-    text = MODEL_CHALLENGE.replace("labels: [north, south]", "").replace("kind: label, ", "kind: number")
+    bounds = "kind: number, min: 0, max: 16.5"
+    text = MODEL_CHALLENGE.replace("labels: [north, south]", "").replace("kind: label, ", bounds)
     number = read(tmp_path, text.replace("accuracy", "r2").replace("also: [f1_macro]", "also: []"))
-    assert run(number, linear([2.0], 0.5))["place"] == [4.5, 8.5, 17.0]
-    columns = [number.form.columns[0].model_copy(update={"kind": "probability"})]
+    assert run(number, linear([2.0], 0.5))["place"] == [4.5, 8.5, 16.5]  # the last is 17
+    columns = [number.form.unbounded().columns[0].model_copy(update={"kind": "probability"})]
     form = number.form.model_copy(update={"columns": tuple(columns)})
     share = number.model_copy(update={"form": form})
     assert run(share, linear([0.1], 0.0))["place"] == pytest.approx([0.2, 0.4, 0.825])

@@ -79,6 +79,15 @@ WRONG_MODELS = {
 }
 
 
+NUMBER = ("kind: label, labels: [north, south]}", "kind: number}")
+WRONG_MODELS |= {
+    "numbers without bounds": (*NUMBER, "'min' is missing"),
+    "numbers without an upper bound": (NUMBER[0], "kind: number, min: 0}", "'max' is missing"),
+    "bounds the other way": (NUMBER[0], "kind: number, min: 2, max: 2}", "less than 'max'"),
+    "bounds of labels": (NUMBER[0], NUMBER[0].replace("}", ", min: 0, max: 1}"), "leave them out"),
+}
+
+
 @pytest.mark.parametrize(("old", "new", "said"), WRONG_MODELS.values(), ids=WRONG_MODELS)
 def test_what_no_model_can_be_is_said(tmp_path: Path, old: str, new: str, said: str) -> None:
     assert old in MODEL_CHALLENGE
@@ -102,3 +111,25 @@ def test_weights_need_the_architecture_they_are_for(tmp_path: Path) -> None:
     assert [problem.file for problem in read_challenge(home, ["models"]).problems] == ["data/model.py"]
     (home / "challenge.yml").write_text(MODEL_CHALLENGE.replace("max_bytes", "formats: [onnx]\n  max_bytes"))
     assert read_challenge(home, ["models"]).challenge is not None
+
+
+def test_models_have_less_time_than_notebooks_where_nothing_is_said(tmp_path: Path) -> None:
+    silent = MODEL_CHALLENGE.replace("seconds: 20, ", "")
+    for name, text, seconds in (("a", MODEL_CHALLENGE, 20), ("b", silent, 30)):
+        found = read_challenge(write_model_challenge(tmp_path / name, text=text), ["models"]).challenge
+        assert found is not None
+        assert found.compute.seconds == seconds
+        assert found.compute.memory_mib == 512
+        as_before = found.model_copy(update={"compute": found.compute.model_copy(update={"seconds": 300.0})})
+        assert load_challenge(as_before.to_dict()) == as_before
+    other = read(write_challenge(tmp_path / "c")).challenge
+    assert other is not None
+    assert other.compute.seconds == 300
+
+
+def test_bounds_are_of_numbers_of_models_alone(tmp_path: Path) -> None:
+    bounded = CHALLENGE.replace("kind: label, labels: [north, south]}", "kind: number, min: 0, max: 1}")
+    checked = read(
+        write_challenge(tmp_path, text=bounded.replace("accuracy", "r2").replace("[f1_macro]", "[]"))
+    )
+    assert ["leave them out" in problem.render("en") for problem in checked.problems] == [True]
