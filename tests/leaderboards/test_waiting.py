@@ -1,0 +1,40 @@
+"""Whose entry is scored next."""
+
+from collections.abc import Callable
+
+import pytest
+
+from lms.leaderboards.models import EntryKind, Team
+from lms.leaderboards.queries.waiting import waiting_entries
+from tests.factories.leaderboards import Contest
+
+Waiting = Callable[..., list[int]]
+
+
+@pytest.fixture
+def waiting(contest: Contest) -> Waiting:
+    def waiting(kind: EntryKind, *without: int) -> list[int]:
+        return [entry.entry_id for entry in waiting_entries(contest.session, {kind}, 50, without)]
+
+    return waiting
+
+
+def send(contest: Contest, kind: EntryKind, *teams: Team) -> list[int]:
+    return [contest.take(team, kind=kind, blob=f"{at}" * 64).id for at, team in enumerate(teams)]
+
+
+def test_a_team_s_second_model_waits_for_the_first_ones_of_all_others(
+    contest: Contest, waiting: Waiting
+) -> None:
+    busy, other = contest.team(), contest.team()
+    first, second, third, theirs = send(contest, EntryKind.MODEL, busy, busy, busy, other)
+    assert waiting(EntryKind.MODEL) == [first, theirs]
+    assert waiting(EntryKind.MODEL, first) == [second, theirs]
+    assert waiting(EntryKind.MODEL, first, theirs) == [second]
+    assert waiting(EntryKind.MODEL, first, theirs, second) == [third]
+
+
+def test_files_are_taken_as_they_came(contest: Contest, waiting: Waiting) -> None:
+    busy, other = contest.team(), contest.team()
+    came = send(contest, EntryKind.PREDICTIONS, busy, busy, other)
+    assert waiting(EntryKind.PREDICTIONS) == came
