@@ -1,12 +1,13 @@
 """Whose entry is scored next."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
-from lms.leaderboards.models import EntryKind, Team
+from lms.leaderboards.models import Entry, EntryKind, Team
 from lms.leaderboards.queries.waiting import waiting_entries
-from tests.factories.leaderboards import Contest
+from tests.factories.leaderboards import NOW, Contest
 
 Waiting = Callable[..., list[int]]
 
@@ -28,10 +29,13 @@ def test_a_team_s_second_model_waits_for_the_first_ones_of_all_others(
 ) -> None:
     busy, other = contest.team(), contest.team()
     first, second, third, theirs = send(contest, EntryKind.MODEL, busy, busy, busy, other)
-    assert waiting(EntryKind.MODEL) == [first, theirs]
-    assert waiting(EntryKind.MODEL, first) == [second, theirs]
-    assert waiting(EntryKind.MODEL, first, theirs) == [second]
-    assert waiting(EntryKind.MODEL, first, theirs, second) == [third]
+    assert waiting(EntryKind.MODEL) == [first, theirs, second, third]
+    contest.score(contest.session.get_one(Entry, first), 0.5)  # what was served counts
+    assert waiting(EntryKind.MODEL) == [theirs, second, third]
+    [late] = send(contest, EntryKind.MODEL, contest.team())
+    assert waiting(EntryKind.MODEL, theirs) == [late, second, third]
+    tomorrow = contest.take(contest.team(), kind=EntryKind.MODEL, blob="d" * 64, at=NOW + timedelta(days=1))
+    assert waiting(EntryKind.MODEL) == [theirs, late, second, third, tomorrow.id]
 
 
 def test_files_are_taken_as_they_came(contest: Contest, waiting: Waiting) -> None:

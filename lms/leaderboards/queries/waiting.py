@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, String, and_, case, exists, func, or_, select, true, type_coerce
+from sqlalchemy import Select, String, and_, case, exists, func, or_, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
 from lms.leaderboards.core.challenge_file import Challenge as ChallengeFile
@@ -42,35 +42,38 @@ def waiting_entries(
 ) -> Sequence[WaitingEntry]:
     """Return the entries of challenges that wait, in the order of their receipt.
 
-    Where only models are asked for, which take long and run one after the other, it is one entry of each
-    team: whoever sends many waits for the others in between.
+    Where only models are asked for, which take long and run one after the other, a team's second one of a
+    day comes after the first ones of all others.
 
     Args:
         without: the entries that are left for later.
     """
-    waits = and_(
-        Entry.state.in_((EntryState.RECEIVED, EntryState.SCORING)),
-        Entry.kind.in_(kinds),
-        Entry.id.not_in(without),
-        Entry.blob.is_not(None),
-        Board.challenge_id.is_not(None),
-    )
+    in_turns = (Entry.day, _sent_before()) if set(kinds) == {EntryKind.MODEL} else ()
     rows = session.execute(
         select(Entry.id, Entry.board_id, Entry.kind, BLOB, Board.truth_version)
         .join(Entry.board)
-        .where(waits, _first_of_its_team(waits) if set(kinds) == {EntryKind.MODEL} else true())
-        .order_by(Entry.received_at, Entry.id)
+        .where(
+            Entry.state.in_((EntryState.RECEIVED, EntryState.SCORING)),
+            Entry.kind.in_(kinds),
+            Entry.id.not_in(without),
+            Entry.blob.is_not(None),
+            Board.challenge_id.is_not(None),
+        )
+        .order_by(*in_turns, Entry.received_at, Entry.id)
         .limit(most)
     )
     return [WaitingEntry._make(row) for row in rows]
 
 
-def _first_of_its_team(waits: Any) -> Any:
-    turn = func.row_number().over(
-        partition_by=(Entry.board_id, Entry.team_id), order_by=(Entry.received_at, Entry.id)
+def _sent_before() -> Any:
+    """Count what a team sent before an entry on its day, also what is scored already."""
+    other = aliased(Entry)
+    return (
+        select(func.count(other.id))
+        .where(other.team_id == Entry.team_id, other.day == Entry.day, other.sequence < Entry.sequence)
+        .correlate(Entry)
+        .scalar_subquery()
     )
-    turns = select(Entry.id, turn.label("turn")).join(Entry.board).where(waits).subquery()
-    return Entry.id.in_(select(turns.c.id).where(turns.c.turn == 1))
 
 
 def waiting_rescores(
