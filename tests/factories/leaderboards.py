@@ -109,9 +109,10 @@ class Contest:
         private: float | None = None,
         *,
         losses: Sequence[float] | None = None,
+        at: datetime = NOW,
     ) -> Entry:
         scores = Scores(public, public if private is None else private, public_losses=losses)  # type: ignore[arg-type]
-        return score_entry(self.session, entry.id, scores, at=NOW)
+        return score_entry(self.session, entry.id, scores, at=at)
 
     def enter(
         self, team: Team, public: float, private: float | None = None, *, at: datetime | None = None

@@ -25,19 +25,21 @@ from lms.leaderboards.services import upkeep
 from lms.leaderboards.services.challenges import publish_challenge
 from lms.leaderboards.services.honouring import count_results, show_honours
 from lms.leaderboards.services.importing import import_table
-from lms.leaderboards.services.judging import disqualify_team, lift
+from lms.leaderboards.services.judging import disqualify_entry, disqualify_team, lift, score_again
 from lms.leaderboards.services.rescoring import (
     board_difference,
     prepare_rescore,
     publish_rescore,
     rescore_entry,
 )
+from lms.leaderboards.services.scoring import fail_entry
 from lms.leaderboards.services.teams import show_member
 from lms.leaderboards.tables.honours import BoardResult, Honours, TeamResult
 from tests.factories.accounts import make_member, make_organisation
 from tests.factories.leaderboards import NOW, Contest, make_contest
 
 LATER = NOW + timedelta(days=40)
+HOUR = timedelta(hours=1)
 _second = itertools.count()
 
 
@@ -151,6 +153,82 @@ def test_an_entry_that_is_never_scored_holds_nobody_up_for_more_than_a_day(sessi
     end = ended_at(contest)
     assert count_results(session, contest.board, end + timedelta(hours=23)) is None
     assert count_results(session, contest.board, end + timedelta(hours=25)) is not None
+
+
+@pytest.mark.parametrize("days", [0, 61])
+def test_what_is_scored_again_after_the_end_counts_soon(session: Session, days: int) -> None:
+    contest, (first, second) = contest_of(session, (0.9, 0.9), (0.8, 0.2))
+    late, board = contest.take(second), contest.board
+    fail_entry(session, late.id, "scorer_failed")
+    finish(contest)
+    again = ended_at(contest) + timedelta(days=days, hours=1)
+    upkeep.look_over(session, board, again)
+    score_again(session, contest.organiser, late)
+    assert board.id not in upkeep.due_boards(session, again)
+    contest.score(late, 0.95, 0.95, at=again)
+    assert board.id in upkeep.due_boards(session, again)
+    upkeep.look_over(session, board, again)
+    assert session.get_one(TeamResult, (board.id, second.id)).rank == 1
+    assert session.get_one(Honours, first.leader_id).best_rank == 2
+    assert board.id not in upkeep.due_boards(session, again + timedelta(minutes=1))
+
+
+def test_what_never_gets_a_score_holds_nothing_up_long_after_the_end(session: Session) -> None:
+    contest, (team, other) = contest_of(session, (0.9, 0.1), (0.8, 0.7))
+    contest.take(team)
+    late = contest.take(other)
+    at = ended_at(contest) + timedelta(days=61)
+    upkeep.look_over(session, contest.board, at)
+    assert contest.board.id not in upkeep.due_boards(session, at)
+    contest.score(late, 0.95, 0.05, at=at)
+    assert contest.board.id in upkeep.due_boards(session, at)
+
+
+def test_one_entry_that_waits_again_takes_nobodys_points(session: Session) -> None:
+    contest, (first, second) = contest_of(session, (0.9, 0.9), (0.8, 0.2))
+    late = contest.take(second)
+    fail_entry(session, late.id, "scorer_failed")
+    finish(contest)
+    kept = shown(session, contest.leader(first))
+    score_again(session, contest.organiser, late)
+    made = disqualify_team(session, contest.organiser, second, "shared a file", at=ended_at(contest) + HOUR)
+    upkeep.look_over(session, contest.board, ended_at(contest) + HOUR)
+    assert (kept.challenges, kept.best_of) == (1, 1)
+    lift(session, contest.organiser, made, "it was not so", at=ended_at(contest) + HOUR)
+    assert (kept.challenges, kept.best_of) == (1, 2)
+
+
+def test_a_table_that_is_imported_after_the_end_counts_at_once(session: Session) -> None:
+    contest, (team, _) = contest_of(session, (0.9, 0.9), (0.8, 0.2))
+    finish(contest)
+    kept = shown(session, contest.leader(team))
+    table = "team,score,received_at,private_score\nahead,0.95,2026-09-02T00:00:00Z,0.95\n"
+    import_table(session, None, contest.board, read_table(table.encode()), at=LATER)
+    assert (kept.best_rank, kept.best_of) == (2, 3)
+
+
+def test_a_correction_that_moves_nobody_adds_nobody_up(session: Session, statements: list[str]) -> None:
+    contest, (_, second) = contest_of(session, (0.9, 0.9), (0.8, 0.2))
+    worse = contest.take(second)
+    contest.score(worse, 0.1, 0.1)
+    finish(contest)
+    statements.clear()
+    disqualify_entry(session, contest.organiser, worse, "a shared file", at=LATER)
+    assert not any("honours" in each for each in statements)
+
+
+def test_sums_that_were_lost_are_mended_at_night(session: Session, statements: list[str]) -> None:
+    contest, (first, second) = contest_of(session, (0.9, 0.9), (0.8, 0.2))
+    finish(contest)
+    kept = shown(session, contest.leader(first))
+    weight, kept.weight = kept.weight, 1.0
+    session.delete(session.get_one(Honours, second.leader_id))
+    upkeep.look_over(session, contest.board, LATER)
+    assert kept.weight == weight
+    assert session.get_one(Honours, second.leader_id).challenges == 1
+    statements.clear()
+    upkeep.look_over(session, contest.board, LATER)
+    assert not any(each.startswith(("INSERT", "UPDATE honours")) for each in statements)
 
 
 def test_counting_again_writes_nothing(session: Session, statements: list[str]) -> None:

@@ -179,7 +179,7 @@ def test_a_place_among_signed_in_people_is_told_to_them_only(
     sign_in(make_user(session, language="en"))
     assert "Sorted parcels" in show(address(session, user))
     place.challenge.visibility = Visibility.COURSE
-    recount(session, board_of_challenge(session, place.challenge), now())
+    recount(session, board_of_challenge(session, place.challenge), now(), people_too=True)
     show(address(session, user), status=404)
     assert "Kim Haneul" not in show()
 

@@ -13,9 +13,10 @@ from lms.db import now
 from lms.leaderboards.core.tables import TableProblem, printable, read_table
 from lms.leaderboards.models import Board, Challenge, Team
 from lms.leaderboards.queries.counting import Counting, Difference, differences
-from lms.leaderboards.services.honouring import count_results
+from lms.leaderboards.services.honouring import count_results, mend_people
 from lms.leaderboards.services.importing import import_table
 from lms.leaderboards.services.standing import recompute as work_out
+from lms.leaderboards.services.ties import lock_truth
 
 DIFFERS, REFUSED = 1, 2
 WORDS = {
@@ -81,9 +82,10 @@ def recompute(context: click.Context, names: Sequence[str], language: str) -> No
         numbers = [board.id for board in _boards(session, names, language)]
     for number in numbers:
         with tools.sessions.begin() as session:
-            board = session.get_one(Board, number)
+            board = lock_truth(session, number)  # before any team, as who publishes a new truth does
             different = work_out(session, board)
-            count_results(session, board, now(), people_too=True)
+            if count_results(session, board, now()) is not None:
+                mend_people(session, board)
             _say(session, number, different, language, mended=True)
 
 

@@ -77,7 +77,8 @@ def publish_challenge(
     _write_limits(challenge, found)
     session.flush()
     _write_place(session, actor, challenge, found)
-    recount(session, open_challenge(session, challenge), at)  # its end or who sees it may have changed
+    board = open_challenge(session, challenge)
+    recount(session, board, at, people_too=True)  # its end or who sees it may have changed
     record(session, actor, "challenge.publish", f"challenge:{challenge.id}")
     return challenge
 

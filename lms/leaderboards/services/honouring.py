@@ -2,12 +2,13 @@
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
@@ -26,6 +27,7 @@ from lms.leaderboards.models import (
     Visibility,
 )
 from lms.leaderboards.queries.honours import own_organisations
+from lms.leaderboards.services.ties import lock_truth
 from lms.leaderboards.tables.honours import BoardResult, Honours, TeamResult
 
 BATCH = 1000
@@ -33,11 +35,14 @@ WAITING_AT_MOST = timedelta(days=1)
 """A board whose last entries are not scored by then is counted as it stands, and again each night."""
 ADDRESS_BYTES = 6
 WITHOUT_SYNC = {"synchronize_session": False}
+Sums = dict[str, Any]
+"""The columns of `Honours` that are added up."""
+Each = TypeVar("Each")
 
 
 def is_final(session: Session, board: Board, at: datetime) -> bool:
     """Say whether a challenge's board has ended and everything that came in time is scored."""
-    if board.challenge_id is None or board.ends_at is None or at <= board.ends_at:
+    if not _has_ended(board, at) or board.ends_at is None:
         return False
     waits = select(Entry.id).where(
         Entry.board_id == board.id, Entry.state.in_([EntryState.RECEIVED, EntryState.SCORING])
@@ -45,34 +50,41 @@ def is_final(session: Session, board: Board, at: datetime) -> bool:
     return at > board.ends_at + WAITING_AT_MOST or session.scalar(waits.limit(1)) is None
 
 
+def _has_ended(board: Board, at: datetime) -> bool:
+    return board.challenge_id is not None and board.ends_at is not None and at > board.ends_at
+
+
 def count_results(
     session: Session, board: Board, at: datetime, *, people_too: bool = False
 ) -> BoardResult | None:
-    """Keep what a challenge's board gives, in place of what was kept before; None while it is not final.
+    """Keep what a challenge's board gives, in place of what was kept before; None while nothing is kept.
 
-    Repeatable: nothing is written where everything is as it was.
+    It is counted first when it is final. What it gave then stays while an entry is scored again, and goes
+    only where its end is put off. Repeatable: nothing is written where everything is as it was.
 
     Args:
-        people_too: add up what its people won also where no place has changed.
+        people_too: add up what its people won also where no place has changed, as who may know of it has.
 
-    Complexity: O(n log n) in the teams of the board and their members; entries are not looked at.
+    Complexity: O(n log n) in the teams of the board; where a place has changed also O(m) in all places of all
+    its members. Entries are not looked at.
     """
     session.flush()
-    session.execute(  # one counts at a time, and whoever publishes a new truth waits
-        update(Board).where(Board.id == board.id).values(truth_version=Board.truth_version),
-        execution_options=WITHOUT_SYNC,
-    )
-    if not is_final(session, board, at) or board.ends_at is None:
+    board = lock_truth(session, board.id)  # one counts at a time, and whoever publishes a new truth waits
+    if not _has_ended(board, at) or board.ends_at is None:
         _forget(session, board)
         return None
+    kept = session.get(BoardResult, board.id, populate_existing=True, with_for_update=True)
+    if kept is None and not is_final(session, board, at):
+        return None
     fresh = _team_results(session, board)
-    kept = session.get(BoardResult, board.id)
     if kept is None:
         kept = BoardResult(board_id=board.id, counted_at=at)
         session.add(kept)
     elif kept.ended_at == board.ends_at and _as_kept(session, board) == fresh:
+        if kept.counted_at <= kept.ended_at:
+            kept.counted_at = at
         if people_too:
-            count_people(session, _members(board))
+            count_people(session, _members(session, board))
         return kept
     kept.ended_at, kept.counted_at, kept.teams = board.ends_at, at, len(fresh)
     public = {team: row["public_rank"] for team, row in fresh.items() if row["public_rank"]}
@@ -81,14 +93,34 @@ def count_results(
     kept.shake_up_of_top = shake_up_of_top(public, private)
     session.flush()
     _replace(session, board, fresh.values())
-    count_people(session, _members(board))
+    count_people(session, _members(session, board))
     return kept
 
 
-def recount(session: Session, board: Board, at: datetime) -> None:
-    """Bring what a board gave in line with a correction; nothing where it gave nothing yet."""
-    if session.get(BoardResult, board.id) is not None:
-        count_results(session, board, at, people_too=True)  # who may know of it may have changed
+def recount(session: Session, board: Board, at: datetime, *, people_too: bool = False) -> None:
+    """Bring what a board gave in line with a correction; nothing where it gave nothing yet.
+
+    Args:
+        people_too: as in `count_results`.
+    """
+    session.flush()
+    board = lock_truth(session, board.id)  # a first count that is under way is waited for
+    if session.get(BoardResult, board.id, populate_existing=True) is not None:
+        count_results(session, board, at, people_too=people_too)
+
+
+def count_again_soon(session: Session, board: Board, at: datetime) -> None:
+    """Note that something was scored after a board's end, so that `upkeep` counts it again.
+
+    The board itself is not locked: whoever scores holds a team, which comes after it.
+    """
+    if _has_ended(board, at):
+        session.execute(
+            update(BoardResult)
+            .where(BoardResult.board_id == board.id)
+            .values(counted_at=BoardResult.ended_at),
+            execution_options={"synchronize_session": "fetch"},
+        )
 
 
 def _forget(session: Session, board: Board) -> None:
@@ -99,11 +131,11 @@ def _forget(session: Session, board: Board) -> None:
     _replace(session, board, ())
     session.delete(kept)
     session.flush()
-    count_people(session, _members(board))
+    count_people(session, _members(session, board))
 
 
-def _members(board: Board) -> Select[Any]:
-    return select(TeamMember.user_id).where(TeamMember.board_id == board.id)
+def _members(session: Session, board: Board) -> Sequence[int]:
+    return session.scalars(select(TeamMember.user_id).where(TeamMember.board_id == board.id)).all()
 
 
 def _team_results(session: Session, board: Board) -> dict[int, dict[str, Any]]:
@@ -151,34 +183,86 @@ def _replace(session: Session, board: Board, rows: Iterable[Mapping[str, Any]]) 
         session.execute(insert(TeamResult), batch)
 
 
-def _batches(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+def _batches(rows: Iterable[Each]) -> Iterator[list[Each]]:
     left = iter(rows)
     while batch := list(islice(left, BATCH)):
         yield batch
 
 
-def count_people(session: Session, people: Select[Any]) -> None:
+def count_people(session: Session, people: Iterable[int]) -> None:
     """Add up anew what people won, over all places that are for others to see.
 
-    A place does not count where the challenge is a course's, or where the person hides their name in the
+    A place does not count where only a course sees the challenge, or where the person hides their name in the
     team: otherwise the sums would tell who took part.
 
+    Each person's sums are locked before the places are read, always in the same order: of two that count for
+    one person at the same moment the second sees what the first wrote. Only sums that differ are written.
+
     Args:
-        people: a statement that returns ids of users.
+        people: ids of users.
+
+    Complexity: O(n) in the people and all their places.
     """
     session.flush()
-    won = _won(session, people)
-    known = {
-        each.user_id: each for each in session.scalars(select(Honours).where(Honours.user_id.in_(people)))
-    }
-    for user_id in won.keys() - known.keys():
-        known[user_id] = _new(session, user_id)
-    for user_id, each in known.items():
-        _write(each, won.get(user_id, []))
+    numbers = sorted(set(people))
+    for batch in _batches(numbers):  # before any is locked: else two could wait for each other
+        _make_missing(session, batch)
+    for batch in _batches(numbers):
+        kept = _kept_sums(session, batch, lock=True)
+        found = _sums_of(session, batch)
+        changed = [{"user_id": each, **sums} for each, sums in found.items() if kept[each] != sums]
+        if changed:
+            session.execute(update(Honours), changed)
+    for known in tuple(session.identity_map.values()):
+        if isinstance(known, Honours):
+            session.expire(known)
+
+
+def mend_people(session: Session, board: Board) -> int:
+    """Add up anew for members of a board whose sums are not what their places give; return how many.
+
+    Nobody is locked where nothing differs.
+    """
     session.flush()
+    differ: list[int] = []
+    for batch in _batches(_members(session, board)):
+        kept = _kept_sums(session, batch)
+        found = _sums_of(session, batch).items()
+        differ += [each for each, sums in found if kept.get(each, NOTHING) != sums]
+    if differ:
+        count_people(session, differ)
+    return len(differ)
 
 
-def _won(session: Session, people: Select[Any]) -> dict[int, list[Won]]:
+def _make_missing(session: Session, people: Sequence[int]) -> None:
+    """Make a row for each person who has none; whoever does the same at this moment is waited for."""
+    known = set(session.scalars(select(Honours.user_id).where(Honours.user_id.in_(people))))
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    missing = [
+        {"user_id": each, "address": secrets.token_hex(ADDRESS_BYTES)} for each in people if each not in known
+    ]
+    if missing:
+        statement = dialect.insert(Honours.__table__).on_conflict_do_nothing(index_elements=["user_id"])
+        session.execute(statement, missing)
+
+
+def _kept_sums(session: Session, people: Sequence[int], *, lock: bool = False) -> dict[int, Sums]:
+    columns = Honours.__table__.columns
+    statement = (
+        select(columns.user_id, *(columns[name] for name in NOTHING))
+        .where(columns.user_id.in_(people))
+        .order_by(columns.user_id)
+    )
+    rows = session.execute(statement.with_for_update() if lock else statement).mappings()
+    return {row["user_id"]: {name: row[name] for name in NOTHING} for row in rows}
+
+
+def _sums_of(session: Session, people: Sequence[int]) -> dict[int, Sums]:
+    won = _won(session, people)
+    return {each: _sums(won.get(each, [])) for each in people}
+
+
+def _won(session: Session, people: Sequence[int]) -> dict[int, list[Won]]:
     found: dict[int, list[Won]] = defaultdict(list)
     rows: Any = session.execute(
         select(
@@ -206,19 +290,24 @@ def _won(session: Session, people: Select[Any]) -> dict[int, list[Won]]:
     return found
 
 
-def _new(session: Session, user_id: int) -> Honours:
-    made = Honours(user_id=user_id, address=secrets.token_hex(ADDRESS_BYTES), shown=False)
-    session.add(made)
-    return made
-
-
-def _write(kept: Honours, won: list[Won]) -> None:
+def _sums(won: Sequence[Won]) -> Sums:
     sums = honour(won)
-    kept.weight, kept.challenges = sums.weight, sums.challenges
-    kept.gold, kept.silver = sums.medals.gold, sums.medals.silver
-    kept.bronze, kept.solo_gold = sums.medals.bronze, sums.medals.solo_gold
-    kept.tier = tier(Category.COMPETITIONS, sums.medals, profile_is_complete=True)
-    kept.best_rank, kept.best_of = sums.best or (None, None)
+    best_rank, best_of = sums.best or (None, None)
+    return {
+        "weight": sums.weight,
+        "challenges": sums.challenges,
+        "gold": sums.medals.gold,
+        "silver": sums.medals.silver,
+        "bronze": sums.medals.bronze,
+        "solo_gold": sums.medals.solo_gold,
+        "tier": tier(Category.COMPETITIONS, sums.medals, profile_is_complete=True),
+        "best_rank": best_rank,
+        "best_of": best_of,
+    }
+
+
+NOTHING = _sums(())
+"""Of who has no place."""
 
 
 def show_honours(session: Session, user: User, *, shown: bool, organisation_id: int | None) -> Honours:
@@ -235,7 +324,8 @@ def show_honours(session: Session, user: User, *, shown: bool, organisation_id: 
         raise Invalid(
             N_("You do not belong to this organisation. Choose one of yours."), field="organisation"
         )
-    kept = session.get(Honours, user.id) or _new(session, user.id)
+    _make_missing(session, [user.id])
+    kept = session.get_one(Honours, user.id, populate_existing=True)
     kept.shown, kept.organisation_id = shown, organisation_id
     session.flush()
     record(session, user, "honours.show", f"user:{user.id}", shown=shown)

@@ -17,9 +17,11 @@ from lms.errors import N_, Conflict
 from lms.leaderboards import policy
 from lms.leaderboards.core.tables import Row, Table
 from lms.leaderboards.models import Board, Entry, EntryKind, EntryState, PrivateScore, Team
+from lms.leaderboards.services.honouring import recount
 from lms.leaderboards.services.receiving import microseconds
 from lms.leaderboards.services.standing import rebuild
 from lms.leaderboards.services.teams import name_key
+from lms.leaderboards.services.ties import lock_truth
 
 BATCH = 10_000
 LONGEST_KEY = 50
@@ -40,7 +42,8 @@ def import_table(
     """Enter every row of a table on a challenge's board; return how many teams stand there now.
 
     Teams are found by their names, or made, without people. A row without a finite score is kept and never
-    ranks. On SQLite others cannot write meanwhile.
+    ranks. Where the board has ended, the points and medals that it gave follow. On SQLite others cannot write
+    meanwhile.
 
     Args:
         tell: told of so many more rows, after each batch.
@@ -51,6 +54,7 @@ def import_table(
             have names that are compared as one.
     """
     policy.check_can_organise(actor, board)
+    lock_truth(session, board.id)  # before any team, as who publishes a new truth does
     if board.challenge_id is None or board.ladder:
         raise Conflict(N_("Only boards of challenges without a Ladder can be imported."))
     teams = _teams(session, board, table.rows, at)
@@ -64,6 +68,7 @@ def import_table(
         tell(len(batch))
     _count(session, table.rows, teams)
     standing = rebuild(session, board)
+    recount(session, board, at)
     record(session, actor, "board.import", f"board:{board.id}", rows=len(table.rows))
     return standing
 

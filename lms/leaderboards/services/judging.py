@@ -16,6 +16,7 @@ from lms.leaderboards.services.organising import check_organiser
 from lms.leaderboards.services.receiving import give_back
 from lms.leaderboards.services.scoring import retry_entry, take_off
 from lms.leaderboards.services.standing import lock_team, refresh_team
+from lms.leaderboards.services.ties import lock_truth
 
 LONGEST_REASON = 1000
 
@@ -33,6 +34,7 @@ def disqualify_entry(
     check_organiser(session, actor, entry.board)
     if entry.team_id is None:
         raise Conflict(N_("A baseline takes no rank, so there is nothing to take off."))
+    lock_truth(session, entry.board_id)  # before a team, as who publishes a new truth does
     lock_team(session, entry.team_id)
     session.refresh(entry)
     policy.check_step(entry.state, EntryState.DISQUALIFIED)
@@ -53,6 +55,7 @@ def disqualify_team(
         NotAllowed, Conflict, Invalid: as `disqualify_entry`.
     """
     check_organiser(session, actor, team.board)
+    lock_truth(session, team.board_id)
     team = lock_team(session, team.id)
     if team.disqualified:
         raise Conflict(N_("This team is disqualified already."))
@@ -104,6 +107,8 @@ def lift(
     """
     board = session.get_one(Board, disqualification.board_id)
     check_organiser(session, actor, board)
+    lock_truth(session, board.id)
+    session.refresh(disqualification)
     if disqualification.lifted_at is not None:
         raise Conflict(N_("This disqualification was lifted already."))
     disqualification.lifted_reason = _reason(reason)

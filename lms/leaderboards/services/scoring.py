@@ -14,6 +14,7 @@ from lms.leaderboards.core.prints import Print
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Board, Entry, EntryLosses, EntryState, PrivateScore, Share, Team
 from lms.leaderboards.services import climbing
+from lms.leaderboards.services.honouring import count_again_soon
 from lms.leaderboards.services.receiving import give_back, take_again
 from lms.leaderboards.services.scorer_letters import tell_scorer_failed
 from lms.leaderboards.services.standing import count_in, lock_team, refresh_team
@@ -77,6 +78,7 @@ def score_entry(
         count_in(session, board, entry, float(scores.private))
     else:
         take_off(session, entry)
+    count_again_soon(session, board, at)
     return entry
 
 

@@ -84,7 +84,7 @@ def show_member(session: Session, user: User, team: Team, *, shown: bool) -> Non
     if member is None:
         raise NotFound
     member.shown = shown
-    count_people(session, select(User.id).where(User.id == user.id))
+    count_people(session, [user.id])
 
 
 def invite(session: Session, user: User, team: Team, invited: User, *, at: datetime) -> TeamInvitation:

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from lms.leaderboards.models import Board, Entry, EntryState
 from lms.leaderboards.queries.counting import Difference
-from lms.leaderboards.services.honouring import count_results
+from lms.leaderboards.services.honouring import WAITING_AT_MOST, count_results, mend_people
 from lms.leaderboards.services.standing import note_ranks, recompute
-from lms.leaderboards.services.ties import forget_losses
+from lms.leaderboards.services.ties import forget_losses, lock_truth
 from lms.leaderboards.tables.honours import BoardResult
 
 NIGHT_HOUR = 18  # UTC: three in the morning in Seoul
@@ -43,26 +43,39 @@ def due_boards(session: Session, at: datetime) -> Sequence[int]:
 
 
 def _is_to_be_counted(at: datetime) -> Any:
-    """Pick challenges that have ended, where everything is scored, and what they give is not kept yet."""
+    """Pick challenges that have ended, and what they give is not kept, or something was scored since.
+
+    That everything is scored is waited for as long as `is_final` does.
+    """
     waits = select(Entry.id).where(
         Entry.board_id == Board.id, Entry.state.in_([EntryState.RECEIVED, EntryState.SCORING])
     )
-    counted = select(BoardResult.board_id).where(BoardResult.board_id == Board.id)
-    return and_(Board.challenge_id.is_not(None), Board.ends_at < at, ~counted.exists(), ~waits.exists())
+    counted = select(BoardResult.board_id).where(
+        BoardResult.board_id == Board.id, BoardResult.counted_at > BoardResult.ended_at
+    )
+    return and_(
+        Board.challenge_id.is_not(None),
+        Board.ends_at < at,
+        ~counted.exists(),
+        or_(Board.ends_at < at - WAITING_AT_MOST, ~waits.exists()),
+    )
 
 
 def look_over(session: Session, board: Board, at: datetime) -> list[Difference]:
     """Work a board out anew and mend what differs; note the ranks that its arrows show the moves from.
 
-    What a challenge gives is kept once it has ended.
+    What a challenge gives is kept once it has ended, and the sums of its people are compared with it.
 
     Returns:
         What differed: nothing, normally.
     """
+    session.flush()
+    board = lock_truth(session, board.id)  # before any team, as who publishes a new truth does
     found = recompute(session, board)
     note_ranks(session, board)
     forget_losses(session, board, at)
     board.looked_at = at
     session.flush()
-    count_results(session, board, at)
+    if count_results(session, board, at) is not None:
+        mend_people(session, board)
     return found

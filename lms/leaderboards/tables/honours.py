@@ -24,6 +24,7 @@ class BoardResult(Base):
     shake_up: Mapped[float | None]  # share of the field; None: no team stands on both boards
     shake_up_of_top: Mapped[float | None]
     counted_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """`ended_at` where something was scored since: then it is counted again."""
 
     board: Mapped[Board] = relationship()
 
