@@ -16,6 +16,7 @@ from lms.db import now
 from lms.leaderboards.models import Visibility
 from lms.leaderboards.queries.discussion import PAGE
 from lms.leaderboards.services import discussing
+from lms.leaderboards.services.teams import leave, show_member
 from lms.leaderboards.tables.discussion import Post
 from tests.factories.grading import make_user
 from tests.factories.leaderboards import Contest, make_contest
@@ -61,7 +62,8 @@ def talk(session: Session, client: FlaskClient, sign_in: Callable[[User], None])
 
 
 def test_a_topic_is_begun_answered_and_found(talk: Talk) -> None:
-    asker, other = make_user(talk.contest.session), make_user(talk.contest.session, name="이바다")
+    asker, other = make_user(talk.contest.session), talk.contest.leader(talk.contest.team(at=now()))
+    other.name = "이바다"
     made = talk.post("/new", asker, title=" Weights ", text="Are they in **grams**?")
     assert made.status_code == 303
     topic = talk.contest.session.scalars(select(Post)).one()
@@ -137,8 +139,11 @@ def test_an_account_whose_address_is_nobodys_cannot_write(talk: Talk) -> None:
     user = make_user(talk.contest.session)
     user.confirmed_at = None
     topic = talk.topic(talk.contest.organiser)
-    assert talk.post("/new", user, title="t", text="x").status_code == 403
-    assert talk.post(f"/{topic.id}", user, text="x").status_code == 403
+    assert talk.get("/new", user).status_code == 403, "nobody types what cannot be sent"
+    for path in ("/new", f"/{topic.id}"):
+        refused = talk.post(path, user, title="t", text="the words that I typed")
+        assert refused.status_code == 403
+        assert "the words that I typed" in refused.text
     assert "Confirm your e-mail address" in talk.get(f"/{topic.id}", user).text
 
 
@@ -174,6 +179,34 @@ def test_a_name_that_the_board_does_not_show_is_not_shown_here(talk: Talk) -> No
     page = talk.get(f"/{topic.id}", make_user(talk.contest.session)).text
     assert "첫째" in page
     assert "김숨김" not in page
+
+
+def test_who_leaves_a_team_uncovers_no_name(
+    session: Session, client: FlaskClient, sign_in: Callable[[User], None]
+) -> None:
+    reader = make_user(session)
+    for anonymous in (False, True):
+        talk = make_talk(session, client, sign_in, anonymous=anonymous)
+        team = talk.contest.team("첫째", at=now())
+        member = talk.contest.add(team, "김숨김")
+        show_member(session, member, team, shown=False)
+        topic = talk.topic(member)
+        visitor = make_user(session, name="이바다")
+        talk.answer(visitor, topic, "me too")
+        leave(session, member, team, at=now())
+        talk.contest.board.ends_at = talk.contest.challenge.ends_at = now()
+        session.commit()
+        page = talk.get(f"/{topic.id}", reader).text
+        assert page.count("somebody without a team") == 2
+        assert "김숨김" not in page
+        assert "이바다" not in page
+
+
+def test_the_form_says_by_which_name_one_goes(talk: Talk) -> None:
+    assert "you have no name here" in talk.get("/new", make_user(talk.contest.session)).text
+    page = talk.get("/new", talk.contest.organiser).text
+    assert "others see your own name" in page
+    assert "you have no name here" not in page
 
 
 def test_people_change_and_delete_only_their_own_words(talk: Talk) -> None:
@@ -260,6 +293,45 @@ def test_a_hidden_topic_is_gone_with_its_answers(talk: Talk) -> None:
         assert "Leaked labels" in talk.get("", user).text
         assert "leaked" in talk.get(f"/{topic.id}", user).text
         assert talk.post(f"/{topic.id}", user, text="x").status_code == 409
+
+
+def test_people_delete_their_own_words_within_a_topic_that_was_hidden(talk: Talk) -> None:
+    author, other = make_user(talk.contest.session), make_user(talk.contest.session)
+    topic = talk.topic(other)
+    mine, theirs = talk.answer(author, topic, "my words"), talk.answer(other, topic, "their words")
+    talk.post(f"/{topic.id}/hiding", talk.contest.organiser, reason="leaked")
+    assert talk.post(f"/{theirs.id}/deletion", author).status_code == 404
+    done = talk.post(f"/{mine.id}/deletion", author)
+    assert done.status_code == 303
+    assert done.location.endswith("/discussion"), "the topic is not there for them"
+    talk.contest.session.expire_all()
+    assert (mine.text, theirs.text) == ("", "their words")
+
+
+def test_organisers_hide_and_show_a_deleted_topic(talk: Talk) -> None:
+    author, organiser = make_user(talk.contest.session), talk.contest.organiser
+    topic = talk.topic(author)
+    talk.answer(make_user(talk.contest.session), topic, "a reply")
+    talk.post(f"/{topic.id}/deletion", author)
+    page = talk.get(f"/{topic.id}", organiser).text
+    assert f"/{topic.id}/hiding" in page
+    assert f"/{topic.id}/deletion" not in page
+    assert f"/{topic.id}/hiding" not in talk.get(f"/{topic.id}", author).text
+    talk.post(f"/{topic.id}/hiding", organiser, reason="leaked")
+    assert "Show again" in talk.get(f"/{topic.id}", organiser).text
+
+
+def test_what_was_typed_is_not_lost_where_organisers_were_faster(talk: Talk) -> None:
+    author, organiser = make_user(talk.contest.session), talk.contest.organiser
+    topic = talk.topic(author)
+    mine = talk.answer(author, topic, "my words")
+    talk.post(f"/{mine.id}/hiding", organiser, reason="a name")
+    talk.post(f"/{topic.id}/moderation", organiser, do="close")
+    for path in (f"/{topic.id}", f"/{topic.id}/edit", f"/{mine.id}/edit"):
+        refused = talk.post(path, author, title="A longer title", text="the words that I typed")
+        assert refused.status_code == 409, path
+        assert "the words that I typed" in refused.text, path
+    assert "not kept" not in talk.get(f"/{topic.id}", author).text
 
 
 def test_organisers_pin_and_close(talk: Talk) -> None:

@@ -91,6 +91,20 @@ def post(session: Session, challenge: Challenge, post_id: int, reader: Reader) -
     return found
 
 
+def own_post(session: Session, challenge: Challenge, post_id: int, user: User) -> Post:
+    """Return what somebody said themselves about a challenge, also where its topic is hidden from them.
+
+    Raises:
+        NotFound: they said no such thing there.
+    """
+    found = session.scalar(
+        select(Post).where(Post.id == post_id, Post.challenge_id == challenge.id, Post.author_id == user.id)
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
 def topic(session: Session, challenge: Challenge, post_id: int, reader: Reader) -> Post:
     """Return a topic of a challenge.
 
@@ -119,7 +133,8 @@ def page_of(session: Session, answer: Post) -> int:
 def authors(session: Session, board: Board, posts: Sequence[Post], at: datetime) -> Mapping[int, Author]:
     """Return post -> its author as others see them at a moment; organisers by their own names.
 
-    On an anonymous board people have the alias of their team until the end, and no name without a team.
+    On an anonymous board people have the alias of their team until the end. Without a team nobody has a name,
+    as only a team says whether the person's own is shown: whoever leaves one does not uncover what it hid.
     """
     hidden = is_anonymous(board, share_at(board, at))
     rows = session.execute(
@@ -137,4 +152,4 @@ def _author(said: Post, known: Any, *, hidden: bool) -> Author:
         return Author(known.name, "")
     if hidden:
         return Author("", known.alias or "")
-    return Author(known.name if known.shown is not False else "", known.team or "")
+    return Author(known.name if known.shown else "", known.team or "")

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
@@ -78,6 +78,7 @@ def edit(session: Session, user: User, post: Post, text: str, *, title: str = ""
         NotAllowed, Conflict: the user may not, or no longer.
         Invalid: the text, or the title of a topic, is empty or too long.
     """
+    _hold(session, post)
     rules.check_can_edit(user, post)
     heading = line(title, LONGEST_TITLE) if post.topic_id is None else ""
     post.text, post.title, post.edited_at = prose(text, LONGEST_TEXT), heading, at
@@ -91,6 +92,7 @@ def delete(session: Session, user: User, post: Post, *, at: datetime) -> None:
         NotAllowed: somebody else wrote it.
         Conflict: it is deleted already.
     """
+    _hold(session, post)
     rules.check_can_delete(user, post)
     post.title = post.text = ""
     post.deleted_at = at
@@ -106,6 +108,7 @@ def hide(session: Session, actor: User, post: Post, why: str, *, at: datetime) -
         Conflict: it is hidden already.
     """
     board = _organised(session, actor, post)
+    _hold(session, post)
     if post.hidden_at is not None:
         raise Conflict(N_("This is hidden already. Load the page again."))
     post.hidden_reason = reason(why, LONGEST_REASON)
@@ -148,6 +151,14 @@ def close(session: Session, actor: User, topic: Post, *, closed: bool, at: datet
     topic.closed_at = at if closed else None
     session.flush()
     record(session, actor, "board.close_topic", f"board:{board.id}", post=topic.id, closed=closed)
+
+
+def _hold(session: Session, post: Post) -> None:
+    """Read a post as it is now, and let nobody else change it until this transaction ends."""
+    session.execute(
+        select(Post).where(Post.id == post.id).with_for_update(),
+        execution_options={"populate_existing": True},
+    ).one()
 
 
 def _organised(session: Session, actor: User, post: Post) -> Board:

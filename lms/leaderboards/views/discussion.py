@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from lms.courses.core.markdown import is_elsewhere, render
 from lms.db import now
-from lms.errors import N_, Conflict, Invalid, TooSoon
+from lms.errors import N_, Conflict, Invalid, NotAllowed, NotFound, TooSoon
 from lms.leaderboards.forms import PostForm, TopicForm
 from lms.leaderboards.models import Board, Challenge
 from lms.leaderboards.policies import discussion as rules
@@ -27,6 +27,9 @@ from lms.leaderboards.views.paging import paging, searched
 from lms.leaderboards.views.tries import count, put_in
 from lms.web.forms import text
 from lms.web.session import session
+
+REFUSED = (Invalid, Conflict, NotAllowed, TooSoon)
+"""What is said in the form, beside the words that were typed."""
 
 
 class Here(NamedTuple):
@@ -79,7 +82,9 @@ def challenge_discussion(challenge_slug: str) -> str:
 @blueprint.get("/challenges/<challenge_slug>/discussion/new")
 def challenge_new_topic(challenge_slug: str) -> str:
     """Ask what a new topic is about."""
-    return _new(_here(challenge_slug), TopicForm())
+    here = _here(challenge_slug)
+    rules.check_can_speak(current_user)
+    return _new(here, TopicForm())
 
 
 @blueprint.post("/challenges/<challenge_slug>/discussion/new")
@@ -94,7 +99,7 @@ def challenge_start_topic(challenge_slug: str) -> Response | tuple[str, int]:
             session(), person(), _here(challenge_slug).challenge, text(form.title), text(form.text),
             at=g.received_at,
         )  # fmt: skip
-    except (Invalid, Conflict, TooSoon) as problem:
+    except REFUSED as problem:
         put_in(form, problem)
         return _new(_here(challenge_slug), form), problem.status
     return redirect(
@@ -120,7 +125,7 @@ def challenge_answer_topic(challenge_slug: str, post_id: int) -> Response | tupl
         count(discussing.POSTS_PER_PERSON)
         topic = _here(challenge_slug).topic(post_id)
         made = discussing.answer(session(), person(), topic, text(form.text), at=g.received_at)
-    except (Invalid, Conflict, TooSoon) as problem:
+    except REFUSED as problem:
         put_in(form, problem)
         here = _here(challenge_slug)
         return _topic(here, here.topic(post_id), form), problem.status
@@ -141,16 +146,16 @@ def challenge_keep_post(challenge_slug: str, post_id: int) -> Response | tuple[s
     """Keep the reader's changed words."""
     here = _here(challenge_slug)
     found = here.post(post_id)
-    rules.check_can_edit(current_user, found)
     form = TopicForm() if found.topic_id is None else PostForm()
-    if not form.validate_on_submit():
-        return _edit(here, found, form), Invalid.status
     try:
+        rules.check_can_edit(current_user, found)
+        if not form.validate_on_submit():
+            return _edit(here, found, form), Invalid.status
         count(discussing.POSTS_PER_PERSON)
         found = _here(challenge_slug).post(post_id)
         title = text(form.title) if isinstance(form, TopicForm) else ""
         discussing.edit(session(), person(), found, text(form.text), title=title, at=g.received_at)
-    except (Invalid, TooSoon) as problem:
+    except REFUSED as problem:
         put_in(form, problem)
         here = _here(challenge_slug)
         return _edit(here, here.post(post_id), form), problem.status
@@ -160,10 +165,11 @@ def challenge_keep_post(challenge_slug: str, post_id: int) -> Response | tuple[s
 @blueprint.post("/challenges/<challenge_slug>/discussion/<int:post_id>/deletion")
 def challenge_delete_post(challenge_slug: str, post_id: int) -> Response:
     """Delete the reader's own words for good."""
-    found = _here(challenge_slug).post(post_id)
+    here = _here(challenge_slug)
+    found = _own_or_seen(here, post_id)
     discussing.delete(session(), person(), found, at=g.received_at)
     flash(gettext("The text is deleted."), "success")
-    if found.topic_id is None and not found.answers:
+    if not _is_seen(here, found):
         return redirect(url_for("leaderboards.challenge_discussion", challenge_slug=challenge_slug), 303)
     return _to(challenge_slug, found)
 
@@ -205,6 +211,26 @@ def _moderated(challenge_slug: str) -> Here:
     here = _here(challenge_slug)
     check_organiser(session(), current_user, here.board)
     return here
+
+
+def _own_or_seen(here: Here, post_id: int) -> Post:
+    """Return what the reader said, also within a topic that was hidden since; or what they can see.
+
+    Raises:
+        NotFound: it is neither.
+    """
+    try:
+        return queries.own_post(session(), here.challenge, post_id, here.reader.user)
+    except NotFound:
+        return here.post(post_id)
+
+
+def _is_seen(here: Here, found: Post) -> bool:
+    try:
+        rules.check_can_see_topic(here.reader.user, found.topic or found, organises=here.reader.organises)
+    except NotFound:
+        return False
+    return True
 
 
 def _form(found: Post) -> TopicForm | PostForm:
