@@ -258,7 +258,9 @@ class WriteupForm(Form):
     )
     entry = SelectField(
         lazy_gettext("Notebook for readers"),
-        description=lazy_gettext("Whoever can read the write-up can download this notebook as you sent it."),
+        description=lazy_gettext(
+            "Whoever can read the write-up can download this notebook as you sent it, while its score counts."
+        ),
         coerce=int,
     )
 

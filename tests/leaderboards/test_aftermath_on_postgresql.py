@@ -19,7 +19,7 @@ from lms.leaderboards.queries.discussion import Reader
 from lms.leaderboards.queries.shown import Wish, shown
 from lms.leaderboards.queries.winners import claims_of, round_of
 from lms.leaderboards.queries.writeups import number_of_writeups, writeups
-from lms.leaderboards.services.discussing import answer, hide, pin, start_topic
+from lms.leaderboards.services.discussing import answer, delete, edit, hide, pin, start_topic
 from lms.leaderboards.services.rescoring import (
     discard_rescore,
     prepare_rescore,
@@ -27,7 +27,7 @@ from lms.leaderboards.services.rescoring import (
     rescore_entry,
 )
 from lms.leaderboards.services.verifying import ask_winners, decide_claim, hand_in_evidence
-from lms.leaderboards.services.writing_up import publish_writeup
+from lms.leaderboards.services.writing_up import publish_writeup, withdraw_writeup
 from lms.leaderboards.tables.discussion import Post
 from lms.leaderboards.tables.winners import ClaimState, WinnerClaim, WinnerRound
 from lms.leaderboards.tables.writeups import Writeup
@@ -186,3 +186,49 @@ def test_a_version_is_published_or_discarded_and_not_both(postgres_engine: Engin
         assert (truth.published_at is None) != (truth.discarded_at is None)
         assert (session.get_one(Board, board).truth_version == 2) == (truth.published_at is not None)
         assert session.scalars(select(Entry.public_score)).one() == (0.25 if truth.published_at else 0.5)
+
+
+def test_words_that_are_changed_and_deleted_at_once_are_gone(postgres_engine: Engine) -> None:
+    sessions = make_sessions(postgres_engine, writing=True)
+    with sessions.begin() as session:
+        contest, _ = make_ended(session)
+        writer = make_user(session)
+        number, who = start_topic(session, writer, contest.challenge, "t", "a secret", at=now()).id, writer.id
+    turn, read = iter((True, False, False, False)), threading.Barrier(AT_ONCE)
+
+    def change(session: Session) -> None:
+        user, post, deletes = session.get_one(User, who), session.get_one(Post, number), next(turn)
+        read.wait()
+        if deletes:
+            delete(session, user, post, at=now())
+        else:
+            edit(session, user, post, "another secret", title="t", at=now())
+
+    assert "done" in all_at_once(sessions, change)
+    with sessions() as session:
+        post = session.get_one(Post, number)
+        assert (post.text, post.deleted_at is not None) == ("", True)
+
+
+def test_a_write_up_that_is_published_and_withdrawn_at_once_is_either(postgres_engine: Engine) -> None:
+    sessions = make_sessions(postgres_engine, writing=True)
+    with sessions.begin() as session:
+        contest, (team,) = make_ended(session, ("하나",))
+        publish_writeup(session, contest.leader(team), team, "First", "y", entry_id=None, at=now())
+        number = team.id
+    turn, read = iter((True, False, False, False)), threading.Barrier(AT_ONCE)
+
+    def change(session: Session) -> None:
+        mine, withdraws = session.get_one(Team, number), next(turn)
+        leader = session.get_one(User, mine.leader_id)
+        session.scalars(select(Writeup)).one()
+        read.wait()
+        if withdraws:
+            withdraw_writeup(session, leader, mine, at=now())
+        else:
+            publish_writeup(session, leader, mine, "Second", "z", entry_id=None, at=now())
+
+    assert all_at_once(sessions, change) == ["done"] * AT_ONCE
+    with sessions() as session:
+        found = session.scalars(select(Writeup)).one()
+        assert (found.withdrawn_at is not None, found.title) in {(True, ""), (False, "Second")}

@@ -16,7 +16,7 @@ from lms.blobs import FolderBlobs
 from lms.db import now
 from lms.leaderboards.models import Entry, Team, TeamMember, Visibility
 from lms.leaderboards.services import writing_up
-from lms.leaderboards.services.judging import disqualify_team
+from lms.leaderboards.services.judging import disqualify_entry, disqualify_team, lift
 from lms.leaderboards.tables.writeups import Writeup
 from tests.factories.aftermath import make_ended
 from tests.factories.grading import make_user, notebook
@@ -137,6 +137,14 @@ def test_nobody_else_publishes_for_a_team(ended: Ended) -> None:
     assert [each.title for each in session.scalars(select(Writeup))] == ["Trees"]
 
 
+def test_what_was_typed_is_not_lost_where_a_team_may_not_publish_any_more(ended: Ended) -> None:
+    disqualify_team(ended.contest.session, None, ended.teams[0], "copied", at=now())
+    ended.contest.session.commit()
+    refused = ended.post("/write-up", ended.leader(), title="t", text="the words that I typed", entry=0)
+    assert refused.status_code == 403
+    assert "the words that I typed" in refused.text
+
+
 def test_before_the_end_nothing_is_written_or_read(ended: Ended) -> None:
     made = ended.publish()
     ended.goes_on()
@@ -179,7 +187,11 @@ def test_what_organisers_hide_only_they_and_the_team_see(ended: Ended) -> None:
     assert f"/write-ups/{made.id}" not in ended.get("/board", other).text
     for user in (ended.leader(), organiser):
         assert "names a person" in ended.get(f"/write-ups/{made.id}", user).text
-    ended.post("/write-up", ended.leader(), title="Evasion", text="x", entry=0)
+    done = ended.post("/write-up", ended.leader(), title="Evasion", text="x", entry=0)
+    told = ended.client.get(done.location).text
+    assert "stays hidden until" in told
+    assert "Your write-up is published" not in told
+    assert "only your team and the organisers see it" in ended.get("/write-up", ended.leader()).text
     ended.post("/write-up/withdrawal", ended.leader())
     ended.post("/write-up", ended.leader(), title="Evasion", text="x", entry=0)
     assert ended.get(f"/write-ups/{made.id}", other).status_code == 404, "also what is published anew"
@@ -208,6 +220,15 @@ def test_a_notebook_of_ones_own_is_offered_and_no_other(ended: Ended, blobs: Fol
     assert file.data == notebook()
     assert "attachment" in file.headers["Content-Disposition"]
     assert "sandbox" in file.headers["Content-Security-Policy"]
+    number = done.location.rpartition("/")[2]
+    one = disqualify_entry(session, None, mine, "copied", at=now())
+    session.commit()
+    for user in (ended.leader(1), leader, ended.contest.organiser):
+        assert ended.get(f"/write-ups/{number}/notebook", user).status_code == 404
+        assert "Download the notebook" not in ended.get(f"/write-ups/{number}", user).text
+    lift(session, None, one, "their own", at=now())
+    session.commit()
+    assert ended.get(f"/write-ups/{number}/notebook", leader).data == notebook()
     ended.publish(1)
     without = session.scalars(select(Writeup.id).where(Writeup.team_id == ended.teams[1].id)).one()
     assert ended.get(f"/write-ups/{without}/notebook").status_code == 404

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from lms.accounts.models import User
 from lms.errors import N_, Conflict, NotAllowed, NotFound
-from lms.leaderboards.models import Challenge, Team
+from lms.leaderboards.models import Challenge, Entry, EntryState, Team
 from lms.leaderboards.policy import check_can_lead
 from lms.leaderboards.tables.writeups import Writeup
 
@@ -35,6 +35,11 @@ def check_can_publish(user: User, challenge: Challenge, team: Team, rank: int | 
         raise NotAllowed(N_("This team was disqualified. Ask the organisers what can be done."))
     if rank is None:
         raise Conflict(N_("Your team is not on the final board, so there is nothing to write up."))
+
+
+def can_offer(entry: Entry) -> bool:
+    """Say whether readers of a write-up may have an entry: while its score counts."""
+    return entry.state is EntryState.SCORED
 
 
 def check_can_read(writeup: Writeup, *, belongs: bool, organises: bool) -> None:

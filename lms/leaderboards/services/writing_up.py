@@ -46,8 +46,8 @@ def publish_writeup(
         NotFound, NotAllowed, Conflict: as `check_can_publish`.
         Invalid: the title or the text is empty or too long, or the notebook is none of the team's.
     """
+    _hold(session, team)
     check_can_publish(session, user, team, at)
-    session.execute(select(Team.id).where(Team.id == team.id).with_for_update())
     if entry_id is not None and linkable_entry(session, team, entry_id) is None:
         raise Invalid(N_("Choose a scored notebook of your own team."), field="entry")
     heading, told = line(title, LONGEST_TITLE), prose(text, LONGEST_TEXT)
@@ -73,6 +73,7 @@ def withdraw_writeup(session: Session, user: User, team: Team, *, at: datetime) 
         NotAllowed: somebody else leads the team.
         NotFound: there is none.
     """
+    _hold(session, team)
     policy.check_can_lead(user, team)
     found = own_writeup(session, team)
     if found is None or found.withdrawn_at is not None:
@@ -81,6 +82,14 @@ def withdraw_writeup(session: Session, user: User, team: Team, *, at: datetime) 
     found.entry_id, found.withdrawn_at = None, at
     session.flush()
     record(session, user, "board.withdraw_writeup", f"board:{team.board_id}", team=team.id, writeup=found.id)
+
+
+def _hold(session: Session, team: Team) -> None:
+    """Read a team as it is now, and let nobody else write or withdraw for it until this transaction ends."""
+    session.execute(
+        select(Team).where(Team.id == team.id).with_for_update(),
+        execution_options={"populate_existing": True},
+    ).one()
 
 
 def hide_writeup(session: Session, actor: User, writeup: Writeup, why: str, *, at: datetime) -> None:
@@ -92,6 +101,8 @@ def hide_writeup(session: Session, actor: User, writeup: Writeup, why: str, *, a
         Conflict: it is hidden already.
     """
     check_organiser(session, actor, writeup.board)
+    _hold(session, writeup.team)
+    session.refresh(writeup, ["hidden_at"])
     if writeup.hidden_at is not None:
         raise Conflict(N_("This is hidden already. Load the page again."))
     writeup.hidden_reason = reason(why, LONGEST_REASON)

@@ -7,23 +7,30 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from lms.db import now
-from lms.errors import Conflict, Invalid, NotFound, TooSoon
+from lms.errors import Conflict, Invalid, NotAllowed, NotFound, TooSoon
 from lms.leaderboards import policy
 from lms.leaderboards.forms import WriteupForm
-from lms.leaderboards.models import Board, Challenge
+from lms.leaderboards.models import Board, Challenge, Entry
+from lms.leaderboards.policies import writeups as rules
 from lms.leaderboards.queries import writeups as queries
 from lms.leaderboards.queries.organising import members_of
 from lms.leaderboards.services import writing_up
 from lms.leaderboards.services.organising import check_organiser
 from lms.leaderboards.tables.writeups import Writeup
 from lms.leaderboards.views.boards import blueprint
-from lms.leaderboards.views.challenges import TYPES, may_organise, opened, person, team_here
+from lms.leaderboards.views.challenges import TYPES, kept_file, may_organise, opened, person, team_here
 from lms.leaderboards.views.entering import Own, own
 from lms.leaderboards.views.paging import paging
 from lms.leaderboards.views.tries import count, put_in
 from lms.web.forms import choices, text
 from lms.web.guard import public
-from lms.web.session import blobs, session
+from lms.web.session import session
+
+
+@blueprint.app_template_test("offered_to_readers")
+def offered_to_readers(entry: Entry) -> bool:
+    """Say whether readers of a write-up may have an entry."""
+    return rules.can_offer(entry)
 
 
 @blueprint.get("/challenges/<challenge_slug>/write-ups")
@@ -70,13 +77,9 @@ def challenge_writeup_notebook(challenge_slug: str, writeup_id: int) -> Flat:
     """Hand out the notebook that a team offers with its write-up."""
     challenge, board = opened(challenge_slug)
     entry = _readable(challenge, board, writeup_id).entry
-    if entry is None or entry.blob is None:
+    if entry is None or entry.blob is None or not rules.can_offer(entry):
         raise NotFound
-    response = Flat(blobs().get(entry.blob), content_type=TYPES["ipynb"])
-    response.headers.set("Content-Disposition", "attachment", filename=f"{challenge.slug}-{writeup_id}.ipynb")
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    return response
+    return kept_file(entry.blob, f"{challenge.slug}-{writeup_id}.ipynb", TYPES["ipynb"])
 
 
 @blueprint.get("/challenges/<challenge_slug>/write-up")
@@ -95,22 +98,25 @@ def challenge_own_writeup(challenge_slug: str) -> str:
 def challenge_publish_writeup(challenge_slug: str) -> Response | tuple[str, int]:
     """Publish the write-up of the reader's team, or its newer words."""
     mine = own(challenge_slug)
-    writing_up.check_can_publish(session(), current_user, mine.team, now())
     form = _offered(mine, WriteupForm())
-    if not form.validate_on_submit():
-        return _page(mine, queries.own_writeup(session(), mine.team), form), Invalid.status
     try:
+        writing_up.check_can_publish(session(), current_user, mine.team, now())
+        if not form.validate_on_submit():
+            return _page(mine, queries.own_writeup(session(), mine.team), form), Invalid.status
         count(writing_up.WRITEUPS_PER_PERSON)
         mine = own(challenge_slug)
         made = writing_up.publish_writeup(
             session(), person(), mine.team, text(form.title), text(form.text),
             entry_id=form.entry.data or None if form.entry else None, at=g.received_at,
         )  # fmt: skip
-    except (Invalid, Conflict, TooSoon) as problem:
+    except (Invalid, Conflict, NotAllowed, TooSoon) as problem:
         put_in(form, problem)
         mine = own(challenge_slug)
         return _page(mine, queries.own_writeup(session(), mine.team), form), problem.status
-    flash(gettext("Your write-up is published. You can change it at any time."), "success")
+    if made.hidden_at is None:
+        flash(gettext("Your write-up is published. You can change it at any time."), "success")
+    else:
+        flash(gettext("It is kept, and stays hidden until an organiser shows it again."), "success")
     return _to(challenge_slug, made.id)
 
 
