@@ -1,5 +1,6 @@
 """Verifying winners: who is asked, what is handed in, who moves up, and what nobody else sees."""
 
+import hashlib
 import io
 import zipfile
 from collections.abc import Callable
@@ -14,14 +15,16 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from lms.accounts.models import OutgoingMail, User
+from lms.blobs import FolderBlobs
 from lms.db import now
 from lms.errors import Conflict, TooLarge
+from lms.leaderboards.core.failures import SCORER_FAILED
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Team, TeamMember
 from lms.leaderboards.policies.winners import CLAIM_STEPS
 from lms.leaderboards.services import verifying
 from lms.leaderboards.services.judging import disqualify_team
-from lms.leaderboards.services.scoring import score_entry
+from lms.leaderboards.services.scoring import fail_entry, score_entry
 from lms.leaderboards.tables.winners import ClaimState, WinnerClaim, WinnerRound
 from tests.factories.aftermath import make_ended
 from tests.factories.grading import make_user, notebook
@@ -216,6 +219,40 @@ def test_whoever_moves_up_after_a_disqualification_is_asked_by_a_person(ended: E
     assert list(ended.claims()) == ["하나", "둘", "셋"]
     ended.post("/organise/winners/next", ended.contest.organiser)
     assert list(ended.claims()) == ["하나", "둘", "셋"]
+
+
+def test_no_file_is_kept_of_who_cannot_hand_it_in(ended: Ended, blobs: FolderBlobs) -> None:
+    ended.ask()
+    file, member = zipped(), ended.contest.add(ended.teams[0])
+    sent = {"statement": "kept words", "file": (io.BytesIO(file), "all.zip")}
+    refused = ended.post("/verification", member, **sent)
+    assert (refused.status_code, "kept words" in refused.text) == (403, True)
+    ended.time_passes()
+    refused = ended.hand_in(statement="kept words", file=(io.BytesIO(file), "all.zip"))
+    assert (refused.status_code, "kept words" in refused.text) == (409, True)
+    with pytest.raises(KeyError):
+        blobs.size_bytes(hashlib.sha256(file).hexdigest())
+
+
+def test_nobody_is_asked_while_an_entry_waits_for_a_corrected_scorer(ended: Ended) -> None:
+    session = ended.contest.session
+    stopped = ended.contest.take(ended.teams[3], at=ended.contest.challenge.ends_at - timedelta(hours=1))
+    fail_entry(session, stopped.id, SCORER_FAILED)
+    session.commit()
+    assert "Your scorer failed on 1 entries" in ended.get("/organise/winners", ended.contest.organiser).text
+    assert ended.ask().status_code == 409
+    assert ended.post("/organise/winners/next", ended.contest.organiser).status_code == 409
+    disqualify_team(session, None, ended.teams[3], "breaks the scorer", at=now())
+    session.commit()
+    assert ended.ask().status_code == 303, "whoever cannot win holds nobody up"
+
+
+def test_who_cannot_sign_in_any_more_is_not_written_to(ended: Ended) -> None:
+    ended.leader(0).disabled_at = now()
+    ended.contest.session.commit()
+    ended.ask()
+    letters = ended.contest.session.scalars(select(OutgoingMail.recipient)).all()
+    assert letters == [ended.leader(1).email]
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,12 @@ CLAIM_STEPS: Mapping[ClaimState, frozenset[ClaimState]] = {
 OPEN = frozenset({ClaimState.ASKED, ClaimState.HANDED_IN})
 
 
-def check_can_ask(board: Board, waiting: int, at: datetime) -> None:
+def check_can_ask(board: Board, waiting: int, stopped: int, at: datetime) -> None:
     """Refuse to ask anybody before places are final.
 
     Args:
         waiting: entries that came in time and have no score yet.
+        stopped: entries that the challenge's own scorer failed on, and that a corrected one scores.
 
     Raises:
         Conflict: it is too early.
@@ -33,6 +34,14 @@ def check_can_ask(board: Board, waiting: int, at: datetime) -> None:
     if waiting:
         raise Conflict(
             N_("%(count)d entries that came in time are not scored yet. Wait for them."), count=waiting
+        )
+    if stopped:
+        raise Conflict(
+            N_(
+                "Your scorer failed on %(count)d entries. Let them be scored again, or publish a version "
+                "with a corrected scorer, before you ask anybody."
+            ),
+            count=stopped,
         )
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from lms.errors import NotFound
-from lms.leaderboards.models import Board, Share, Standing, Team
+from lms.leaderboards.models import Board, Entry, Share, Standing, Team
 from lms.leaderboards.queries.standings import own_place
+from lms.leaderboards.queries.waiting import scorer_failures
 from lms.leaderboards.tables.winners import ClaimState, WinnerClaim, WinnerRound
 
 WHOLE = (joinedload(WinnerClaim.team), joinedload(WinnerClaim.round), joinedload(WinnerClaim.decided_by))
@@ -27,6 +28,13 @@ def round_of(session: Session, board: Board) -> WinnerRound | None:
     return session.scalar(
         select(WinnerRound).where(WinnerRound.board_id == board.id).options(joinedload(WinnerRound.board))
     )
+
+
+def number_stopped(session: Session, board: Board) -> int:
+    """Return how many entries wait for a corrected scorer; none of who cannot win anyway."""
+    failed = scorer_failures(board).outerjoin(Team, Team.id == Entry.team_id)
+    counted = failed.where(or_(Entry.team_id.is_(None), ~Team.disqualified)).subquery()
+    return session.scalar(select(func.count()).select_from(counted)) or 0
 
 
 def claims_of(session: Session, asked: WinnerRound) -> list[PlacedClaim]:

@@ -20,7 +20,7 @@ from lms.grading.core.reading import read_notebook
 from lms.leaderboards.models import Board
 from lms.leaderboards.policies import winners as rules
 from lms.leaderboards.queries.waiting import number_waiting
-from lms.leaderboards.queries.winners import round_of, teams_to_ask
+from lms.leaderboards.queries.winners import number_stopped, round_of, teams_to_ask
 from lms.leaderboards.services.entering import NOTEBOOK_BYTES
 from lms.leaderboards.services.organising import check_organiser
 from lms.leaderboards.services.winner_letters import tell_team
@@ -47,6 +47,16 @@ class Evidence(NamedTuple):
     size_bytes: int
 
 
+def check_can_ask(session: Session, board: Board, at: datetime) -> None:
+    """Refuse to ask anybody before places are final.
+
+    Raises:
+        Conflict: as `policies.winners.check_can_ask`.
+    """
+    waiting, stopped = number_waiting(session, board), number_stopped(session, board)
+    rules.check_can_ask(board, waiting, stopped, at)
+
+
 def ask_winners(
     session: Session, actor: User, board: Board, *, winners: int, wanted: str, days: int, at: datetime
 ) -> list[WinnerClaim]:
@@ -61,7 +71,7 @@ def ask_winners(
     """
     check_organiser(session, actor, board)
     _lock(session, board)
-    rules.check_can_ask(board, number_waiting(session, board), at)
+    check_can_ask(session, board, at)
     if not 1 <= winners <= MOST_WINNERS:
         raise Invalid(N_("Give between 1 and %(most)d."), field="winners", most=MOST_WINNERS)
     told, given = words(wanted, LONGEST_WANTED, "wanted"), _days(days)
@@ -84,7 +94,7 @@ def ask_next(session: Session, actor: User, board: Board, *, at: datetime) -> li
     """
     check_organiser(session, actor, board)
     _lock(session, board)
-    rules.check_can_ask(board, number_waiting(session, board), at)
+    check_can_ask(session, board, at)
     asked = round_of(session, board)
     if asked is None:
         raise Conflict(N_("Say first what the winners are asked for."))

@@ -70,7 +70,7 @@ def tell_team(session: Session, claim: WinnerClaim) -> None:
     people = session.scalars(
         select(User)
         .join(TeamMember, TeamMember.user_id == User.id)
-        .where(TeamMember.team_id == claim.team_id)
+        .where(TeamMember.team_id == claim.team_id, User.disabled_at.is_(None))
         .order_by(TeamMember.id)
     )
     queue_mails(session, [_letter(each, claim) for each in people])

@@ -9,20 +9,18 @@ from werkzeug.wrappers import Response
 
 from lms.accounts.models import User
 from lms.db import now
-from lms.errors import N_, Conflict, DomainError, Invalid, NotFound, TooLarge, TooSoon
-from lms.leaderboards import policy
+from lms.errors import N_, Conflict, DomainError, Invalid, NotAllowed, NotFound, TooLarge, TooSoon
 from lms.leaderboards.forms import ClaimForm, EvidenceForm, WinnersForm
 from lms.leaderboards.models import Board, Challenge, Team
 from lms.leaderboards.policies import winners as rules
 from lms.leaderboards.queries import winners as queries
 from lms.leaderboards.queries.organising import members_of
-from lms.leaderboards.queries.waiting import number_waiting
 from lms.leaderboards.services import verifying
 from lms.leaderboards.services.entering import NOTEBOOK_BYTES
 from lms.leaderboards.services.verifying import Evidence
 from lms.leaderboards.tables.winners import ClaimState, WinnerClaim
 from lms.leaderboards.views.boards import blueprint
-from lms.leaderboards.views.challenges import team_here
+from lms.leaderboards.views.challenges import kept_file, team_here
 from lms.leaderboards.views.entering import Own, own
 from lms.leaderboards.views.organising import organised
 from lms.leaderboards.views.tries import count, put_in
@@ -110,13 +108,7 @@ def challenge_claim_file(challenge_slug: str, claim_id: int) -> Flat:
     claim = queries.claim_on(session(), board, claim_id)
     if claim.blob is None:
         raise NotFound
-    response = Flat(blobs().get(claim.blob), content_type="application/octet-stream")
-    response.headers.set(
-        "Content-Disposition", "attachment", filename=claim.filename or f"evidence-{claim.id}"
-    )
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    return response
+    return kept_file(claim.blob, claim.filename or f"evidence-{claim.id}")
 
 
 @blueprint.get("/challenges/<challenge_slug>/verification")
@@ -131,17 +123,18 @@ def challenge_verification(challenge_slug: str) -> str:
 def challenge_hand_in_evidence(challenge_slug: str) -> Response | tuple[str, int]:
     """Take what a team has to show; the file is looked at first."""
     (mine, claim), form = _claimed(challenge_slug), EvidenceForm()
-    policy.check_can_lead(current_user, mine.team)
-    if not form.validate_on_submit():
-        return _own_page(mine, claim, form), Invalid.status
     try:
+        rules.check_can_hand_in(current_user, claim, g.received_at)
+        if not form.validate_on_submit():
+            return _own_page(mine, claim, form), Invalid.status
         count(verifying.EVIDENCE_PER_PERSON)
+        rules.check_can_hand_in(current_user, _claimed(challenge_slug)[1], g.received_at)
         file = _stored(form.file.data)
         writing = write()
         mine, claim = _claimed(challenge_slug)
         user = writing.get_one(User, current_user.id)
         verifying.hand_in_evidence(writing, user, claim, text(form.statement), file, at=g.received_at)
-    except (Invalid, Conflict, TooLarge, TooSoon) as problem:
+    except (Invalid, Conflict, NotAllowed, TooLarge, TooSoon) as problem:
         put_in(form, problem)
         return _own_page(*_claimed(challenge_slug), form), problem.status
     flash(gettext("It has arrived. Only the organisers and your team see it."), "success")
@@ -202,7 +195,7 @@ def _to_winners(challenge_slug: str) -> Response:
 def _too_early(board: Board) -> str:
     """Say why nobody can be asked now; empty: they can."""
     try:
-        rules.check_can_ask(board, number_waiting(session(), board), now())
+        verifying.check_can_ask(session(), board, now())
     except DomainError as reason:
         return translated(reason)
     return ""
