@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from lms.accounts.models import AuditEvent, OutgoingMail, Role
+from lms.accounts.models import AuditEvent, Membership, OutgoingMail, Role
 from lms.errors import Conflict, Invalid, NotAllowed
 from lms.leaderboards.core.failures import SCORER_FAILED
 from lms.leaderboards.core.losses import losses_of, pack
@@ -97,6 +97,10 @@ def test_the_organisers_are_told_once_a_day_that_their_scorer_fails(contest: Con
     gone = make_staff(session, contest.sponsor, Role.ADMIN)
     gone.memberships[0].ended_at = NOW
     make_staff(session, contest.sponsor, Role.ASSISTANT)
+    plays = contest.add(team)  # and was given a role since
+    session.add(
+        Membership(user_id=plays.id, organisation_id=contest.sponsor.id, role=Role.ADMIN, created_at=NOW)
+    )
     fail_entry(session, contest.take(team).id, "broken")
     assert session.scalars(select(OutgoingMail)).all() == []
     for _ in range(2):

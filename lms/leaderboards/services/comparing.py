@@ -49,7 +49,9 @@ def _compare(sessions: sessionmaker[Session], truth_id: int, at: datetime) -> bo
     try:
         with sessions.begin() as session:
             if is_same:
-                session.get_one(TruthComparison, truth_id).compared_at = at
+                same = session.get(TruthComparison, truth_id)
+                if same is not None:  # it is forgotten with its truth
+                    same.compared_at = at
             else:
                 compare_truth(session, session.get_one(Truth, truth_id), at=at)
     except Conflict:  # another entry came, or another version was published, meanwhile
