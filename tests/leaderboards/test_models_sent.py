@@ -147,3 +147,16 @@ def test_the_challenge_says_what_a_model_is_given_and_must_answer(
         assert words in page
     korean = client.get(f"/challenges/{contest.challenge.slug}", headers={"Accept-Language": "ko"}).text
     assert "학습된 모델이에요" in korean
+
+
+def test_the_challenge_says_within_which_bounds_numbers_count(session: Session, client: FlaskClient) -> None:
+    form = {"columns": [{"name": "<b>peak", "kind": "number", "min": -40, "max": 80.5}]}
+    contest = make_contest(
+        session, opens_at=now() - timedelta(days=3), kind="model", model=MODEL, form=form, metric="r2"
+    )
+    session.commit()
+    address = f"/challenges/{contest.challenge.slug}"
+    page = client.get(address, headers={"Accept-Language": "en"}).text
+    assert "In &lt;b&gt;peak numbers count from -40 to 80.5;" in page
+    korean = client.get(address, headers={"Accept-Language": "ko"}).text
+    assert "-40부터 80.5까지의 수가 인정돼요" in korean

@@ -1,11 +1,15 @@
 """Look through an ONNX file that anyone may have sent, without the library that would load it.
 
-Walked is the protobuf itself, field by field; what this does not know is refused rather than skipped, so that
-nothing reaches the runtime that was not looked at. Whether the graph makes sense is found out in the jail.
+Walked is the protobuf itself, field by field: the model, its operator sets, and graphs at any depth with
+their nodes, attributes, weights and sparse weights. A field of these that is not known is refused rather
+than skipped. Stepped over, by their length alone, are texts, the numbers of weights, the types of inputs,
+outputs and values between, metadata and notes on quantisation: they can name no file and no operator.
+Whether the graph makes sense is found out in the jail.
 
 Source: onnx.proto3 of ONNX 1.19 and "Encoding" of Protocol Buffers.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -43,6 +47,10 @@ DOMAIN = N_(
 )
 DRAWS = N_("The operator %(operator)s draws at random, so a score could not be repeated. Leave it out.")
 PARTS = N_("The ONNX file has more than %(most)d parts. Export a smaller model.")
+UNKNOWN = N_(
+    "The ONNX file has a field that is not read here (%(part)s, field %(number)d). "
+    "Export it for an older version of ONNX, without functions and devices."
+)
 DEEP = N_("The ONNX file nests graphs too deeply. Export a simpler model.")
 
 
@@ -101,6 +109,14 @@ REFUSED = {
     ("tensor", 3): UNREADABLE,  # segments, which no runtime reads
     ("tensor", 13): EXTERNAL,
 }
+RUN = re.compile(
+    rb"(?:\x3d.{4}){1,4096}"  # floats
+    rb"|(?:\x40[\x80-\xff]{0,9}[\x00-\x7f]){1,4096}"  # ints
+    rb"|(?:\x4a(?:" + b"|".join(b"\\x%02x.{%d}" % (length, length) for length in range(16)) + rb")){1,4096}",
+    re.DOTALL,
+)
+"""Numbers and short words of an attribute one after the other: forests have ten for each of their nodes, and
+exporters do not pack them. In parts of 4096, so that the search keeps little in mind."""
 GRAPH = ("model", 7)
 OPSET = ("model", 8)
 NODE_INPUT, OPERATOR, NODE_DOMAIN = ("node", 1), ("node", 4), ("node", 7)
@@ -109,6 +125,14 @@ OPSET_DOMAIN, LOCATION = ("opset", 1), ("tensor", 14)
 
 class _Broken(Exception):
     """The bytes are no such message."""
+
+
+class _Unknown(_Broken):
+    """A message has a field that is not known."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message, number)
+        self.message, self.number = message, number
 
 
 class _Part(NamedTuple):
@@ -128,8 +152,12 @@ class _Node:
 
 def looks_like_onnx(content: bytes) -> bool:
     """Say whether a file is a model of ONNX as far as its outermost fields go."""
+    found = set()
     try:
-        found = {part.number for part in _parts(content, "model", 0, len(content), [0])}
+        for part in _parts(content, "model", 0, len(content), [0]):
+            found.add(part.number)
+    except _Unknown:  # said when it is looked through
+        pass
     except (_Broken, Invalid):
         return False
     return {GRAPH[1], OPSET[1]} <= found
@@ -141,10 +169,12 @@ def check_onnx(content: bytes) -> None:
     Raises:
         Invalid: it does, or it cannot be read.
 
-    Complexity: O(parts), of which there are at most `MOST_PARTS`; weights are stepped over.
+    Complexity: O(bytes), with at most `MOST_PARTS` steps; weights and runs of numbers are stepped over.
     """
     try:
         _look(content)
+    except _Unknown as field_:
+        raise Invalid(UNKNOWN, field="file", part=field_.message, number=field_.number) from None
     except _Broken:
         raise Invalid(UNREADABLE, field="file") from None
 
@@ -196,9 +226,15 @@ def _parts(content: bytes, message: str, start: int, end: int, counter: list[int
         counter[0] += 1
         if counter[0] > MOST_PARTS:
             raise Invalid(PARTS, field="file", most=MOST_PARTS)
+        run = RUN.match(content, at, end) if message == "attribute" else None
+        if run is not None:
+            at = run.end()
+            continue
         key, at = _varint(content, at, end)
         number, wire = key >> VALUE_BITS, key & (1 << VALUE_BITS) - 1
-        if number not in known or wire not in known[number].wires:
+        if number not in known:
+            raise _Unknown(message, number)
+        if wire not in known[number].wires:
             raise _Broken
         part = _part(content, number, wire, at, end)
         yield part

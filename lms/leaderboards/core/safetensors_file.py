@@ -17,6 +17,7 @@ HEADER_BYTES = 1 << 20
 """Far less than the format allows: a header names tensors, it holds none."""
 LEAST_HEADER = 2  # {}
 MOST_DIMENSIONS = 8
+LARGEST = 1 << 63
 NAME_CHARACTERS = 200
 METADATA = "__metadata__"
 BYTES_OF = {
@@ -154,9 +155,11 @@ def _tensor(name: str, found: object, spans: list[tuple[int, int]]) -> Tensor:
 
 
 def _counts(found: object, most: int) -> bool:
-    """Say whether something is a short list of whole numbers from 0; true and false are none."""
+    """Say whether something is a short list of whole numbers from 0, of 63 bits; true and false are none."""
     return (
-        isinstance(found, list) and len(found) <= most and all(type(one) is int and one >= 0 for one in found)
+        isinstance(found, list)
+        and len(found) <= most
+        and all(type(one) is int and 0 <= one < LARGEST for one in found)
     )
 
 

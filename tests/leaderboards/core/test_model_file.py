@@ -137,6 +137,7 @@ BROKEN = {
     "no number": with_header(entry().replace("[2]", "[NaN]"), EIGHT),
     "a truth for a size": with_header(entry().replace("[2]", "[true, 2]"), EIGHT),
     "a fraction for a size": with_header(entry(shape=[2.0]), EIGHT),
+    "a size beyond 63 bits": with_header(entry(shape=[0, 10**4000], data_offsets=[0, 0])),
     "a size below zero": with_header(entry(shape=[-2]), EIGHT),
     "many dimensions": with_header(entry(shape=[2, *[1] * 8]), EIGHT),
     "offsets the other way": with_header(entry(data_offsets=[8, 0]), EIGHT),
@@ -261,9 +262,10 @@ HOSTILE = {
     ),
     "deep": (deep(40), "too deeply"),
     "many parts": (whole(*[(16, "")] * MOST_PARTS), "more than 200000 parts"),
-    "an unknown field": (whole((99, "x")), "cannot be read"),
+    "an unknown field": (whole((99, "x")), "a field that is not read here (graph, field 99)"),
+    "devices": (onnx(graph((1, ONE)), (26, b"")), "a field that is not read here (model, field 26)"),
     "a number where bytes belong": (whole((5, 7)), "cannot be read"),
-    "an unknown field in a weight": (whole((5, tensor("w", [1], [1.0], (90, 1)))), "cannot be read"),
+    "an unknown field in a weight": (whole((5, tensor("w", [1], [1.0], (90, 1)))), "(tensor, field 90)"),
     "a long operator": (whole((1, node("R" * 300, [], []))), "cannot be read"),
     "a length beyond its part": (onnx(graph((1, b"\x0a\x7f"))), "cannot be read"),
     "a number without end": (onnx(graph((1, b"\x08" + b"\xff" * 20))), "cannot be read"),
@@ -285,6 +287,50 @@ def test_dropout_for_inference_and_operators_of_trees_are_taken() -> None:
         (8, message((1, "ai.onnx.ml"), (2, 3))),
     )
     assert check_model(content, BOTH) is ModelFormat.ONNX
+
+
+def attribute(*fields: bytes) -> bytes:
+    """Return a model whose one node has an attribute of these fields."""
+    return whole((1, node("TreeEnsembleRegressor", ["inputs"], ["o"], (5, b"".join(fields)), CLASSICAL)))
+
+
+FLOAT, INTEGER = b"\x3d" + struct.pack("<f", 0.5), b"\x40" + varint(70_000)
+WORD = b"\x4a\x0aBRANCH_LEQ"
+CLASSICAL = (7, "ai.onnx.ml")
+
+
+def test_forests_whose_numbers_are_not_packed_are_taken_whole() -> None:
+    """An exporter writes about ten numbers and a word for each node of a tree."""
+    large = attribute(FLOAT * 300_000, INTEGER * 600_000, WORD * 150_000)
+    assert len(large) < BOTH.max_bytes
+    begun = time.process_time()
+    assert check_model(large, BOTH) is ModelFormat.ONNX
+    assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ([FLOAT * 5000, FLOAT[:-1]], "cannot be read"),
+        ([INTEGER * 5000, b"\x40\xff"], "cannot be read"),
+        ([b"\x40" + b"\xff" * 10 + b"\x01"], "cannot be read"),
+        ([WORD * 5000, WORD[:-1]], "cannot be read"),
+        ([FLOAT * 5000, b"\x10\x01"], "cannot be read"),
+        ([INTEGER * 5000, message((90, 1))], "(attribute, field 90)"),
+        ([WORD * 5000, message((6, graph((1, node("X", [], [], CUSTOM)))))], 'operators of "com.microsoft"'),
+        (
+            [message((9, "w" * 5000)), message((6, graph((1, node("X", [], [], CUSTOM)))))],
+            'of "com.microsoft"',
+        ),
+    ],
+)
+def test_what_follows_a_run_of_numbers_is_looked_at(fields: list[bytes], expected: str) -> None:
+    assert expected in refusal(attribute(*fields))
+
+
+@given(st.lists(st.sampled_from([FLOAT, INTEGER, WORD, message((9, "")), message((1, "name"))])))
+def test_runs_of_any_order_are_taken(fields: list[bytes]) -> None:
+    assert check_model(attribute(*fields), BOTH) is ModelFormat.ONNX
 
 
 @pytest.mark.parametrize("whole_file", [safetensors(WHOLE), linear([1.0, 2.0], 0.5)])
