@@ -95,7 +95,7 @@ class Prize(Part):
 
 
 class Compute(Part):
-    """What a notebook may use when it is run again on hidden data.
+    """What a notebook or a model may use when it is run on hidden data, and an author's program of memory.
 
     Units: seconds, MiB.
     """
