@@ -1,10 +1,11 @@
 """What a prepared truth would change is worked out once, kept, and worked out again when that is due."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.leaderboards.core.scoring import Scores
@@ -149,6 +150,26 @@ def test_what_cannot_be_published_any_more_is_forgotten(
     assert again() == 0
     for table in (TruthChange, TruthComparison):
         assert session.scalars(select(table)).all() == []
+
+
+class Forgetful(sessionmaker[Session]):
+    """Sessions of a scorer beside which another one forgets what was kept, just before it writes."""
+
+    def begin(self) -> AbstractContextManager[Session]:
+        with super().begin() as other:
+            for table in (TruthChange, TruthComparison):
+                other.execute(delete(table))
+        return super().begin()
+
+
+def test_what_another_scorer_forgets_meanwhile_is_worked_out_at_the_next_look(
+    contest: Contest, truth: Truth, again: Again, sessions: sessionmaker[Session]
+) -> None:
+    assert again() == 1
+    assert compare_truths(Forgetful(**sessions.kw), NOW + EVERY * 5) == 0
+    contest.session.expire_all()
+    assert changes.comparison_of(contest.session, truth) is None
+    assert compare_truths(sessions, NOW + EVERY * 7) == 1
 
 
 def test_one_page_of_it_is_read_at_a_time_down_the_board_as_it_would_be(
