@@ -15,9 +15,10 @@ from lms.accounts.models import User
 from lms.accounts.services.limits import check_tries, count_try
 from lms.accounts.services.tokens import Purpose, person_of
 from lms.db import now
-from lms.errors import N_, NotFound, TooLarge
+from lms.errors import N_, Invalid, NotFound, TooLarge
 from lms.leaderboards import policy
 from lms.leaderboards.core.failures import read_failure
+from lms.leaderboards.core.honours import Tier
 from lms.leaderboards.core.predictions import BadPredictions
 from lms.leaderboards.models import Board, Challenge, Entry, EntryKind, Share
 from lms.leaderboards.queries import boards as queries
@@ -104,7 +105,12 @@ def _end(board: Board, table: Standings) -> dict[str, Any]:
 @public
 def people() -> Response:
     """Answer with a page of those who show their points: `q`, `organisation`, `country`, `tier`, `page`."""
-    found = honours.people(session(), honours.Wanted.read(request.args), now())
+    wanted = honours.Wanted.read(request.args)
+    if request.args.get("tier", "") != wanted.tier:  # everybody would be no answer to that
+        raise Invalid(
+            N_("There is no such tier. Ask for one of: %(known)s."), field="tier", known=", ".join(Tier)
+        )
+    found = honours.people(session(), wanted, now())
     return _json(
         {
             "found": found.found,

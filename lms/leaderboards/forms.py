@@ -190,7 +190,7 @@ class HonoursForm(Form):
     shown = BooleanField(
         lazy_gettext("Show my points, medals and places to everyone, with my name"),
         description=lazy_gettext(
-            "Never shown: challenges of a course, and teams in which you hide your name."
+            "Never shown: challenges that only a course sees, and teams in which you hide your name."
         ),
     )
     organisation = SelectField(

@@ -56,8 +56,20 @@ def test_places_are_those_on_the_whole_board(filled: Contest, university: Organi
     assert places(filled, organisation=university.slug, country="KR") == [2]
     assert places(filled, organisation=university.slug, text="team 5") == [5]
     assert places(filled, country="NZ") == places(filled, organisation="nobody") == places(filled) == []
-    offered = choices_on(filled.session, filled.board)
+    offered = choices_on(filled.session, filled.board, NOW)
     assert ([each.slug for each in offered.organisations], offered.countries) == ([university.slug], {"KR"})
+
+
+def test_filters_do_not_tell_who_joined_and_stands_nowhere(
+    contest: Contest, university: Organisation
+) -> None:
+    session, team = contest.session, contest.team()
+    stand_for(session, contest.leader(team), university, "KR")
+    offered = choices_on(session, contest.board, NOW)
+    assert (offered.organisations, offered.countries) == ([], set())
+    contest.enter(team, 0.5)
+    offered = choices_on(session, contest.board, NOW)
+    assert (offered.organisations, offered.countries) == ([university], {"KR"})
 
 
 @pytest.mark.parametrize("how", ["not shown", "name hidden in the team", "account closed", "left"])

@@ -44,6 +44,6 @@ def test_points_are_counted_shown_grouped_and_filtered(postgres_engine: Engine) 
         assert (group.key, group.people, group.medals[Medal.GOLD], group.best) == ("KR", 1, 1, 1)
         assert [each.organisation for each in honours.by_organisation(session, after)] == [university]
         assert [place.rank for place in honours.places_of(session, last.id, None, after)] == [1]
-        rows = found(session, contest.board, None, NOW, Sought(organisation=university.slug)).rows
-        assert [(row.rank, row.name) for row in rows] == [(10, "Team 9")]
-        assert choices_on(session, contest.board).countries == {"KR"}
+        teams_found = found(session, contest.board, None, NOW, Sought(organisation=university.slug)).rows
+        assert [(row.rank, row.name) for row in teams_found] == [(10, "Team 9")]
+        assert choices_on(session, contest.board, NOW).countries == {"KR"}

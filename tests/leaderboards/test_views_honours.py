@@ -13,7 +13,7 @@ from lms.db import now
 from lms.leaderboards.core.honours import points
 from lms.leaderboards.models import Visibility
 from lms.leaderboards.queries.boards import board_of_challenge
-from lms.leaderboards.queries.honours import honours_of, places_of
+from lms.leaderboards.queries.honours import Place, honours_of, places_of
 from lms.leaderboards.services.honouring import count_results, recount, show_honours
 from lms.leaderboards.services.standing import note_ranks
 from tests.factories.accounts import make_member, make_user
@@ -175,13 +175,25 @@ def test_a_place_among_signed_in_people_is_told_to_them_only(
     [place] = places_of(session, user.id, user, now())
     place.challenge.visibility = Visibility.SIGNED_IN
     page = show(address(session, user))
-    assert ("Sorted parcels" in page, "who are signed in" in page) == (False, True)
+    assert ("Sorted parcels" in page, "These places are for people who are signed in" in page) == (
+        False,
+        True,
+    )
+    give_honours(session, user)
+    page = show(address(session, user))
+    assert ("Sorted parcels" in page, "More places are for people who are signed in" in page) == (True, True)
     sign_in(make_user(session, language="en"))
-    assert "Sorted parcels" in show(address(session, user))
-    place.challenge.visibility = Visibility.COURSE
-    recount(session, board_of_challenge(session, place.challenge), now(), people_too=True)
+    page = show(address(session, user))
+    assert (page.count('<th scope="row"'), "who are signed in" in page) == (2, False)
+    for place in places_of(session, user.id, user, now()):
+        _put_before_a_course(session, place)
     show(address(session, user), status=404)
     assert "Kim Haneul" not in show()
+
+
+def _put_before_a_course(session: Session, place: Place) -> None:
+    place.challenge.visibility = Visibility.COURSE
+    recount(session, board_of_challenge(session, place.challenge), now(), people_too=True)
 
 
 def test_the_pages_are_there_in_korean(session: Session, client: FlaskClient) -> None:
@@ -210,6 +222,10 @@ def test_programs_get_what_the_page_shows(session: Session, client: FlaskClient)
     assert row["points"] == pytest.approx(
         points(1, team_size=1, teams=10, age=now() - place.ended_at), rel=1e-6
     )
+    for wanted, found in (("country=kr", 1), ("tier=contributor", 1), ("tier=master", 0), ("tier=", 1)):
+        assert (client.get(f"/api/honours?{wanted}").json or {})["found"] == found
+    answer = client.get("/api/honours?tier=king", headers=English)
+    assert (answer.status_code, "novice, contributor, expert" in answer.text) == (422, True)
     assert client.get("/api/honours?country=NZ").json == {"found": 0, "page": 1, "pages": 1, "rows": []}
 
 

@@ -13,6 +13,7 @@ import click
 import httpx
 
 from lms.commands import LANGUAGE
+from lms.leaderboards.core.honours import Tier
 from lms.leaderboards.core.tables import printable
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -179,20 +180,20 @@ def standings(
 @SERVER
 @click.option("--organisation", default="", help="Only people who stand for it; its short name.")
 @click.option("--country", default="", help="Only people in it: two letters, as KR.")
-@click.option("--tier", default="", help="Only people of it, as expert.")
+@click.option("--tier", type=click.Choice([each.value for each in Tier]), help="Only people of it.")
 @click.option("--page", default=1, show_default=True, type=click.IntRange(1), help="Of fifty people each.")
 @click.option("--json", "as_json", is_flag=True, help="Print the server's answer as it came.")
 @LANGUAGE
 @click.pass_context
 def points(
-    context: click.Context, /, *, server: str, as_json: bool, language: str, **wanted: str | int
+    context: click.Context, /, *, server: str, as_json: bool, language: str, **wanted: str | int | None
 ) -> None:
     """Show the people who show their points over all ended challenges, the most first.
 
     Status as with `submit`.
     """
     with _Asking(context, server, None, language) as asking:
-        told = asking.get("honours", **wanted)
+        told = asking.get("honours", **{name: value for name, value in wanted.items() if value})
     if as_json:
         click.echo(json.dumps(told, ensure_ascii=False))
         return

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import Organisation, User
@@ -108,9 +108,16 @@ def _showing_members(board: Board, *conditions: ColumnElement[bool]) -> Any:
     )
 
 
-def choices_on(session: Session, board: Board) -> Choices:
-    """Return by what the teams of a board can be filtered."""
-    members = _showing_members(board)
+def choices_on(session: Session, board: Board, at: datetime) -> Choices:
+    """Return by what the teams that stand on a board can be filtered; who only joined it is not told."""
+    members = _showing_members(board).join(
+        Standing,
+        and_(
+            Standing.team_id == TeamMember.team_id,
+            Standing.board_id == board.id,
+            Standing.share == share_at(board, at),
+        ),
+    )
     ids = members.where(BELONGS).with_only_columns(Honours.organisation_id)
     countries = members.where(User.country.is_not(None)).with_only_columns(User.country)
     organisations = select(Organisation).where(Organisation.id.in_(ids)).order_by(Organisation.slug)

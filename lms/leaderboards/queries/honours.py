@@ -36,7 +36,7 @@ class Wanted:
         return cls(
             text="".join(filter(str.isprintable, asked.get("q", ""))).strip()[:LONGEST],
             organisation=asked.get("organisation", "")[:LONGEST],
-            country=asked.get("country", "")[:2],
+            country=asked.get("country", "")[:2].upper(),
             tier=tier if tier in set(Tier) else "",
             page=int(page) if page.isascii() and page.isdigit() and len(page) <= DIGITS else 1,
         )

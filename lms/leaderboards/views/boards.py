@@ -173,7 +173,7 @@ def _filters(table: Shown) -> dict[str, object]:
     """Return what a board can be filtered by, for who wants that."""
     if not table.has_filters:
         return {}
-    offered = choices_on(session(), table.board)
+    offered = choices_on(session(), table.board, now())
     countries = sorted(offered.countries, key=country_name)
     return {"organisations": offered.organisations, "countries": countries}
 

@@ -208,7 +208,11 @@ def test_points_are_printed_of_those_who_show_them(app: Flask, session: Session)
     assert "1 people, page 1 of 1" in ran.stdout
     assert "1 gold, 0 silver, 0 bronze  evil" in ran.stdout
     assert "\x1b" not in ran.stdout
+    assert "1 gold" in terminal.run("points", "--country", "kr", "--tier", "contributor").stdout
     assert "Nobody shows" in terminal.run("points", "--country", "NZ").stdout
+    assert "Nobody shows" in terminal.run("points", "--tier", "master").stdout
+    ran = terminal.run("points", "--tier", "king")
+    assert (ran.exit_code, "'grandmaster'" in ran.stderr) == (2, True)
     told = json.loads(terminal.run("points", "--json").stdout)
     assert told["rows"][0]["best_rank"] == 1
 
