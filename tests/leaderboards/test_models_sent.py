@@ -17,8 +17,10 @@ from sqlalchemy.orm import Session
 from lms.accounts.models import User
 from lms.accounts.services.tokens import Purpose, make_token
 from lms.db import now
+from lms.errors import Conflict
 from lms.leaderboards.cli.boards import boards
 from lms.leaderboards.models import Entry, EntryKind
+from lms.leaderboards.services.challenges import publish_challenge
 from tests.factories.leaderboards import Contest, make_contest
 from tests.factories.models import linear, safetensors
 
@@ -160,3 +162,27 @@ def test_the_challenge_says_within_which_bounds_numbers_count(session: Session, 
     assert "In &lt;b&gt;peak numbers count from -40 to 80.5;" in page
     korean = client.get(address, headers={"Accept-Language": "ko"}).text
     assert "-40부터 80.5까지의 수가 인정돼요" in korean
+
+
+def test_bounds_may_come_later_and_then_stay(session: Session) -> None:
+    column: dict[str, object] = {"name": "peak", "kind": "number"}
+    contest = make_contest(
+        session,
+        opens_at=now() - timedelta(days=3),
+        kind="model",
+        model=MODEL,
+        form={"columns": [column]},
+        metric="r2",
+    )
+    contest.take(contest.team(at=now()), kind=EntryKind.MODEL, at=now())
+
+    def publish(**changes: object) -> None:
+        form = {"columns": [column | changes]}
+        publish_challenge(session, None, contest.document | {"form": form}, at=now())
+
+    with pytest.raises(Conflict, match="can no longer change: form"):
+        publish(kind="probability", min=0.0, max=1.0)
+    publish(min=-40.0, max=80.0)
+    for changes in ({"min": -40.0, "max": 90.0}, {}):
+        with pytest.raises(Conflict, match="can no longer change: form"):
+            publish(**changes)
