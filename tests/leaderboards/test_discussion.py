@@ -331,6 +331,13 @@ def test_what_was_typed_is_not_lost_where_organisers_were_faster(talk: Talk) -> 
         refused = talk.post(path, author, title="A longer title", text="the words that I typed")
         assert refused.status_code == 409, path
         assert "the words that I typed" in refused.text, path
+    other = make_user(talk.contest.session)
+    talk.post(f"/{topic.id}/hiding", organiser, reason="leaked")
+    refused = talk.post(f"/{topic.id}", other, text="the words that I typed")
+    assert refused.status_code == 404
+    assert "the words that I typed" in refused.text
+    assert 'discussion/new"' in refused.text, "they can begin a topic of their own"
+    assert topic.title not in refused.text
     assert "not kept" not in talk.get(f"/{topic.id}", author).text
 
 

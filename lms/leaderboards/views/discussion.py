@@ -118,13 +118,15 @@ def challenge_topic(challenge_slug: str, post_id: int) -> str:
 def challenge_answer_topic(challenge_slug: str, post_id: int) -> Response | tuple[str, int]:
     """Answer a topic."""
     here, form = _here(challenge_slug), PostForm()
-    topic = here.topic(post_id)
-    if not form.validate_on_submit():
-        return _topic(here, topic, form), Invalid.status
     try:
+        topic = here.topic(post_id)
+        if not form.validate_on_submit():
+            return _topic(here, topic, form), Invalid.status
         count(discussing.POSTS_PER_PERSON)
         topic = _here(challenge_slug).topic(post_id)
         made = discussing.answer(session(), person(), topic, text(form.text), at=g.received_at)
+    except NotFound:
+        return _without_topic(_here(challenge_slug)), NotFound.status
     except REFUSED as problem:
         put_in(form, problem)
         here = _here(challenge_slug)
@@ -252,6 +254,13 @@ def _around(here: Here, posts: Sequence[Post] = ()) -> dict[str, object]:
 
 def _new(here: Here, form: TopicForm) -> str:
     return render_template("leaderboards/discussion_new.html", form=form, **_around(here))
+
+
+def _without_topic(here: Here) -> str:
+    """Let what was typed to a topic that is not there any more begin one of its own."""
+    form = TopicForm()
+    form.form_errors.append(gettext("This topic is not open any more, so nothing can be said to it."))
+    return _new(here, form)
 
 
 def _edit(here: Here, found: Post, form: FlaskForm) -> str:
