@@ -93,10 +93,15 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="duri-rush-") as scratch:
         rush = prepared(Path(scratch) / "instance", options.entries)
-        with running(rush.installation):
+        with running(rush.installation) as processes:
             tally, seconds = played(rush, options.minutes * 60, options.pages, options.files)
+            used = {process.name: processor_of(process) for process in processes} | {
+                "generator": time.process_time()
+            }
             waited = wait_for_all(rush)
         told(rush, tally, seconds, waited)
+        shares = ", ".join(f"{name} {each / seconds:.2f}" for name, each in used.items())
+        print(f"processors in use, of {os.cpu_count()}: {shares} (the generator's preparations included)")
 
 
 def prepared(instance: Path, entries: int) -> Rush:
@@ -178,7 +183,7 @@ def cookie(settings: Settings, user: User) -> str:
 
 
 @contextmanager
-def running(installation: Installation) -> Iterator[None]:
+def running(installation: Installation) -> Iterator[list[Process]]:
     """Run the web server and the scorer."""
     settings = installation.settings
     script = "from lms.config import Settings; from lms.installation import Installation; "
@@ -193,7 +198,7 @@ def running(installation: Installation) -> Iterator[None]:
     try:
         if not answers(f"http://127.0.0.1:{PORT}/healthz", seconds=60):
             raise SystemExit("the web server does not answer")
-        yield
+        yield processes
     finally:
         for process in processes:
             process.tell(signal.SIGTERM)
@@ -213,6 +218,22 @@ def played(rush: Rush, seconds: float, pages: float, files: float) -> tuple[Tall
             planned = begun + moment
             pool.submit(_noted(tally, _enter if enters else _browse), rush, number, planned, tally)
     return tally, time.monotonic() - begun
+
+
+def processor_of(process: Process) -> float:
+    """Return the processor seconds that a process and what it started have used."""
+    fields = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields[int(path.parent.name)] = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+    family = {process.running.pid} if process.running is not None else set()
+    for number in sorted(fields):  # a child has a larger number than its parent, unless they began anew
+        if int(fields[number][1]) in family:
+            family.add(number)
+    ticks = sum(int(fields[number][11]) + int(fields[number][12]) for number in family if number in fields)
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _noted(tally: Tally, call: Callable[..., None]) -> Callable[..., None]:

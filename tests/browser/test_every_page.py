@@ -426,7 +426,7 @@ def _over(session: Session, stage: Stage) -> dict[str, str]:
 
 
 def _winner(session: Session) -> str:
-    """Medals of the student, for the university and from a country, and of a team mate; return their address."""
+    """Medals of the student, with university and country, and of a team mate; return their address."""
     student = person(session, STUDENT)
     student.country = "KR"
     kept = give_honours(session, student, slug="won-before")
