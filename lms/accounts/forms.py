@@ -148,6 +148,7 @@ class ProfileForm(Form):
     country = SelectField(
         lazy_gettext("Country (optional)"),
         choices=countries,
+        filters=[lambda code: code or ""],  # also where a page from before did not ask
         description=lazy_gettext(
             "Others see it only if you show them your points and medals; boards can be filtered by it then."
         ),

@@ -54,8 +54,9 @@ def test_the_page_says_what_holds_where_a_key_is_left_out(key: str) -> None:
     if KEYS[key].is_required():
         assert ROWS[key] == "required"
     elif default not in {None, ()}:
-        plain = str(default).lower() if isinstance(default, bool) else str(default)
-        assert ROWS[key] == f"`{plain}`"
+        several = default if isinstance(default, tuple) else (default,)
+        plain = [str(one).lower() if isinstance(one, bool) else str(one) for one in several]
+        assert ROWS[key] == ", ".join(f"`{one}`" for one in plain)
     else:
         assert ROWS[key] != "required"
 

@@ -299,6 +299,7 @@ def test_what_happens_between_showing_and_signing_is_told(desk: Desk) -> None:
     second.fill("#reason", "not of this class")
     second.click("button[value=decline]")
     expect(second.locator(".note.good").first).to_have_text(said(second, "declined", count=1))
+    expect(second.locator("#key-name")).to_be_visible()  # the page has been drawn, and hides nothing any more
     second.evaluate("document.getElementById('signing').dataset.token = 'stale'")
     second.evaluate("document.getElementById('enrol').hidden = false")
     second.fill("#code", "x")
