@@ -1,8 +1,8 @@
 """The organisers' pages: score anew with the difference first, take off with a reason, put back."""
 
 import io
-import threading
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
