@@ -47,7 +47,7 @@ def test_writers_of_one_process_take_turns_whatever_becomes_of_them(
     engine = opened(file)
     writers = make_sessions(engine, writing=True)
     with pytest.raises(StatementError, match="naive"), writers.begin() as session:
-        make_user(session, confirmed_at=datetime(2026, 3, 2, 9, 0))  # noqa: DTZ001 - what must not get through
+        make_user(session).confirmed_at = datetime(2026, 3, 2, 9, 0)  # noqa: DTZ001 - must not get through
     with writers.begin() as session:
         make_user(session)
         with pytest.raises(OperationalError, match="locked"), writers.begin() as second:
