@@ -4,6 +4,7 @@ A challenge's folder holds `challenge.yml`, its description and rules by languag
 `description.en.md`, `rules.md`, `rules.en.md`) and `hidden/challenge.py`, which makes its data from a seed.
 """
 
+import functools
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -206,7 +207,13 @@ def load_challenge(document: Mapping[str, Any]) -> Challenge:
     Raises:
         pydantic.ValidationError: the document is not a challenge.
     """
-    return Challenge.model_validate_json(json.dumps(document))
+    return _load(json.dumps(document))
+
+
+@functools.lru_cache(maxsize=256)
+def _load(text: str) -> Challenge:
+    """Each entry asks for it twice, and it never changes."""
+    return Challenge.model_validate_json(text)
 
 
 @dataclass
