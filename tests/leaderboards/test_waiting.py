@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from lms.leaderboards.models import Entry, EntryKind, Team
 from lms.leaderboards.queries.waiting import waiting_entries
@@ -42,3 +44,20 @@ def test_files_are_taken_as_they_came(contest: Contest, waiting: Waiting) -> Non
     busy, other = contest.team(), contest.team()
     came = send(contest, EntryKind.PREDICTIONS, busy, busy, other)
     assert waiting(EntryKind.PREDICTIONS) == came
+
+
+def test_what_waits_is_found_by_its_index_alone(contest: Contest) -> None:
+    """A scorer asks five times a second, however many entries there have been."""
+    asked: list[tuple[str, Any]] = []
+    connection = contest.session.connection()
+
+    def note(*told: Any) -> None:  # connection, cursor, statement, parameters, …
+        asked.append(told[2:4])
+
+    event.listen(connection, "before_cursor_execute", note)
+    waiting_entries(contest.session, [EntryKind.PREDICTIONS], 50)
+    event.remove(connection, "before_cursor_execute", note)
+    [(statement, parameters)] = asked
+    plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    assert any("ix_entries_waiting" in row[3] for row in plan), plan
+    assert not any(row[3].startswith("SCAN entries") and "USING" not in row[3] for row in plan), plan

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, String, and_, case, exists, func, or_, select, type_coerce
+from sqlalchemy import Select, String, and_, bindparam, case, exists, func, or_, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
 from lms.leaderboards.core.challenge_file import Challenge as ChallengeFile
@@ -25,6 +25,15 @@ from lms.leaderboards.models import (
 )
 
 BLOB = type_coerce(Entry.blob, String)  # those without one are left out
+IS_WAITING = Entry.state.in_(  # written out, as SQLite finds its partial index by these very words alone
+    bindparam(
+        "waiting",
+        [EntryState.RECEIVED, EntryState.SCORING],
+        Entry.state.type,
+        expanding=True,
+        literal_execute=True,
+    )
+)
 
 
 class WaitingEntry(NamedTuple):
@@ -53,7 +62,7 @@ def waiting_entries(
         select(Entry.id, Entry.board_id, Entry.kind, BLOB, Board.truth_version)
         .join(Entry.board)
         .where(
-            Entry.state.in_((EntryState.RECEIVED, EntryState.SCORING)),
+            IS_WAITING,
             Entry.kind.in_(kinds),
             Entry.id.not_in(without),
             Entry.blob.is_not(None),
@@ -80,13 +89,17 @@ def waiting_rescores(
     session: Session, kinds: Collection[EntryKind], most: int, without: Collection[int] = ()
 ) -> Sequence[tuple[int, WaitingEntry]]:
     """Return (truth, entry) of what is not yet scored against truths that are being prepared."""
+    prepared = session.scalars(select(Truth.id).join(Board, Board.id == Truth.board_id).where(is_prepared()))
+    truths = prepared.all()
+    if not truths:  # as nearly always: no entry is looked at
+        return []
     rows = session.execute(
         select(Truth.id, Entry.id, Entry.board_id, Entry.kind, BLOB, Truth.version)
         .join(Board, Board.id == Truth.board_id)
         .join(Entry, Entry.board_id == Truth.board_id)
         .outerjoin(Rescore, and_(Rescore.entry_id == Entry.id, Rescore.truth_id == Truth.id))
         .where(
-            is_prepared(),
+            Truth.id.in_(truths),
             Rescore.entry_id.is_(None),
             Entry.kind.in_(kinds),
             Entry.id.not_in(without),
