@@ -89,7 +89,7 @@ def of_losses(sequence: int, losses: ArrayLike) -> Climb:
 def of_resamples(sequence: int, loss: float, resampled: ArrayLike, items: int) -> Climb:
     """Return an entry of any other metric, from its loss on the items and on resamples of them.
 
-    Every entry of a board must be resampled on the same rows (`resampling.values_on_resamples`): the spread
+    Every entry of a board must be resampled on the same rows (`resampling.draws`): the spread
     of the paired differences is what the Ladder compares with.
 
     Raises:

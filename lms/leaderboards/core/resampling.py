@@ -6,11 +6,11 @@ bootstrap). The seed is fixed: the same board gives the same answer whenever it 
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -76,35 +76,6 @@ def _order_of_items(losses: NDArray[Any]) -> Rows:
         for column in losses[:, start : start + _BLOCK].T
     ]
     return np.array(sorted(range(len(digests)), key=digests.__getitem__), dtype=np.int64)
-
-
-def values_on_resamples(
-    score_on: Callable[[Rows], ArrayLike], items: int, resamples: int = RESAMPLES, seed: int = SEED
-) -> Floats:
-    """Return what a metric that is no mean over items gives on each resample.
-
-    Args:
-        score_on: the metric on the items of these numbers: one value, or one for each team.
-        items: how many there are.
-        resamples: how many times they are drawn.
-        seed: of the draws; the same for all whose values are to be compared.
-
-    A resample on which the metric has no value (one class only, say) is skipped and another one drawn.
-
-    Shape:
-        (resamples,) or (resamples, teams)
-
-    Raises:
-        ValueError: the metric has no value on hardly any resample.
-    """
-    found: list[Floats] = []
-    for rows in draws(items, resamples * PATIENCE, seed):
-        values = np.asarray(score_on(rows), dtype=np.float64)
-        if np.isfinite(values).all():
-            found.append(values)
-        if len(found) == resamples:
-            return np.array(found)
-    raise ValueError("the metric has no finite value on nine of ten resamples")
 
 
 def middle(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

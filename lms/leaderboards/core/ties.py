@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lms.leaderboards.core.losses import MOST_LOSS, Losses
-from lms.leaderboards.core.rank import Direction
 from lms.leaderboards.core.resampling import (
     LEAST_RESAMPLES,
     RESAMPLES,
@@ -30,7 +29,6 @@ from lms.leaderboards.core.resampling import (
     Rows,
     means,
     middle,
-    values_on_resamples,
     wilson,
 )
 from lms.leaderboards.core.significance import differing, exceeding, holm, mcnemar, of_signs
@@ -88,43 +86,6 @@ def tie_groups(
         evidence = _Averaged(different, resamples, seed)
     groups = _groups(lambda leader: evidence.p_values(int(same_as[leader]))[same_as], len(table), alpha)
     return _ties(groups, evidence.values[:, same_as], evidence.ends(same_as))
-
-
-def tie_groups_of_metric(
-    score_on: Callable[[Rows], ArrayLike],
-    *,
-    items: int,
-    direction: Direction,
-    alpha: float = ALPHA,
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
-) -> list[Tie]:
-    """Return the groups of a board with any other metric, computed anew on every resample.
-
-    Args:
-        score_on: the score of each team, in the order of the board, on the items of these numbers.
-        items: how many there are.
-        direction: which end of the scores is the better one.
-        alpha: how often at most a group may be split by chance alone.
-        resamples: 1,000 or more.
-        seed: of the resamples.
-
-    Raises:
-        ValueError: the metric has no value on the items, or resamples are too few.
-
-    Complexity: O(resamples) calls of `score_on`, O(resamples * teams) for each group.
-    """
-    _check(resamples)
-    observed = np.asarray(score_on(np.arange(items)), dtype=np.float64)
-    if not np.isfinite(observed).all():
-        raise ValueError("the metric has no finite value on all items")
-    if not observed.size:
-        return []
-    values = values_on_resamples(score_on, items, resamples, seed)
-    if direction == "min":
-        return tie_groups_on_resamples(observed, values, items=items, alpha=alpha)
-    ties = tie_groups_on_resamples(-observed, -values, items=items, alpha=alpha)
-    return [Tie(tie.group, tie.best, tie.worst, -tie.high, -tie.low) for tie in ties]
 
 
 def tie_groups_on_resamples(

@@ -15,7 +15,8 @@ from lms.leaderboards.core.losses import MOST_LOSS, Losses
 from lms.leaderboards.core.metrics import METRICS, Compared, Metric, evaluate
 from lms.leaderboards.core.metrics_on_resamples import ON_RESAMPLES, losses_on_resamples
 from lms.leaderboards.core.predictions import Kind
-from lms.leaderboards.core.resampling import LEAST_RESAMPLES, draws, values_on_resamples
+from lms.leaderboards.core.resampling import LEAST_RESAMPLES, draws
+from tests.factories.resamples import values_on_resamples
 
 FEW = 20
 NAMES = sorted(ON_RESAMPLES)

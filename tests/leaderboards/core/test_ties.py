@@ -15,7 +15,6 @@ from lms.leaderboards.core.resampling import (
     draws,
     means,
     middle,
-    values_on_resamples,
     weights,
     wilson,
 )
@@ -26,8 +25,8 @@ from lms.leaderboards.core.ties import (
     equal_groups,
     tie_groups,
     tie_groups_of,
-    tie_groups_of_metric,
 )
+from tests.factories.resamples import tie_groups_of_metric
 
 FEW = 1000
 SHARES = (0.1, 0.12, 0.15, 0.5, 0.55)  # of guesses, among what some teams send
@@ -196,20 +195,6 @@ def test_a_mean_given_as_a_metric_of_its_own_is_grouped_as_one() -> None:
         lambda rows: losses[:, rows].mean(axis=1), items=200, direction="min", resamples=FEW
     )
     assert groups(own) == groups(tie_groups(losses, resamples=FEW))
-
-
-def test_a_resample_without_a_value_is_drawn_again() -> None:
-    seen: list[int] = []
-
-    def sometimes(rows: np.ndarray) -> float:
-        seen.append(1)
-        return math.nan if len(seen) % 2 else float(rows.mean())
-
-    assert np.isfinite(values_on_resamples(sometimes, 9, 20)).all()
-    with pytest.raises(ValueError, match="no finite value"):
-        values_on_resamples(lambda _rows: math.nan, 9, 20)
-    with pytest.raises(ValueError, match="no finite value"):
-        tie_groups_of_metric(lambda _rows: [math.nan, 1.0], items=9, direction="max")
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
