@@ -34,7 +34,7 @@ from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.core.tables import read_table
 from lms.leaderboards.models import Board, EntryKind, Share, Standing, Team
 from lms.leaderboards.queries.counting import differences
-from lms.leaderboards.queries.finding import found_by_name
+from lms.leaderboards.queries.finding import Sought, found
 from lms.leaderboards.queries.standings import own_place, standings
 from lms.leaderboards.services.importing import import_table
 from lms.leaderboards.services.receiving import Work, take_entry
@@ -197,7 +197,7 @@ def reads(session: Session, board: Board, person: tuple[int, int | None]) -> Non
         "top 50 with names, own row and count": lambda: standings(session, board, viewer, NOW),
         "page at 5,000": lambda: standings(session, board, None, NOW, offset=5000),
         "own place": lambda: own_place(session, board, Share.PUBLIC, team),
-        "search by name": lambda: found_by_name(session, board, None, NOW, "team 77"),
+        "search by name": lambda: found(session, board, None, NOW, Sought("team 77")).rows,
     }
     bound = {"board": board.id, "team": team.id}
     naive = {

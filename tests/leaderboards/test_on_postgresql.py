@@ -13,7 +13,7 @@ from lms.leaderboards.models import Entry, Share, Team, Truth
 from lms.leaderboards.queries.changes import changes_of
 from lms.leaderboards.queries.counting import differences
 from lms.leaderboards.queries.entries import entries_of, history
-from lms.leaderboards.queries.finding import found_by_name
+from lms.leaderboards.queries.finding import Sought, found
 from lms.leaderboards.queries.standings import around, standings
 from lms.leaderboards.queries.waiting import boards_to_tie
 from lms.leaderboards.services import rescoring, upkeep
@@ -39,7 +39,7 @@ def test_a_board_is_imported_scored_anew_looked_over_and_read(postgres_engine: E
             (1, "mine"), (2, "first"), (None, ""), (3, "둘째"), (4, "<b>"),
         ]  # fmt: skip
         assert [row.rank for row in around(session, board, viewer, NOW, neighbours=1).rows] == [1, 2, None, 3]
-        assert [row.rank for row in found_by_name(session, board, viewer, NOW, "FIRST")] == [2]
+        assert [row.rank for row in found(session, board, viewer, NOW, Sought("FIRST")).rows] == [2]
         assert [each.score for each in entries_of(session, board, team, NOW)] == [0.95]
         assert len(history(session, board, NOW)) == 4
         truth = rescoring.prepare_rescore(session, None, board, "new rows", blob=None, at=NOW)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from lms.leaderboards.models import Board, Share, Team, TieGroup
 from lms.leaderboards.queries.boards import boards_for
 from lms.leaderboards.queries.entries import entries_of, history
-from lms.leaderboards.queries.finding import found_by_name
+from lms.leaderboards.queries.finding import Sought, found
 from lms.leaderboards.queries.standings import around, own_place, standings
 from lms.leaderboards.services.boards import keep_baselines
 from lms.leaderboards.services.standing import note_ranks
@@ -93,7 +93,7 @@ def test_before_the_end_no_statement_touches_a_private_score(
     del statements[:]
     standings(session, board, viewer, NOW)
     around(session, board, viewer, NOW)
-    found_by_name(session, board, viewer, NOW, "Team")
+    found(session, board, viewer, NOW, Sought("Team"))
     entries_of(session, board, session.merge(crowd[0]), NOW)
     history(session, board, NOW)
     boards_for(session, viewer)
@@ -114,11 +114,11 @@ def test_names_are_found_whatever_they_hold(contest: Contest) -> None:
     session, board = contest.session, contest.board
     odd = contest.team("100%_\\'; DROP TABLE teams")
     contest.enter(odd, 0.895)
-    [row] = found_by_name(session, board, None, NOW, "100%_\\'")
+    [row] = found(session, board, None, NOW, Sought("100%_\\'")).rows
     assert (row.rank, row.team_id) == (2, odd.id)
-    assert [row.rank for row in found_by_name(session, board, None, NOW, "team 0")][:3] == [1, 3, 4]
+    assert [row.rank for row in found(session, board, None, NOW, Sought("team 0")).rows][:3] == [1, 3, 4]
     for text in ("", "  ", "nobody", "__", "%%"):
-        assert found_by_name(session, board, None, NOW, text) == []
+        assert found(session, board, None, NOW, Sought(text)).rows == []
 
 
 def test_an_anonymous_board_shows_aliases_until_its_end(session: Session) -> None:
@@ -129,7 +129,7 @@ def test_an_anonymous_board_shows_aliases_until_its_end(session: Session) -> Non
     viewer = contest.leader(mine)
     rows = standings(session, contest.board, viewer, NOW).rows
     assert [(row.name, row.members) for row in rows] == [("mine", (viewer.name,)), (other.alias, ())]
-    assert found_by_name(session, contest.board, viewer, NOW, "other") == []
+    assert found(session, contest.board, viewer, NOW, Sought("other")).rows == []
     assert {climb.name for climb in history(session, contest.board, NOW)} == {mine.alias, other.alias}
     assert [row.name for row in standings(session, contest.board, viewer, AFTER).rows] == ["mine", "other"]
 
@@ -140,7 +140,7 @@ def test_a_person_who_wants_it_is_not_named(contest: Contest) -> None:
     show_member(contest.session, contest.leader(team), team, shown=False)
     [row] = standings(contest.session, contest.board, None, NOW).rows
     assert (row.name, row.members) == ("quiet", ())
-    assert found_by_name(contest.session, contest.board, None, NOW, contest.leader(team).name) == []
+    assert found(contest.session, contest.board, None, NOW, Sought(contest.leader(team).name)).rows == []
 
 
 def test_from_the_freeze_to_the_end_the_board_shows_what_came_before(session: Session) -> None:

@@ -15,7 +15,6 @@ FAILURES: Mapping[str, str] = {
         "The predictions for the hidden data could not be taken. What is wrong in them is told to nobody, as "
         "it could carry hidden rows out. Look at the columns, the ids and the values that you write."
     ),
-    "no_value": N_("The metric has no value for these predictions. Look whether they are all the same."),
     "notebook_unreadable": N_(
         "This is not a notebook that can be read. Save it in Jupyter and send it again."
     ),

@@ -46,11 +46,6 @@ class Found:
     pages: int
 
 
-def found_by_name(session: Session, board: Board, viewer: User | None, at: datetime, text: str) -> list[Row]:
-    """Return the first rows whose team, or people shown with it, have a name that holds `text`."""
-    return found(session, board, viewer, at, Sought(text=text.strip())).rows
-
-
 def found(
     session: Session, board: Board, viewer: User | None, at: datetime, sought: Sought, *, page: int = 1
 ) -> Found:

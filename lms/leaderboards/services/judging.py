@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
@@ -139,15 +138,6 @@ def _restore(session: Session, entry: Entry, disqualification: Disqualification)
     entry.state = before
     session.flush()
     take_off(session, entry)
-
-
-def open_disqualification(session: Session, entry: Entry) -> Disqualification | None:
-    """Return why an entry is off the board, if it is."""
-    return session.scalar(
-        select(Disqualification).where(
-            Disqualification.entry_id == entry.id, Disqualification.lifted_at.is_(None)
-        )
-    )
 
 
 def _note(
