@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
@@ -15,6 +14,7 @@ from lms.leaderboards.policies import writeups as rules
 from lms.leaderboards.queries.standings import own_place
 from lms.leaderboards.queries.writeups import linkable_entry, own_writeup
 from lms.leaderboards.services.organising import check_organiser
+from lms.leaderboards.services.standing import lock_team
 from lms.leaderboards.services.wording import line, prose, reason
 from lms.leaderboards.tables.writeups import LONGEST_REASON, LONGEST_TEXT, LONGEST_TITLE, Writeup
 
@@ -46,7 +46,7 @@ def publish_writeup(
         NotFound, NotAllowed, Conflict: as `check_can_publish`.
         Invalid: the title or the text is empty or too long, or the notebook is none of the team's.
     """
-    _hold(session, team)
+    lock_team(session, team.id)
     check_can_publish(session, user, team, at)
     if entry_id is not None and linkable_entry(session, team, entry_id) is None:
         raise Invalid(N_("Choose a scored notebook of your own team."), field="entry")
@@ -73,7 +73,7 @@ def withdraw_writeup(session: Session, user: User, team: Team, *, at: datetime) 
         NotAllowed: somebody else leads the team.
         NotFound: there is none.
     """
-    _hold(session, team)
+    lock_team(session, team.id)
     policy.check_can_lead(user, team)
     found = own_writeup(session, team)
     if found is None or found.withdrawn_at is not None:
@@ -82,14 +82,6 @@ def withdraw_writeup(session: Session, user: User, team: Team, *, at: datetime) 
     found.entry_id, found.withdrawn_at = None, at
     session.flush()
     record(session, user, "board.withdraw_writeup", f"board:{team.board_id}", team=team.id, writeup=found.id)
-
-
-def _hold(session: Session, team: Team) -> None:
-    """Read a team as it is now, and let nobody else write or withdraw for it until this transaction ends."""
-    session.execute(
-        select(Team).where(Team.id == team.id).with_for_update(),
-        execution_options={"populate_existing": True},
-    ).one()
 
 
 def hide_writeup(session: Session, actor: User, writeup: Writeup, why: str, *, at: datetime) -> None:
@@ -101,7 +93,7 @@ def hide_writeup(session: Session, actor: User, writeup: Writeup, why: str, *, a
         Conflict: it is hidden already.
     """
     check_organiser(session, actor, writeup.board)
-    _hold(session, writeup.team)
+    lock_team(session, writeup.team_id)
     session.refresh(writeup, ["hidden_at"])
     if writeup.hidden_at is not None:
         raise Conflict(N_("This is hidden already. Load the page again."))

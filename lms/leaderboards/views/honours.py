@@ -14,6 +14,7 @@ from lms.leaderboards.core.honours import Tier
 from lms.leaderboards.forms import HonoursForm
 from lms.leaderboards.queries import honours as queries
 from lms.leaderboards.services.honouring import show_honours
+from lms.leaderboards.views.boards import reader
 from lms.web.errors import put_beside
 from lms.web.formats import country_name
 from lms.web.guard import public
@@ -28,7 +29,7 @@ def people() -> str:
     """Show the people who show their points and medals, by points."""
     wanted, moment = queries.Wanted.read(request.args), now()
     found = queries.people(session(), wanted, moment)
-    reader, offered = _reader(), queries.choices(session())
+    user, offered = reader(), queries.choices(session())
     return render_template(
         "leaderboards/honours.html",
         people=found,
@@ -36,7 +37,7 @@ def people() -> str:
         organisations=offered.organisations,
         countries=sorted(offered.countries, key=country_name),
         tiers=list(Tier),
-        mine=queries.honours_of(session(), reader) if reader is not None else None,
+        mine=queries.honours_of(session(), user) if user is not None else None,
         address=lambda number: url_for(".people", **_kept(wanted), page=number),
     )
 
@@ -61,14 +62,14 @@ def countries() -> str:
 @public
 def person(address: str) -> str:
     """Show one person's places, if they show them; whoever does not is not here."""
-    moment, reader = now(), _reader()
+    moment, user = now(), reader()
     found = queries.person_at(session(), address, moment)
-    places = queries.places_of(session(), found.user_id, reader, moment)
+    places = queries.places_of(session(), found.user_id, user, moment)
     return render_template(
         "leaderboards/honours_person.html",
         person=found,
         won=[place for place in places if place.counts],
-        own=reader is not None and reader.id == found.user_id,
+        own=user is not None and user.id == found.user_id,
     )
 
 
@@ -112,7 +113,3 @@ def _kept(wanted: queries.Wanted) -> dict[str, Any]:
         "tier": wanted.tier,
     }
     return {name: value for name, value in named.items() if value}
-
-
-def _reader() -> User | None:
-    return current_user if current_user.is_authenticated else None
