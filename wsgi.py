@@ -2,5 +2,7 @@
 
 from lms.app import create_app
 from lms.config import Settings
+from lms.web.warm import warm
 
 app = create_app(Settings.load())
+warm(app)

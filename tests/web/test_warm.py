@@ -1,0 +1,29 @@
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from jinja2.utils import LRUCache
+
+from lms.web.language import LANGUAGES, read_catalogues
+from lms.web.warm import warm
+
+
+def test_nothing_is_left_for_the_first_visitor_to_compile(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_catalogues.cache_clear()
+    warm(app)
+    assert read_catalogues.cache_info().currsize == len(LANGUAGES)
+
+    def compiling(*_source: object, **_named: object) -> None:
+        raise AssertionError("a template is compiled while somebody waits")
+
+    monkeypatch.setattr(app.jinja_env, "compile", compiling)
+    for path in ("/", "/sign-in", "/challenges", "/verify", "/not-there"):
+        client.get(path)
+    assert read_catalogues.cache_info().misses == len(LANGUAGES)
+
+
+def test_every_template_can_be_held_at_once(app: Flask) -> None:
+    cache = app.jinja_env.cache
+    assert isinstance(cache, LRUCache)
+    assert len(app.jinja_env.list_templates()) <= cache.capacity
