@@ -1,10 +1,11 @@
 """A board in use: pages browsed and predictions files entered over HTTP at once, on a board of a million.
 
-`python -m benchmarks.board_rush [--minutes 10] [--entries 1000000] [--pages 100] [--files 50]`: one challenge
-with so many entries of 10,000 teams on disk (SQLite; DURI_DATABASE_URL for another). Open loop: every request
-leaves at its planned moment. Web server, scorer and this generator share the machine. A page is the first 50
-with the visitor's own place, half of them signed in; a file has 1,000 rows and comes with a token. Printed:
-pages, receipts, receipt to visible on the board, what was lost or over the quota (nothing may be).
+`python -m benchmarks.board_rush [--minutes 10] [--entries 1000000] [--pages 100] [--files 50] [--on postgres]`
+makes one challenge with so many entries of 10,000 teams on disk, on SQLite or on a PostgreSQL that is started
+for it. Open loop: every request leaves at its planned moment. Web server, scorer and this generator share the
+machine. A page is the first 50 with the visitor's own place, half of them signed in; a file has 1,000 rows and
+comes with a token. Printed: pages, receipts, receipt to visible on the board, what was lost or over the quota
+(nothing may be), and what used the processors.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from benchmarks.course import PORT
-from benchmarks.leaderboards import bring_in
+from benchmarks.leaderboards import bring_in, postgres
 from lms.accounts.models import OrganisationKind, User
 from lms.accounts.services.organisations import create_organisation
 from lms.accounts.services.people import create_user
@@ -90,23 +91,44 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--pages", type=float, default=100, help="a second")
     parser.add_argument("--files", type=float, default=50, help="a second")
+    parser.add_argument("--on", choices=["sqlite", "postgres"], default="sqlite")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="duri-rush-") as scratch:
-        rush = prepared(Path(scratch) / "instance", options.entries)
+    with tempfile.TemporaryDirectory(prefix="duri-rush-") as scratch, database(options.on) as url:
+        settings = replace(settings_for(Path(scratch) / "instance", PORT), database_url=url)
+        rush = prepared(settings, options.entries)
+        prepared_in = time.process_time()
         with running(rush.installation) as processes:
+            before = used_by_all()
             tally, seconds = played(rush, options.minutes * 60, options.pages, options.files)
             used = {process.name: processor_of(process) for process in processes} | {
-                "generator": time.process_time()
+                "generator": time.process_time() - prepared_in
             }
+            total = used_by_all() - before
             waited = wait_for_all(rush)
         told(rush, tally, seconds, waited)
         shares = ", ".join(f"{name} {each / seconds:.2f}" for name, each in used.items())
-        print(f"processors in use, of {os.cpu_count()}: {shares} (the generator's preparations included)")
+        print(f"processors in use, of {os.cpu_count()}: {total / seconds:.2f}; {shares}")
 
 
-def prepared(instance: Path, entries: int) -> Rush:
+@contextmanager
+def database(kind: str) -> Iterator[str]:
+    """Yield the address of a fresh database; empty: SQLite in the installation's folder."""
+    if kind == "sqlite":
+        yield ""
+    else:
+        with postgres() as address:
+            yield address("rush")
+
+
+def used_by_all() -> float:
+    """Return the processor seconds that this machine has spent on anything."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    return (sum(fields[:3]) + sum(fields[5:8])) / os.sysconf("SC_CLK_TCK")
+
+
+def prepared(settings: Settings, entries: int) -> Rush:
     """Make the board with its entries, and people on teams of their own."""
-    settings = settings_for(instance, PORT)
+    instance = settings.instance
     (instance / "logs").mkdir(parents=True, exist_ok=True)
     upgrade(settings.database)
     installation = Installation(settings)
