@@ -17,6 +17,7 @@ from lms.accounts.services.tokens import Purpose, person_of
 from lms.db import now
 from lms.errors import N_, Invalid, NotFound, TooLarge
 from lms.leaderboards import policy
+from lms.leaderboards.core.challenge_file import FILE_BYTES
 from lms.leaderboards.core.failures import read_failure
 from lms.leaderboards.core.honours import Tier
 from lms.leaderboards.core.predictions import BadPredictions
@@ -26,7 +27,7 @@ from lms.leaderboards.queries import honours
 from lms.leaderboards.queries.entries import OwnEntry, Quota, entries_of, quota_of
 from lms.leaderboards.queries.standings import PAGE, Row, Standings, is_anonymous, standings
 from lms.leaderboards.services.addresses import keep_address
-from lms.leaderboards.services.entering import NOTEBOOK_BYTES, REFUSED_PER_PERSON, check_file, hand_in
+from lms.leaderboards.services.entering import REFUSED_PER_PERSON, check_file, hand_in
 from lms.leaderboards.services.receiving import check_can_send
 from lms.web.errors import said
 from lms.web.guard import public
@@ -230,9 +231,9 @@ def _seen(slug: str, user: User | None = None) -> tuple[Challenge, Board]:
 
 
 def _sent() -> tuple[bytes, str]:
-    if (request.content_length or 0) > NOTEBOOK_BYTES:
+    if (request.content_length or 0) > FILE_BYTES:
         raise TooLarge(
-            N_("This is more than %(limit)d MiB. Send only what is asked for."), limit=NOTEBOOK_BYTES >> 20
+            N_("This is more than %(limit)d MiB. Send only what is asked for."), limit=FILE_BYTES >> 20
         )
     sent = request.files.get("file")
     if sent is None:

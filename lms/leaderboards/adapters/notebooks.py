@@ -11,14 +11,13 @@ from pathlib import Path
 
 from lms.grading.core.notices import Unreadable
 from lms.grading.core.reading import ReadNotebook, read_notebook
-from lms.leaderboards.core.challenge_file import Challenge
+from lms.leaderboards.core.challenge_file import FILE_BYTES, Challenge
 from lms.leaderboards.core.failures import EntryFailed
 from lms.runtime.environments import prepare
 from lms.runtime.jail import WORK, Bounds
 from lms.runtime.kernel import CellRun, Kernel, KernelSpec, RunStatus
 
 OUTPUT = "submission.csv"
-LIMIT_BYTES = 20 << 20
 MARGIN_SECONDS = 30  # of processor time beyond the wall limit, for start and libraries
 KEPT_BYTES = 100_000  # of outputs; nobody reads them
 FAILURES = {
@@ -50,7 +49,7 @@ class JailedNotebooks:
             EntryFailed: it cannot be read, did not run to its end, or left no predictions.
         """
         try:
-            notebook = read_notebook(content, LIMIT_BYTES)
+            notebook = read_notebook(content, FILE_BYTES)
         except Unreadable as problem:
             raise EntryFailed("notebook_unreadable") from problem
         compute = challenge.compute

@@ -24,8 +24,8 @@ CHALLENGE_FILE = "challenge.yml"
 SCRIPT = "hidden/challenge.py"
 MODEL_SCRIPT = "data/model.py"
 """The architecture that a challenge's safetensors files are the weights of; everyone gets it."""
-MODEL_BYTES = 20 << 20
-"""The most that any challenge takes as a model."""
+FILE_BYTES = 20 << 20
+"""The most that any challenge takes as one file: predictions, a notebook, a model, a winner's evidence."""
 OWN = "own"
 """The metric of a challenge whose `hidden/challenge.py` has a `score` of its own."""
 
@@ -125,7 +125,7 @@ class ModelPart(Part):
         "safetensors",
         "onnx",
     )
-    max_bytes: Annotated[int, Field(ge=1, le=MODEL_BYTES)] = 1 << 20
+    max_bytes: Annotated[int, Field(ge=1, le=FILE_BYTES)] = 1 << 20
     file: Name = "test.csv"
     """What it reads: a sample that all have, and in its place the hidden rows that count."""
     columns: Annotated[tuple[Name, ...], Field(min_length=1, max_length=10_000)]

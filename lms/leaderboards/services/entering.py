@@ -14,7 +14,7 @@ from lms.blobs import BlobStore
 from lms.errors import N_, Conflict, Invalid
 from lms.grading.core.notices import Unreadable
 from lms.grading.core.reading import read_notebook
-from lms.leaderboards.core.challenge_file import load_challenge
+from lms.leaderboards.core.challenge_file import FILE_BYTES, load_challenge
 from lms.leaderboards.core.model_file import check_model
 from lms.leaderboards.core.predictions import Form, check_size, read_predictions
 from lms.leaderboards.core.scoring import PARQUET, form_of, model_form_of
@@ -22,7 +22,6 @@ from lms.leaderboards.models import Challenge, Entry, EntryKind
 from lms.leaderboards.services.data import SAMPLE
 from lms.leaderboards.services.receiving import Work, take_entry
 
-NOTEBOOK_BYTES = 20 << 20
 REFUSED_PER_PERSON = Limit(name="entries-refused", tries=100, seconds=15 * MINUTE)
 """Files that were refused, for whatever reason: they use no slot, and still have to be read."""
 MOST_KNOWN = 16
@@ -83,7 +82,7 @@ def form_of_challenge(challenge: Challenge, blobs: BlobStore) -> Form:
 
 def _check_notebook(content: bytes) -> None:
     try:
-        read_notebook(content, NOTEBOOK_BYTES)
+        read_notebook(content, FILE_BYTES)
     except Unreadable:
         raise Invalid(
             N_("This is not a notebook that can be read. Save it in Jupyter and send it again."), field="file"

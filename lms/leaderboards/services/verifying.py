@@ -17,11 +17,11 @@ from lms.accounts.services.limits import HOUR, Limit
 from lms.errors import N_, Conflict, Invalid, TooLarge
 from lms.grading.core.notices import Unreadable
 from lms.grading.core.reading import read_notebook
+from lms.leaderboards.core.challenge_file import FILE_BYTES
 from lms.leaderboards.models import Board
 from lms.leaderboards.policies import winners as rules
 from lms.leaderboards.queries.waiting import number_waiting
 from lms.leaderboards.queries.winners import number_stopped, round_of, teams_to_ask
-from lms.leaderboards.services.entering import NOTEBOOK_BYTES
 from lms.leaderboards.services.organising import check_organiser
 from lms.leaderboards.services.winner_letters import tell_team
 from lms.leaderboards.services.wording import file_name, reason, words
@@ -121,14 +121,14 @@ def check_evidence(content: bytes) -> None:
         TooLarge: it is larger than an entry may be.
         Invalid: it is neither a notebook nor a zip.
     """
-    if len(content) > NOTEBOOK_BYTES:
+    if len(content) > FILE_BYTES:
         raise TooLarge(
-            N_("This is more than %(limit)d MiB. Send only what is asked for."), limit=NOTEBOOK_BYTES >> 20
+            N_("This is more than %(limit)d MiB. Send only what is asked for."), limit=FILE_BYTES >> 20
         )
     if zipfile.is_zipfile(io.BytesIO(content)):
         return
     try:
-        read_notebook(content, NOTEBOOK_BYTES)
+        read_notebook(content, FILE_BYTES)
     except Unreadable:
         raise Invalid(N_("Send a notebook (.ipynb) or a zip file."), field="file") from None
 

@@ -15,6 +15,7 @@ from lms.accounts.services.tokens import DAYS, Purpose, make_token
 from lms.db import now
 from lms.errors import N_, Conflict, DomainError, Invalid, NotFound, TooLarge
 from lms.leaderboards import policy
+from lms.leaderboards.core.challenge_file import FILE_BYTES
 from lms.leaderboards.core.failures import read_failure
 from lms.leaderboards.core.predictions import BadPredictions, Fault
 from lms.leaderboards.forms import EntryForm
@@ -23,7 +24,7 @@ from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.entries import PAGE, entries_of, number_of_entries, quota_of
 from lms.leaderboards.queries.organising import chosen_entries
 from lms.leaderboards.services.addresses import keep_address
-from lms.leaderboards.services.entering import NOTEBOOK_BYTES, REFUSED_PER_PERSON, check_file, hand_in
+from lms.leaderboards.services.entering import REFUSED_PER_PERSON, check_file, hand_in
 from lms.leaderboards.services.receiving import check_can_send
 from lms.leaderboards.services.selecting import select_entries
 from lms.leaderboards.views.boards import blueprint
@@ -96,7 +97,7 @@ def challenge_enter(challenge_slug: str) -> Response | tuple[str, int]:
     with _counted():
         check_can_send(session(), current_user, mine.challenge, at=g.received_at)
     with form.file.data.stream as stream:
-        content = stream.read(NOTEBOOK_BYTES + 1)
+        content = stream.read(FILE_BYTES + 1)
     try:
         with _counted():
             kind = _checked(mine.challenge, content)
@@ -113,9 +114,9 @@ def _counted() -> AbstractContextManager[None]:
 
 
 def _checked(challenge: Challenge, content: bytes) -> EntryKind:
-    if len(content) > NOTEBOOK_BYTES:
+    if len(content) > FILE_BYTES:
         raise TooLarge(
-            N_("This is more than %(limit)d MiB. Send only what is asked for."), limit=NOTEBOOK_BYTES >> 20
+            N_("This is more than %(limit)d MiB. Send only what is asked for."), limit=FILE_BYTES >> 20
         )
     return check_file(challenge, content, blobs())
 

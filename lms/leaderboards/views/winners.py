@@ -10,13 +10,13 @@ from werkzeug.wrappers import Response
 from lms.accounts.models import User
 from lms.db import now
 from lms.errors import N_, Conflict, DomainError, Invalid, NotAllowed, NotFound, TooLarge, TooSoon
+from lms.leaderboards.core.challenge_file import FILE_BYTES
 from lms.leaderboards.forms import ClaimForm, EvidenceForm, WinnersForm
 from lms.leaderboards.models import Board, Challenge, Team
 from lms.leaderboards.policies import winners as rules
 from lms.leaderboards.queries import winners as queries
 from lms.leaderboards.queries.organising import members_of
 from lms.leaderboards.services import verifying
-from lms.leaderboards.services.entering import NOTEBOOK_BYTES
 from lms.leaderboards.services.verifying import Evidence
 from lms.leaderboards.tables.winners import ClaimState, WinnerClaim
 from lms.leaderboards.views.boards import blueprint
@@ -150,7 +150,7 @@ def _stored(file: FileStorage | None) -> Evidence | None:
     if file is None or not file.filename:
         return None
     with file.stream as stream:
-        content = stream.read(NOTEBOOK_BYTES + 1)
+        content = stream.read(FILE_BYTES + 1)
     verifying.check_evidence(content)
     return Evidence(blobs().put(content), file.filename, len(content))
 
