@@ -1,11 +1,11 @@
 """A board in use: pages browsed and predictions files entered over HTTP at once, on a board of a million.
 
-`python -m benchmarks.board_rush [--minutes 10] [--entries 1000000] [--pages 100] [--files 50] [--on postgres]`
-makes one challenge with so many entries of 10,000 teams on disk, on SQLite or on a PostgreSQL that is started
-for it. Open loop: every request leaves at its planned moment. Web server, scorer and this generator share the
-machine. A page is the first 50 with the visitor's own place, half of them signed in; a file has 1,000 rows and
-comes with a token. Printed: pages, receipts, receipt to visible on the board, what was lost or over the quota
-(nothing may be), and what used the processors.
+`python -m benchmarks.board_rush [--minutes 10] [--entries 1000000] [--pages 100] [--files 50] [--on sqlite]`
+makes one challenge with so many entries of 10,000 teams on disk, on SQLite or on a PostgreSQL started for it.
+Open loop: every request leaves at its planned moment. Web server, scorer and generator share the machine. A
+page is the first 50 with the visitor's own place, half of them signed in; a file has 1,000 rows and comes by
+token. Printed: pages, receipts, receipt to visible on the board, what was lost or over the quota (nothing
+may be), and what used the processors.
 """
 
 import argparse
