@@ -15,10 +15,8 @@ import argparse
 import gc
 import multiprocessing
 import os
-import platform
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -30,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
+from benchmarks.machine import tell_machine
 from lms.certs.core.joint import SUITES
 from lms.certs.core.keys import generate
 from lms.certs.core.mandate import Mandate, read_mandate, write_mandate
@@ -66,8 +65,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     count = options.count
-    print(f"{platform.platform()}, {os.cpu_count()} CPUs, Python {sys.version.split()[0]}")
-    print(f"load before: {', '.join(f'{load:.2f}' for load in os.getloadavg())}\n", flush=True)
+    tell_machine()
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as (installation, supervisor):
         sessions = installation.sessions
         requests = requests_for(installation, count + ALONE)

@@ -9,7 +9,6 @@ stands processor time, which a busy machine stretches less.
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from uuid import uuid4
 
 from flask.testing import FlaskClient
 
+from benchmarks.machine import tell_machine
 from lms.app import create_app
 from lms.certs.core import jsonld
 from lms.certs.core.document import Claim, Evidence, build_credential, hash_email
@@ -60,8 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", nargs="?", type=int, default=COUNT)
     options = parser.parse_args()
-    print(f"{platform.platform()}, {os.cpu_count()} CPUs, Python {sys.version.split()[0]}")
-    print(f"load before: {', '.join(f'{load:.2f}' for load in os.getloadavg())}\n", flush=True)
+    tell_machine()
     pair = Pair()
     drafts = list(distinct(pair, options.count))
     size = statistics.mean(len(json.dumps(draft, ensure_ascii=False).encode()) for draft in drafts)

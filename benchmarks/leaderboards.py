@@ -11,7 +11,6 @@ import argparse
 import csv
 import io
 import os
-import platform
 import pwd
 import random
 import statistics
@@ -28,6 +27,7 @@ from typing import NamedTuple
 from sqlalchemy import create_engine, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
+from benchmarks.machine import tell_machine
 from lms.accounts.models import User
 from lms.db import make_engine, make_sessions
 from lms.leaderboards.core.scoring import Scores
@@ -76,8 +76,7 @@ def main() -> None:
     parser.add_argument("--on", choices=["sqlite", "postgres", "both"], default="both")
     options = parser.parse_args()
     sizes = [int(size) for size in options.entries.split(",")]
-    print(f"{platform.platform()}, {os.cpu_count()} CPUs, Python {sys.version.split()[0]}")
-    print(f"load before: {', '.join(f'{load:.2f}' for load in os.getloadavg())}\n", flush=True)
+    tell_machine()
     with tempfile.TemporaryDirectory(prefix="duri-boards-") as folder:
         for size in sizes if options.on != "postgres" else ():
             measure("SQLite", f"sqlite:///{Path(folder) / f'{size}.db'}", size, options.teams)

@@ -7,9 +7,7 @@ are timed apart and together, on the clock and of the processor; no time-stampin
 
 import argparse
 import os
-import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +16,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 from uuid import uuid4
 
+from benchmarks.machine import tell_machine
 from lms.certs.adapters.pdf import render_certificate
 from lms.certs.core.document import build_credential
 from lms.certs.core.pdf_signatures import examine_pdf
@@ -46,8 +45,7 @@ def main() -> None:
     parser.add_argument("count", nargs="?", type=int, default=40)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
-    print(f"{platform.platform()}, {os.cpu_count()} CPUs, Python {sys.version.split()[0]}")
-    print(f"load before: {', '.join(f'{load:.2f}' for load in os.getloadavg())}\n")
+    tell_machine()
     warm = [steps for _, steps in zip(range(options.count + WARM_UP), _made(), strict=False)][WARM_UP:]
     for position, name in enumerate(("set on paper", "university", "company", "checked")):
         _show(name, [steps[position] for steps in warm])

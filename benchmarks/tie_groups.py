@@ -9,15 +9,13 @@ metric that is no mean over rows, beside what asking scikit-learn for every resa
 """
 
 import argparse
-import os
-import platform
 import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from benchmarks.machine import tell_machine
 from lms.leaderboards.core.metrics import METRICS, Compared, Metric, evaluate
 from lms.leaderboards.core.metrics_on_resamples import ON_RESAMPLES, losses_on_resamples
 from lms.leaderboards.core.predictions import Kind
@@ -130,9 +128,8 @@ def main() -> None:
     parser.add_argument("items", nargs="?", type=int, default=0)
     parser.add_argument("--metrics", action="store_true", help="time the losses of one entry instead")
     chosen = parser.parse_args()
-    print(f"{platform.platform()}, {os.cpu_count()} CPUs, Python {sys.version.split()[0]}")
+    tell_machine()
     print(f"{LEAST_RESAMPLES if chosen.metrics else RESAMPLES} resamples, medians of {RUNS}")
-    print(f"load before: {', '.join(f'{load:.2f}' for load in os.getloadavg())}\n", flush=True)
     fields = sorted({*(field for field in FIELDS if field < chosen.teams), chosen.teams})
     lines = (
         metric_rows(ROWS) if chosen.metrics else rows(fields, [chosen.items] if chosen.items else list(ITEMS))
