@@ -26,6 +26,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 BUSY_TIMEOUT_MS = 10_000  # how long a writer waits for SQLite's single writer before it gives up
+MOST_KEPT = 20  # connections of one process: more than its threads, as opening one costs more than a page
 
 
 class Base(DeclarativeBase):
@@ -94,13 +95,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def make_engine(url: str, **options: Any) -> Engine:
+def make_engine(url: str) -> Engine:
     """Open the database at `url`; SQLite gets WAL, foreign keys and real transactions.
 
     The driver's own transaction handling on Python 3.11 begins too late for savepoints and read
     consistency, so two listeners switch it off and emit BEGIN.
     """
-    engine = create_engine(url, **options)
+    engine = create_engine(url, pool_size=MOST_KEPT)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         turns = _Turns()
