@@ -1,9 +1,13 @@
 """Challenges that are over, for tests of what comes after the end."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from lms.accounts.models import User
 from lms.blobs import BlobStore
@@ -19,6 +23,28 @@ from lms.leaderboards.services.verifying import Evidence, ask_winners, hand_in_e
 from lms.leaderboards.services.writing_up import publish_writeup
 from tests.factories.grading import notebook
 from tests.factories.leaderboards import Contest, challenge_document, make_contest
+
+
+@dataclass
+class Over:
+    """A challenge that is over, its teams from the first place down, and a browser."""
+
+    contest: Contest
+    teams: list[Team]
+    client: FlaskClient
+    sign_in: Callable[[User], None]
+
+    def get(self, path: str, user: User | None = None) -> TestResponse:
+        if user is not None:
+            self.sign_in(user)
+        return self.client.get(f"/challenges/{self.contest.challenge.slug}{path}")
+
+    def post(self, path: str, user: User, /, **data: Any) -> TestResponse:
+        self.sign_in(user)
+        return self.client.post(f"/challenges/{self.contest.challenge.slug}{path}", data=data)
+
+    def leader(self, place: int = 0) -> User:
+        return self.contest.leader(self.teams[place])
 
 
 def make_ended(session: Session, names: tuple[str, ...] = (), **changes: Any) -> tuple[Contest, list[Team]]:

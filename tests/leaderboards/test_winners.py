@@ -4,7 +4,6 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -20,40 +19,21 @@ from lms.db import now
 from lms.errors import Conflict, TooLarge
 from lms.leaderboards.core.failures import SCORER_FAILED
 from lms.leaderboards.core.scoring import Scores
-from lms.leaderboards.models import Team, TeamMember
+from lms.leaderboards.models import TeamMember
 from lms.leaderboards.policies.winners import CLAIM_STEPS
 from lms.leaderboards.services import verifying
 from lms.leaderboards.services.judging import disqualify_team
 from lms.leaderboards.services.scoring import fail_entry, score_entry
 from lms.leaderboards.tables.winners import ClaimState, WinnerClaim, WinnerRound
-from tests.factories.aftermath import make_ended
+from tests.factories.aftermath import Over, make_ended
 from tests.factories.grading import make_user, notebook
-from tests.factories.leaderboards import Contest
 
 NAMES = ("하나", "둘", "셋", "넷")
 ASKED = {"winners": 2, "wanted": "The notebook, please.", "days": 7}
 
 
-@dataclass
-class Ended:
-    """A challenge that is over, with four teams on its board, and a browser."""
-
-    contest: Contest
-    teams: list[Team]
-    client: FlaskClient
-    sign_in: Callable[[User], None]
-
-    def get(self, path: str, user: User | None = None) -> TestResponse:
-        if user is not None:
-            self.sign_in(user)
-        return self.client.get(f"/challenges/{self.contest.challenge.slug}{path}")
-
-    def post(self, path: str, user: User, /, **data: Any) -> TestResponse:
-        self.sign_in(user)
-        return self.client.post(f"/challenges/{self.contest.challenge.slug}{path}", data=data)
-
-    def leader(self, place: int = 0) -> User:
-        return self.contest.leader(self.teams[place])
+class Ended(Over):
+    """Where winners are asked for what proves it."""
 
     def ask(self, **changes: Any) -> TestResponse:
         return self.post("/organise/winners", self.contest.organiser, **{**ASKED, **changes})

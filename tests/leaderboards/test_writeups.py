@@ -1,48 +1,26 @@
 """Write-ups: after the end, by the leaders of teams on the final board; linked from their rows."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from werkzeug.test import TestResponse
 
 from lms.accounts.models import User
 from lms.blobs import FolderBlobs
 from lms.db import now
-from lms.leaderboards.models import Entry, Team, TeamMember, Visibility
+from lms.leaderboards.models import Entry, TeamMember, Visibility
 from lms.leaderboards.services import writing_up
 from lms.leaderboards.services.judging import disqualify_entry, disqualify_team, lift
 from lms.leaderboards.tables.writeups import Writeup
-from tests.factories.aftermath import make_ended
+from tests.factories.aftermath import Over, make_ended
 from tests.factories.grading import make_user, notebook
-from tests.factories.leaderboards import Contest
 
 
-@dataclass
-class Ended:
-    """A challenge that is over, and a browser."""
-
-    contest: Contest
-    teams: list[Team]
-    client: FlaskClient
-    sign_in: Callable[[User], None]
-
-    def get(self, path: str, user: User | None = None) -> TestResponse:
-        if user is not None:
-            self.sign_in(user)
-        return self.client.get(f"/challenges/{self.contest.challenge.slug}{path}")
-
-    def post(self, path: str, user: User, /, **data: Any) -> TestResponse:
-        self.sign_in(user)
-        return self.client.post(f"/challenges/{self.contest.challenge.slug}{path}", data=data)
-
-    def leader(self, place: int = 0) -> User:
-        return self.contest.leader(self.teams[place])
+class Ended(Over):
+    """Where write-ups are published."""
 
     def publish(self, place: int = 0, title: str = "Trees", text: str = "We grew *trees*.") -> Writeup:
         made = writing_up.publish_writeup(
