@@ -167,3 +167,14 @@ def make_sessions(engine: Engine, *, writing: bool = False) -> sessionmaker[Sess
 def reading(sessions: sessionmaker[Session]) -> Session:
     """Return a session that only reads: on SQLite it leaves the one writer's place to others."""
     return sessions(bind=sessions.kw["bind"].execution_options(sqlite_begin=""))
+
+
+def learn_sizes(session: Session, *tables: type[Base]) -> None:
+    """Let PostgreSQL look at tables that have just been filled.
+
+    It does so by itself a minute later; until then it plans as if they were empty, and reads a whole table
+    where an index has the row.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        names = ", ".join(table.__tablename__ for table in tables)
+        session.connection().exec_driver_sql(f"ANALYZE {names}")

@@ -231,9 +231,12 @@ PAGE_OF_KEYS = (  # found by the index alone, before anything is joined
 PAGE_OF_ROWS = _rows().join(PAGE_OF_KEYS, PAGE_OF_KEYS.c.team_id == Standing.team_id).order_by(Standing.key)
 IS_BASELINE = Entry.baseline > ""  # as an index is asked on both databases; "is not null" scans on SQLite
 RANKED_ROWS = _rows().add_columns(_ahead_of(Standing.key).label("ahead"))
-OWN_ROW = RANKED_ROWS.join(TeamMember, TeamMember.team_id == Standing.team_id).where(
-    TeamMember.board_id == bindparam("board"), TeamMember.user_id == bindparam("user")
+OWN_TEAM = (  # a value and no join: the team is found first, whatever the database knows of the tables' sizes
+    select(TeamMember.team_id)
+    .where(TeamMember.board_id == bindparam("board"), TeamMember.user_id == bindparam("user"))
+    .scalar_subquery()
 )
+OWN_ROW = RANKED_ROWS.where(Standing.team_id == OWN_TEAM)
 OWN_PLACE: Any = select(_ahead_of(Standing.key)).where(
     *_on_share(Standing), Standing.team_id == bindparam("team")
 )

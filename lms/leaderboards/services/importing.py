@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
 from lms.accounts.services.audit import record
-from lms.db import UtcDateTime
+from lms.db import UtcDateTime, learn_sizes
 from lms.errors import N_, Conflict
 from lms.leaderboards import policy
 from lms.leaderboards.core.tables import Row, Table
-from lms.leaderboards.models import Board, Entry, EntryKind, EntryState, PrivateScore, Team
+from lms.leaderboards.models import Board, Entry, EntryKind, EntryState, PrivateScore, Standing, Team
 from lms.leaderboards.services.honouring import recount
 from lms.leaderboards.services.receiving import microseconds
 from lms.leaderboards.services.standing import rebuild
@@ -67,7 +67,9 @@ def import_table(
         _keep_private(session, board, batch, _numbers(session, board, entries))
         tell(len(batch))
     _count(session, table.rows, teams)
+    learn_sizes(session, Team, Entry, PrivateScore)
     standing = rebuild(session, board)
+    learn_sizes(session, Standing)
     recount(session, board, at)
     record(session, actor, "board.import", f"board:{board.id}", rows=len(table.rows))
     return standing
