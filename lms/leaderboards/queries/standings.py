@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row as Record
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
 from lms.accounts.models import User
@@ -180,15 +180,16 @@ def is_anonymous(board: Board, share: Share) -> bool:
     return board.anonymous and share is not Share.PRIVATE
 
 
-def _rows() -> Any:
+def _rows(standing: Any = Standing) -> Any:
     """Return what a row is made of. Scores come from the standings, so of the asked share only."""
+    kept = standing if standing is Standing else standing.c
     return (
         select(
-            Standing.key,
-            Standing.team_id,
-            Standing.score,
-            Standing.entries,
-            Standing.rank_before,
+            kept.key,
+            kept.team_id,
+            kept.score,
+            kept.entries,
+            kept.rank_before,
             Team.name,
             Team.alias,
             Team.last_received_at,
@@ -198,15 +199,9 @@ def _rows() -> Any:
             TieGroup.best_rank,
             TieGroup.worst_rank,
         )
-        .join(Team, Team.id == Standing.team_id)
-        .join(Entry, Entry.id == Standing.entry_id)
-        .outerjoin(
-            TieGroup,
-            (TieGroup.board_id == Standing.board_id)
-            & (TieGroup.share == Standing.share)
-            & (TieGroup.team_id == Standing.team_id),
-        )
-        .where(*_on_share(Standing))
+        .join(Team, Team.id == kept.team_id)
+        .join(Entry, Entry.id == kept.entry_id)
+        .outerjoin(TieGroup, and_(*_on_share(TieGroup), TieGroup.team_id == kept.team_id))
     )
 
 
@@ -220,17 +215,17 @@ def _ahead_of(mine: Any) -> Any:
 
 
 COUNT: Any = select(func.count()).where(*_on_share(Standing))
-PAGE_OF_KEYS = (  # found by the index alone, before anything is joined
-    select(Standing.team_id)
+PAGE_OF_KEYS = (  # found by the index before anything is joined: what lies before the page is only counted
+    select(Standing)
     .where(*_on_share(Standing))
     .order_by(Standing.key)
     .offset(bindparam("offset"))
     .limit(bindparam("limit"))
     .subquery()
 )
-PAGE_OF_ROWS = _rows().join(PAGE_OF_KEYS, PAGE_OF_KEYS.c.team_id == Standing.team_id).order_by(Standing.key)
+PAGE_OF_ROWS = _rows(PAGE_OF_KEYS).order_by(PAGE_OF_KEYS.c.key)
 IS_BASELINE = Entry.baseline > ""  # as an index is asked on both databases; "is not null" scans on SQLite
-RANKED_ROWS = _rows().add_columns(_ahead_of(Standing.key).label("ahead"))
+RANKED_ROWS = _rows().add_columns(_ahead_of(Standing.key).label("ahead")).where(*_on_share(Standing))
 OWN_TEAM = (  # a value and no join: the team is found first, whatever the database knows of the tables' sizes
     select(TeamMember.team_id)
     .where(TeamMember.board_id == bindparam("board"), TeamMember.user_id == bindparam("user"))
