@@ -60,6 +60,7 @@ from lms.db import make_engine, make_sessions
 from lms.errors import N_
 from lms.grading.adapters.wakers import make_waker
 from lms.grading.services.waking import wake_after_commit
+from lms.leaderboards.queries.kept import KeptPages
 from lms.web import assets, errors, formats, guard, headers, language, navigation, session, shapes, slots
 from lms.web.navigation import Place
 
@@ -149,6 +150,8 @@ def create_app(
     assets.attach(app)
     app.jinja_env.globals["fill"] = slots.fill
     app.extensions["grade_keys"] = lms.grading.adapters.record_key.FolderKeys(settings.instance / "keys")
+    app.extensions["board_pages"] = KeptPages()
+    app.extensions["board_pages"].watch(sessions)
     app.extensions["certificate_badge"] = lms.certs.adapters.badge.draw_badge
     app.extensions["certificate_paper"] = lms.certs.adapters.pdf.render_certificate
     for blueprint in BLUEPRINTS:

@@ -26,6 +26,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 BUSY_TIMEOUT_MS = 10_000  # how long a writer waits for SQLite's single writer before it gives up
+QUIET = "duri.quiet"  # in `Session.info`: nothing that it commits changes what others are shown
 MOST_KEPT = 20  # connections of one process: more than its threads, as opening one costs more than a page
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.blobs import BlobStore
 from lms.config import Settings
-from lms.db import now
+from lms.db import QUIET, now
 from lms.errors import DomainError
 
 log = structlog.get_logger()
@@ -53,7 +53,7 @@ def session() -> Session:
     if "session" not in g:
         factory: sessionmaker[Session] = current_app.extensions["sessions"]
         if _only_reads():
-            g.session = factory()
+            g.session = factory(info={QUIET: True})
         else:
             g.session = factory(bind=factory.kw["bind"].execution_options(sqlite_begin="IMMEDIATE"))
     current: Session = g.session
@@ -68,6 +68,7 @@ def write() -> Session:
     """
     current = session()
     current.commit()  # nothing was changed: only the reading ends
+    current.info[QUIET] = False
     current.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
     return current
 

@@ -16,6 +16,7 @@ from lms.leaderboards.models import Board, Share
 from lms.leaderboards.policy import share_at
 from lms.leaderboards.queries.entries import TOP, Climb, history
 from lms.leaderboards.queries.finding import Sought, found
+from lms.leaderboards.queries.kept import KeptPages
 from lms.leaderboards.queries.standings import (
     PAGE,
     Row,
@@ -138,10 +139,18 @@ def _told_of(row: Row, decimals: int) -> str:
     return repr(tuple(told.values()))
 
 
-def shown(session: Session, board: Board, viewer: User | None, at: datetime, wish: Wish) -> Shown:
-    """Return the part of a board that somebody asks for, as they see it."""
+def shown(
+    session: Session,
+    board: Board,
+    viewer: User | None,
+    at: datetime,
+    wish: Wish,
+    *,
+    kept: KeptPages | None = None,
+) -> Shown:
+    """Return the part of a board that somebody asks for, as they see it; plain pages may be kept ones."""
     share = share_at(board, at)
-    table, number, pages = _table(session, board, viewer, at, wish)
+    table, number, pages = _table(session, board, viewer, at, wish, kept=kept or KeptPages())
     sizes = Counter(row.tie_group for row in table.rows if row.tie_group is not None)
     return Shown(
         table=table,
@@ -156,7 +165,7 @@ def shown(session: Session, board: Board, viewer: User | None, at: datetime, wis
 
 
 def _table(
-    session: Session, board: Board, viewer: User | None, at: datetime, wish: Wish
+    session: Session, board: Board, viewer: User | None, at: datetime, wish: Wish, *, kept: KeptPages
 ) -> tuple[Standings, int, int]:
     """Return a part of the board, which page it is, and of how many."""
     if wish.sought:
@@ -170,10 +179,10 @@ def _table(
         share = Share.PUBLIC
     mine = own_row(session, board, share, viewer) if viewer is not None else None
     number = min(max(wish.page, 1), MOST_PAGES)
-    part = page(session, board, share, offset=(number - 1) * PAGE, limit=PAGE)
+    part = kept.page(session, board, share, offset=(number - 1) * PAGE, mine=mine)
     last = max(1, -(-part.ranked // PAGE))
     if number > last:
-        number, part = last, page(session, board, share, offset=(last - 1) * PAGE, limit=PAGE)
+        number, part = last, kept.page(session, board, share, offset=(last - 1) * PAGE, mine=mine)
     return seen_by(board, part, mine), number, last
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response as Answer
 
@@ -16,6 +16,7 @@ from lms.leaderboards.models import Board, Visibility
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.aftermath import with_aftermath
 from lms.leaderboards.queries.finding import Sought, choices_on
+from lms.leaderboards.queries.kept import KeptPages
 from lms.leaderboards.queries.places import own_places
 from lms.leaderboards.queries.shown import Shown, Wish, climbs, csv_lines, shown
 from lms.leaderboards.views.board_rows import board_rows
@@ -92,7 +93,7 @@ def framed_board(challenge_slug: str) -> Response:
     board = _of_challenge(challenge_slug)
     if board.challenge is None or board.challenge.visibility is not Visibility.EVERYONE:
         raise NotFound
-    table = shown(session(), board, None, now(), Wish())
+    table = shown(session(), board, None, now(), Wish(), kept=_kept(board))
     response = _changing(table, "leaderboards/framed.html")
     response.headers["Content-Security-Policy"] = FRAMED
     return response
@@ -122,8 +123,17 @@ def _of_challenge(slug: str) -> Board:
 
 
 def _page(board: Board) -> Answer:
-    table = with_aftermath(session(), shown(session(), board, reader(), now(), _wish()))
+    table = with_aftermath(session(), shown(session(), board, reader(), now(), _wish(), kept=_kept(board)))
     return _changing(table, "leaderboards/show.html")
+
+
+def _kept(board: Board) -> KeptPages | None:
+    """Return the pages that a reader may be shown a moment late: not to those who have just decided."""
+    user, challenge = reader(), board.challenge
+    if challenge is None or (user is not None and policy.can_organise(user, challenge)):
+        return None
+    kept: KeptPages = current_app.extensions["board_pages"]
+    return kept
 
 
 def _wish() -> Wish:
