@@ -1,19 +1,29 @@
 """Pages that are kept for a moment: how late they may be, for whom, and what is never late."""
 
+import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import User
-from lms.db import QUIET, Base, make_engine, make_sessions
+from lms.accounts.services.tokens import Purpose, make_token
+from lms.blobs import FolderBlobs
+from lms.db import QUIET, Base, make_engine, make_sessions, now
 from lms.leaderboards.models import Board, Challenge, Share, Team
+from lms.leaderboards.queries.entries import number_of_entries
 from lms.leaderboards.queries.kept import MOST, SECONDS, KeptPages
-from lms.leaderboards.queries.standings import own_row
+from lms.leaderboards.queries.standings import PAGE, own_row
+from lms.web.session import session as session_of_request
+from lms.web.session import write
 from tests.factories.leaderboards import Contest, make_contest
+
+FILE = b"id,place\na,north\nb,north\nc,north\n"
 
 
 @dataclass
@@ -143,18 +153,128 @@ def test_no_more_pages_are_kept_than_fit(kept: Kept) -> None:
         board = reading.get_one(Board, kept.contest.board.id)
         for number in range(MOST + 5):
             kept.pages.page(reading, board, Share.PUBLIC, offset=number * 50, mine=None)
-    assert len(kept.pages._pages) == MOST
+    assert len(kept.pages) == MOST
 
 
-def test_organisers_see_what_others_decided_a_moment_ago(
-    contest: Contest, client: FlaskClient, sign_in: Callable[[User], None], sessions: sessionmaker[Session]
+def test_a_page_is_as_old_as_the_look_at_the_database_and_not_as_its_end(kept: Kept) -> None:
+    with kept.sessions(info={QUIET: True}) as slow:
+        board = slow.get_one(Board, kept.contest.board.id)
+        kept.score_elsewhere(1, 0.875)
+        kept.moment = SECONDS / 2
+        assert kept.look() == AFTER, "a quicker one has read since"
+        mine = own_row(slow, board, Share.PUBLIC, slow.get_one(User, kept.teams[0].leader_id))
+        page = kept.pages.page(slow, board, Share.PUBLIC, offset=0, mine=mine)
+        assert [row.name for row in page.rows] == ["One", "Two"], "as it was when this one began to read"
+        slow.commit()
+    assert kept.look() == AFTER, "what the slow one saw is older"
+
+
+def test_whoever_took_long_keeps_nothing(kept: Kept) -> None:
+    with kept.sessions(info={QUIET: True}) as slow:
+        board = slow.get_one(Board, kept.contest.board.id)
+        kept.score_elsewhere(1, 0.875)
+        kept.moment = SECONDS
+        kept.pages.page(slow, board, Share.PUBLIC, offset=0, mine=None)
+        slow.commit()
+    assert kept.look() == AFTER
+
+
+def test_nobody_stands_beyond_the_last_place(kept: Kept) -> None:
+    kept.look()
+    late = kept.elsewhere.team("Late")
+    kept.elsewhere.enter(late, 0.125)
+    kept.elsewhere.session.commit()
+    with kept.sessions(info={QUIET: True}) as reading:
+        board = reading.get_one(Board, kept.contest.board.id)
+        mine = own_row(reading, board, Share.PUBLIC, reading.get_one(User, late.leader_id))
+        assert mine is not None
+        beyond = replace(mine, rank=PAGE + 1)  # not on the first page, so nothing on it tells
+        page = kept.pages.page(reading, board, Share.PUBLIC, offset=0, mine=beyond)
+    assert page.ranked == 3
+
+
+@dataclass
+class Visitors:
+    """A board on the web, whose process keeps its pages while a clock stands still."""
+
+    contest: Contest
+    team: Team
+    pages: KeptPages
+    client: FlaskClient
+    sessions: sessionmaker[Session]
+
+    @property
+    def path(self) -> str:
+        return f"/challenges/{self.contest.challenge.slug}"
+
+    def rename_elsewhere(self, name: str) -> None:
+        with Session(self.sessions.kw["bind"], join_transaction_mode="create_savepoint") as elsewhere:
+            elsewhere.get_one(Team, self.team.id).name = name
+            elsewhere.commit()
+
+    def board(self) -> str:
+        return self.client.get(f"{self.path}/board").text
+
+
+@pytest.fixture
+def visitors(
+    session: Session, app: Flask, client: FlaskClient, sessions: sessionmaker[Session], blobs: FolderBlobs
+) -> Visitors:
+    pages: KeptPages = app.extensions["board_pages"]
+    pages.clock = lambda: 0.0
+    opened = now() - timedelta(days=3)
+    contest = make_contest(session, opens_at=opened)
+    contest.challenge.files = {"sample_submission.csv": {"sha256": blobs.put(FILE), "bytes": len(FILE)}}
+    team = contest.team("One", at=opened)
+    contest.enter(team, 0.5, at=opened)
+    session.commit()
+    return Visitors(contest, team, pages, client, sessions)
+
+
+def test_visitors_are_shown_what_others_were_and_organisers_what_is(
+    visitors: Visitors, sign_in: Callable[[User], None]
 ) -> None:
-    team = contest.team("One")
-    contest.enter(team, 0.5)
-    path = f"/challenges/{contest.challenge.slug}/board"
-    sign_in(contest.organiser)
-    assert "One" in client.get(path).text
-    with sessionmaker(sessions.kw["bind"], join_transaction_mode="create_savepoint")() as elsewhere:
-        elsewhere.get_one(Team, team.id).name = "Renamed"
-        elsewhere.commit()
-    assert "Renamed" in client.get(path).text
+    assert "One" in visitors.board()
+    visitors.rename_elsewhere("Renamed")
+    assert "Renamed" not in visitors.board()
+    assert "Renamed" not in visitors.client.get(f"{visitors.path}/board/frame").text
+    sign_in(visitors.contest.organiser)
+    assert "Renamed" in visitors.board()
+    visitors.rename_elsewhere("Once more")
+    assert "Once more" in visitors.board()
+
+
+@pytest.mark.parametrize("form", [{"name": "New name"}, {"name": ""}])
+def test_what_a_page_writes_is_on_the_board_at_once(
+    visitors: Visitors, sign_in: Callable[[User], None], form: dict[str, str]
+) -> None:
+    sign_in(visitors.contest.leader(visitors.team))
+    visitors.board()
+    kept = len(visitors.pages)
+    assert kept, "a page that only reads makes nobody forget"
+    visitors.client.post(f"{visitors.path}/team/name", data=form)
+    assert len(visitors.pages) == (0 if form["name"] else kept)
+
+
+def test_a_receipt_makes_nobody_read_afresh(
+    visitors: Visitors, app: Flask, sign_in: Callable[[User], None]
+) -> None:
+    leader = visitors.contest.leader(visitors.team)
+    sign_in(leader)
+    visitors.board()
+    kept = len(visitors.pages)
+    assert kept
+    token = make_token(leader, Purpose.BOARDS, app.extensions["settings"].session_key())
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = visitors.client.post(f"/api{visitors.path}/entries", data=FILE, headers=headers)
+    assert answer.status_code == 202
+    file = {"file": (io.BytesIO(FILE.replace(b"north", b"south")), "predictions.csv")}
+    assert visitors.client.post(f"{visitors.path}/entries", data=file).status_code == 303
+    assert number_of_entries(visitors.contest.session, visitors.team) == 3
+    assert len(visitors.pages) == kept
+
+
+def test_whoever_writes_after_reading_is_a_reader_no_more(app: Flask) -> None:
+    with app.test_request_context():
+        assert session_of_request().info[QUIET] is True
+        assert write().info[QUIET] is False

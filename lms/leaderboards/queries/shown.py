@@ -19,6 +19,7 @@ from lms.leaderboards.queries.finding import Sought, found
 from lms.leaderboards.queries.kept import KeptPages
 from lms.leaderboards.queries.standings import (
     PAGE,
+    Page,
     Row,
     Standings,
     around,
@@ -150,7 +151,7 @@ def shown(
 ) -> Shown:
     """Return the part of a board that somebody asks for, as they see it; plain pages may be kept ones."""
     share = share_at(board, at)
-    table, number, pages = _table(session, board, viewer, at, wish, kept=kept or KeptPages())
+    table, number, pages = _table(session, board, viewer, at, wish, kept=kept)
     sizes = Counter(row.tie_group for row in table.rows if row.tie_group is not None)
     return Shown(
         table=table,
@@ -165,7 +166,7 @@ def shown(
 
 
 def _table(
-    session: Session, board: Board, viewer: User | None, at: datetime, wish: Wish, *, kept: KeptPages
+    session: Session, board: Board, viewer: User | None, at: datetime, wish: Wish, *, kept: KeptPages | None
 ) -> tuple[Standings, int, int]:
     """Return a part of the board, which page it is, and of how many."""
     if wish.sought:
@@ -179,10 +180,17 @@ def _table(
         share = Share.PUBLIC
     mine = own_row(session, board, share, viewer) if viewer is not None else None
     number = min(max(wish.page, 1), MOST_PAGES)
-    part = kept.page(session, board, share, offset=(number - 1) * PAGE, mine=mine)
+
+    def read(number: int) -> Page:
+        offset = (number - 1) * PAGE
+        if kept is None:
+            return page(session, board, share, offset=offset)
+        return kept.page(session, board, share, offset=offset, mine=mine)
+
+    part = read(number)
     last = max(1, -(-part.ranked // PAGE))
     if number > last:
-        number, part = last, kept.page(session, board, share, offset=(last - 1) * PAGE, mine=mine)
+        number, part = last, read(last)
     return seen_by(board, part, mine), number, last
 
 

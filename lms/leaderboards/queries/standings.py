@@ -215,7 +215,7 @@ def _ahead_of(mine: Any) -> Any:
 
 
 COUNT: Any = select(func.count()).where(*_on_share(Standing))
-PAGE_OF_KEYS = (  # found by the index before anything is joined: what lies before the page is only counted
+PAGE_OF_STANDINGS = (  # found by the index before anything is joined
     select(Standing)
     .where(*_on_share(Standing))
     .order_by(Standing.key)
@@ -223,7 +223,7 @@ PAGE_OF_KEYS = (  # found by the index before anything is joined: what lies befo
     .limit(bindparam("limit"))
     .subquery()
 )
-PAGE_OF_ROWS = _rows(PAGE_OF_KEYS).order_by(PAGE_OF_KEYS.c.key)
+PAGE_OF_ROWS = _rows(PAGE_OF_STANDINGS).order_by(PAGE_OF_STANDINGS.c.key)
 IS_BASELINE = Entry.baseline > ""  # as an index is asked on both databases; "is not null" scans on SQLite
 RANKED_ROWS = _rows().add_columns(_ahead_of(Standing.key).label("ahead")).where(*_on_share(Standing))
 OWN_TEAM = (  # a value and no join: the team is found first, whatever the database knows of the tables' sizes
