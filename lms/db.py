@@ -174,7 +174,7 @@ def learn_sizes(session: Session, *tables: type[Base]) -> None:
     """Let PostgreSQL look at tables that have just been filled.
 
     It does so by itself a minute later; until then it plans as if they were empty, and reads a whole table
-    where an index has the row.
+    where an index has the row. Who does the same meanwhile waits until this transaction ends.
     """
     if session.get_bind().dialect.name == "postgresql":
         names = ", ".join(table.__tablename__ for table in tables)

@@ -67,9 +67,12 @@ def import_table(
         _keep_private(session, board, batch, _numbers(session, board, entries))
         tell(len(batch))
     _count(session, table.rows, teams)
-    learn_sizes(session, Team, Entry, PrivateScore)
+    is_large = len(table.rows) >= BATCH
+    if is_large:
+        learn_sizes(session, Team, Entry, PrivateScore)
     standing = rebuild(session, board)
-    learn_sizes(session, Standing)
+    if is_large:
+        learn_sizes(session, Standing)
     recount(session, board, at)
     record(session, actor, "board.import", f"board:{board.id}", rows=len(table.rows))
     return standing
