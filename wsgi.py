@@ -2,7 +2,5 @@
 
 from lms.app import create_app
 from lms.config import Settings
-from lms.web.warm import warm
 
-app = create_app(Settings.load())
-warm(app)
+app = create_app(Settings.load(), warm=True)

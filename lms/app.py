@@ -63,6 +63,7 @@ from lms.grading.services.waking import wake_after_commit
 from lms.leaderboards.queries.kept import KeptPages
 from lms.web import assets, errors, formats, guard, headers, language, navigation, session, shapes, slots
 from lms.web.navigation import Place
+from lms.web.warm import compile_ahead
 
 # One line for each blueprint, in the order of the storeys.
 BLUEPRINTS = (
@@ -127,9 +128,20 @@ PANELS: tuple[tuple[str, slots.Panel], ...] = (
 
 
 def create_app(
-    settings: Settings, *, sessions: sessionmaker[Session] | None = None, blobs: BlobStore | None = None
+    settings: Settings,
+    *,
+    sessions: sessionmaker[Session] | None = None,
+    blobs: BlobStore | None = None,
+    warm: bool = False,
 ) -> Flask:
-    """Build the web application of one installation; without `sessions` and `blobs` those of `settings`."""
+    """Build the web application of one installation.
+
+    Args:
+        settings: of the installation.
+        sessions: where its data are; those of `settings` if not given.
+        blobs: where its files are; likewise.
+        warm: compile now what the first visitors would wait for: for servers.
+    """
     app = Flask("lms", root_path=str(resources.files("lms")), static_folder=None, static_url_path="")
     app.config.update(_config(settings))
     app.extensions["settings"] = settings
@@ -158,6 +170,8 @@ def create_app(
         app.register_blueprint(blueprint)
     for slot, panel in PANELS:
         slots.register(app, slot, panel)
+    if warm:
+        compile_ahead(app)
     return app
 
 

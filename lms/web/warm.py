@@ -1,12 +1,12 @@
-"""What the first visitors would wait for, made before a server forks and shared by all its processes."""
+"""What the first visitors would wait for, made before a server takes requests."""
 
 from flask import Flask
 
 from lms.web.language import LANGUAGES, read_catalogues
 
 
-def warm(app: Flask) -> None:
-    """Compile all templates and read all sentences: half a second once, instead of in every thread at once.
+def compile_ahead(app: Flask) -> None:
+    """Compile all templates and read all sentences: half a second, once where a server loads before it forks.
 
     Eight threads that meet the same new template each compile it, and share one interpreter lock meanwhile:
     the first hundred pages of a server that starts on a busy day would take more than a second.

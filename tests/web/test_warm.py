@@ -3,14 +3,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from lms.web.language import LANGUAGES, read_catalogues
-from lms.web.warm import warm
+from lms.web.warm import compile_ahead
 
 
 def test_nothing_is_left_for_the_first_visitor_to_compile(
     app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read_catalogues.cache_clear()
-    warm(app)
+    compile_ahead(app)
     assert read_catalogues.cache_info().currsize == len(LANGUAGES)
     assert len(app.jinja_env.cache or {}) == len(app.jinja_env.list_templates()), "it cannot hold them all"
 
