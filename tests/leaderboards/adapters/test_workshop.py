@@ -1,5 +1,7 @@
 """Authors' programs of challenges in the real jail."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -109,6 +111,38 @@ def test_a_scorer_that_fails_gives_no_score_and_tells_no_labels(
         workshop.score(challenge, script.encode(), made.truth, table)
     assert said in str(failed.value)
     assert "south" not in str(failed.value)
+
+
+HANGING = {
+    "computes without end as it is read": "while True:\n    pass",
+    "sleeps as it is read": "import time\n\ntime.sleep(10**6)",
+    "computes without end when it is asked": "def score(truth, predictions):\n    while True:\n        pass",
+    "sleeps when it is asked": "import time\n\n\ndef score(truth, predictions):\n    time.sleep(10**6)",
+}
+HANGING_SECONDS = 5
+
+
+@pytest.mark.parametrize("script", HANGING.values(), ids=HANGING)
+def test_a_scorer_that_hangs_in_silence_is_ended_at_its_limit(
+    workshop: JailedWorkshop,
+    challenge: Challenge,
+    made: MadeChallenge,
+    script: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lms.leaderboards.adapters.workshop.SCORE_SECONDS", HANGING_SECONDS)
+    table = read_entry(challenge, made.truth, made.baselines["north"], workshop)
+    workshop.score(challenge, SCRIPT.encode(), made.truth, table)  # it is long enough
+    before, begun = children(), time.monotonic()
+    with pytest.raises(ChallengeFailed, match=r"^time$"):
+        workshop.score(challenge, script.encode(), made.truth, table)
+    assert HANGING_SECONDS <= time.monotonic() - begun < HANGING_SECONDS + 10
+    assert children() <= before
+
+
+def children() -> set[str]:
+    """Return the processes that this one started and that have not ended."""
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
 
 
 def test_a_generator_that_fails_says_why_to_staff(workshop: JailedWorkshop, challenge: Challenge) -> None:
