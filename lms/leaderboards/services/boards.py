@@ -90,7 +90,7 @@ def keep_baselines(
 
     Args:
         rows: each with `key`, `public_score`, `private_score`, and if known `title` by language, `source`,
-            `blob`.
+            `blob`, and as `also` its other metrics: name -> public and private value.
     """
     old = select(Entry.id).where(Entry.board_id == board.id, Entry.baseline.is_not(None))
     session.execute(delete(PrivateScore).where(PrivateScore.entry_id.in_(old)))
@@ -108,13 +108,19 @@ def keep_baselines(
             source=str(row.get("source") or ""),
             public_score=row["public_score"],
             released_score=row["public_score"],
+            metrics=_others(row, 0),
             scored_at=at,
             truth_version=board.truth_version,
         )
         session.add(entry)
         session.flush()
-        session.add(PrivateScore(entry_id=entry.id, score=row["private_score"]))
+        session.add(PrivateScore(entry_id=entry.id, score=row["private_score"], metrics=_others(row, 1)))
     session.flush()
+
+
+def _others(row: Mapping[str, Any], share: int) -> dict[str, float]:
+    """Return the other metrics of a baseline that have a value on a share: 0 public, 1 private."""
+    return {name: pair[share] for name, pair in row.get("also", {}).items() if math.isfinite(pair[share])}
 
 
 def enter(session: Session, grade: Grade) -> Entry | None:

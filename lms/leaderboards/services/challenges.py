@@ -248,6 +248,7 @@ def set_baselines(
     scores: Mapping[str, tuple[float, float]],
     *,
     files: Mapping[str, str] | None = None,
+    also: Mapping[str, Mapping[str, tuple[float, float]]] | None = None,
     at: datetime,
 ) -> None:
     """Put the challenge's baselines on its board.
@@ -255,6 +256,7 @@ def set_baselines(
     Args:
         scores: key of a baseline -> its public and its private score.
         files: key of a baseline -> SHA-256 of its predictions.
+        also: key of a baseline -> name of another metric -> its public and its private value.
     """
     board = open_challenge(session, challenge)
     named = {row["key"]: row for row in challenge.settings.get("baselines") or ()}
@@ -265,6 +267,7 @@ def set_baselines(
             "public_score": public,
             "private_score": private,
             "blob": (files or {}).get(key),
+            "also": (also or {}).get(key, {}),
         }
         for key, (public, private) in scores.items()
     ]

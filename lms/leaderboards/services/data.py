@@ -164,6 +164,7 @@ def keep_data(session: Session, challenge: Challenge, kept: KeptData, *, at: dat
     session.add(truth)
     challenge.files = {name: {"sha256": sha256, "bytes": size} for name, (sha256, size) in kept.files.items()}
     scores = {key: (found.public, found.private) for key, found in kept.baselines.items()}
-    set_baselines(session, challenge, scores, files=kept.predictions, at=at)
+    also = {key: found.also for key, found in kept.baselines.items()}
+    set_baselines(session, challenge, scores, files=kept.predictions, also=also, at=at)
     session.flush()
     return truth
