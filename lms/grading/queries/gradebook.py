@@ -1,9 +1,9 @@
-"""The gradebook: everybody of a cohort by every lab."""
+"""The gradebook: everybody of a cohort by every lab, and beside them what boards gave."""
 
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, selectinload
@@ -14,6 +14,8 @@ from lms.grading.queries.labs import labs_of
 from lms.grading.queries.submissions import counting_rule
 
 PAGE_ROWS = 50
+COLUMNS = "gradebook.columns"  # the slot in which higher domains offer columns
+WITH_BOARDS = "sum:boards"  # to sort by; no lab's name has a colon
 FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 
 
@@ -29,16 +31,41 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Given:
+    """What a board gave one person, after a person confirmed it. Units: points."""
+
+    score: float
+    maximum: float
+    address: str  # of the page that says why
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one board gave the people of a cohort; no part of any lab's points."""
+
+    key: str
+    """To sort by, and its name in the CSV: with a colon, so that no lab has it."""
+    title: Mapping[str, str]
+    given: Mapping[int, Given]  # by user id; nobody whose points are not confirmed
+
+
+@dataclass(frozen=True)
 class Line:
     """One person of the cohort."""
 
     enrolment: Enrolment
     marks: Mapping[int, Mark]  # by lab id
+    given: Mapping[str, Given] = field(default_factory=dict)  # by the key of the board's column
 
     @property
     def score(self) -> float:
         """Return the points of all labs together."""
         return sum(mark.score for mark in self.marks.values())
+
+    @property
+    def score_with_boards(self) -> float:
+        """Return the points of all labs and all boards together; no certificate is made from it."""
+        return self.score + sum(given.score for given in self.given.values())
 
     @property
     def provisional(self) -> bool:
@@ -60,6 +87,7 @@ class Gradebook:
     found: int
     page: int
     pages: int
+    columns: Sequence[Column] = ()
 
 
 def cohorts_of(session: Session, course: Course) -> list[Cohort]:
@@ -71,16 +99,27 @@ def cohorts_of(session: Session, course: Course) -> list[Cohort]:
     )
 
 
-def roster(session: Session, cohort: Cohort) -> list[Line]:
-    """Return everybody who is in the cohort with the counting grade of every lab, by name."""
+def roster(session: Session, cohort: Cohort, columns: Sequence[Column] = ()) -> list[Line]:
+    """Return everybody who is in the cohort with the counting grade of every lab, by name.
+
+    Args:
+        columns: what boards gave; kept with each line.
+    """
     enrolments = session.scalars(
         select(Enrolment)
         .where(Enrolment.cohort_id == cohort.id, Enrolment.left_at.is_(None))
         .options(joinedload(Enrolment.user))
     ).all()
     marks = _marks(session, cohort)
-    lines = [Line(enrolment, marks.get(enrolment.id, {})) for enrolment in enrolments]
+    lines = [
+        Line(enrolment, marks.get(enrolment.id, {}), _given(enrolment.user_id, columns))
+        for enrolment in enrolments
+    ]
     return sorted(lines, key=lambda line: (line.name.casefold(), line.enrolment.id))
+
+
+def _given(user_id: int, columns: Iterable[Column]) -> dict[str, Given]:
+    return {column.key: column.given[user_id] for column in columns if user_id in column.given}
 
 
 def _marks(session: Session, cohort: Cohort) -> dict[int, dict[int, Mark]]:
@@ -114,21 +153,29 @@ def _marks(session: Session, cohort: Cohort) -> dict[int, dict[int, Mark]]:
 
 
 def gradebook(
-    session: Session, cohort: Cohort, *, words: str = "", sort: str = "name", page: int = 1
+    session: Session,
+    cohort: Cohort,
+    *,
+    columns: Sequence[Column] = (),
+    words: str = "",
+    sort: str = "name",
+    page: int = 1,
 ) -> Gradebook:
     """Return one page of the gradebook.
 
     Args:
+        columns: what boards gave
         words: part of a name or address
-        sort: name | points | a lab's name; with a leading `-` the other way round
+        sort: name | points | a lab's name | a column's key | sum:boards; with a leading `-` the
+            other way round
     """
     labs = labs_of(session, cohort.course)
-    lines = [line for line in roster(session, cohort) if _matches(line, words)]
+    lines = [line for line in roster(session, cohort, columns) if _matches(line, words)]
     lines = _sorted(lines, labs, sort)
     pages = max(1, -(-len(lines) // PAGE_ROWS))
     page = min(max(page, 1), pages)
     start = (page - 1) * PAGE_ROWS
-    return Gradebook(labs, lines[start : start + PAGE_ROWS], len(lines), page, pages)
+    return Gradebook(labs, lines[start : start + PAGE_ROWS], len(lines), page, pages, columns)
 
 
 def _matches(line: Line, words: str) -> bool:
@@ -141,6 +188,10 @@ def _sorted(lines: list[Line], labs: Iterable[Lab], sort: str) -> list[Line]:
     by_slug = {lab.slug: lab.id for lab in labs}
     if key == "points":
         return sorted(lines, key=lambda line: line.score, reverse=backwards)
+    if key == WITH_BOARDS:
+        return sorted(lines, key=lambda line: line.score_with_boards, reverse=backwards)
+    if any(key in line.given for line in lines):
+        return sorted(lines, key=lambda line: _given_score(line, key), reverse=backwards)
     if key in by_slug:
         lab_id = by_slug[key]
         return sorted(lines, key=lambda line: _score(line, lab_id), reverse=backwards)
@@ -152,22 +203,49 @@ def _score(line: Line, lab_id: int) -> float:
     return -1 if mark is None else mark.score
 
 
-def gradebook_csv(lines: Iterable[Line], labs: Sequence[Lab]) -> Iterator[str]:
+def _given_score(line: Line, key: str) -> float:
+    given = line.given.get(key)
+    return -1 if given is None else given.score
+
+
+def gradebook_csv(
+    lines: Iterable[Line], labs: Sequence[Lab], columns: Sequence[Column] = ()
+) -> Iterator[str]:
     """Yield the gradebook as CSV with a byte order mark; no cell of it is read as a formula.
+
+    What boards gave follows behind, each with its maximum, and one more sum: a program that knows the
+    columns of the labs finds them where they are without boards.
 
     Source: OWASP, CSV Injection.
     """
     yield "\ufeff"
     header = ["name", "email", *(lab.slug for lab in labs), "points", "provisional"]
-    yield _csv_line(header)
+    yield _csv_line(header + _board_names(columns))
     for line in lines:
         scores = [_figure(line.marks.get(lab.id)) for lab in labs]
         provisional = "yes" if line.provisional else "no"
-        yield _csv_line([line.name, line.enrolment.user.email, *scores, f"{line.score:g}", provisional])
+        own = [line.name, line.enrolment.user.email, *scores, f"{line.score:g}", provisional]
+        yield _csv_line(own + _board_cells(line, columns))
 
 
 def _figure(mark: Mark | None) -> str:
     return "" if mark is None else f"{mark.score:g}"
+
+
+def _board_names(columns: Sequence[Column]) -> list[str]:
+    if not columns:
+        return []
+    names = [name for column in columns for name in (column.key, f"{column.key}:maximum")]
+    return [*names, "points_with_boards"]
+
+
+def _board_cells(line: Line, columns: Sequence[Column]) -> list[str]:
+    if not columns:
+        return []
+    found = [line.given.get(column.key) for column in columns]
+    pairs = [(each.score, each.maximum) if each is not None else (None, None) for each in found]
+    figures = [figure for pair in pairs for figure in pair]
+    return ["" if each is None else f"{each:.10g}" for each in (*figures, line.score_with_boards)]
 
 
 def _csv_line(cells: Iterable[str]) -> str:

@@ -22,6 +22,7 @@ from lms.grading.queries.submissions import counted_submissions
 from lms.grading.services import marking
 from lms.grading.views.labs import blueprint
 from lms.web.session import session
+from lms.web.slots import gather
 
 
 def _course(slug: str) -> Course:
@@ -37,6 +38,16 @@ def _cohort(cohorts: list[Cohort]) -> Cohort | None:
     return next((cohort for cohort in cohorts if cohort.slug == wanted), None)
 
 
+def _columns(cohort: Cohort) -> list[queries.Column]:
+    """Return what boards gave a cohort, as higher domains tell it."""
+    return gather(queries.COLUMNS, cohort=cohort)
+
+
+def _book(cohort: Cohort, *, words: str, sort: str, page: int) -> queries.Gradebook:
+    columns = _columns(cohort)
+    return queries.gradebook(session(), cohort, columns=columns, words=words, sort=sort, page=page)
+
+
 @blueprint.get("/courses/<course>/gradebook")
 def gradebook(course: str) -> str:
     """Show everybody of a cohort by every lab."""
@@ -45,7 +56,7 @@ def gradebook(course: str) -> str:
     cohort = _cohort(cohorts)
     words, sort = request.args.get("q", ""), request.args.get("sort", "name")
     page = request.args.get("page", 1, type=int)
-    book = queries.gradebook(session(), cohort, words=words, sort=sort, page=page) if cohort else None
+    book = _book(cohort, words=words, sort=sort, page=page) if cohort else None
 
     def address(**changes: object) -> str:
         kept: dict[str, Any] = {"cohort": cohort.slug if cohort else None, "q": words or None, "sort": sort}
@@ -70,8 +81,9 @@ def gradebook_csv(course: str) -> Response:
     cohort = _cohort(queries.cohorts_of(session(), found))
     if cohort is None:
         raise NotFound
-    lines = queries.roster(session(), cohort)
-    content = "".join(queries.gradebook_csv(lines, lab_queries.labs_of(session(), found)))
+    columns = _columns(cohort)
+    lines = queries.roster(session(), cohort, columns)
+    content = "".join(queries.gradebook_csv(lines, lab_queries.labs_of(session(), found), columns))
     response = Response(content, content_type="text/csv; charset=utf-8")
     response.headers.set("Content-Disposition", "attachment", filename=f"{course}-{cohort.slug}.csv")
     response.headers["Cache-Control"] = "no-store"

@@ -20,12 +20,14 @@ from lms.grading.core.notices import sentence
 from lms.grading.forms import UploadForm
 from lms.grading.models import Lab, LabRelease
 from lms.grading.queries import labs as lab_queries
+from lms.grading.queries.gradebook import COLUMNS, Column, Given
 from lms.grading.queries.overview import LabState, lab_state, labs_for, running_enrolments
 from lms.grading.queries.submissions import enrolment_for
 from lms.grading.services import submitting
 from lms.web.errors import put_beside, translated
 from lms.web.language import language
 from lms.web.session import blobs, reads_first, session, settings, write
+from lms.web.slots import gather
 
 blueprint = Blueprint("grading", __name__, template_folder="../templates")
 
@@ -47,10 +49,16 @@ def own_half(message: str) -> str:
 
 @blueprint.get("/labs")
 def labs() -> str:
-    """Show the open labs of all courses that the person takes."""
+    """Show the open labs of all courses that the person takes, and what boards gave them."""
     enrolments = running_enrolments(session(), current_user.id, now())
-    courses = [(each, labs_for(session(), each)) for each in enrolments]
+    courses = [(each, labs_for(session(), each), _given(each)) for each in enrolments]
     return render_template("grading/labs.html", courses=courses)
+
+
+def _given(enrolment: Enrolment) -> list[tuple[Column, Given]]:
+    """Return what boards gave one person, as higher domains tell it."""
+    columns: list[Column] = gather(COLUMNS, cohort=enrolment.cohort, person=enrolment.user)
+    return [(each, each.given[enrolment.user_id]) for each in columns if enrolment.user_id in each.given]
 
 
 @blueprint.get("/courses/<course>/labs/<lab>")

@@ -14,7 +14,7 @@ from lms.errors import NotFound
 from lms.grading.models import Grade, GradingRun, RunState, Submission
 from lms.leaderboards.core.grade_rule_files import read_rule
 from lms.leaderboards.core.grade_rules import Award, Blended, Placed, RankedBoard, Rule, Sentence
-from lms.leaderboards.models import Board, Entry, EntryState, PrivateScore, Share, TeamMember
+from lms.leaderboards.models import Board, Challenge, Entry, EntryState, PrivateScore, Share, TeamMember
 from lms.leaderboards.policy import course_of
 from lms.leaderboards.queries.grouping import Grouping, Ranked, groups_of, kept_ranks, ranks_anew
 from lms.leaderboards.queries.waiting import number_waiting
@@ -117,7 +117,7 @@ def _board(
         Placed(str(each.team_id), rank, each.score, numbers.get(each.team_id))
         for rank, each in enumerate(ranked, start=1)
     ]
-    return RankedBoard(teams, _baselines(session, board, share), board.direction.value)
+    return RankedBoard(teams, _baselines(session, board, share), board.direction.value, board.decimals)
 
 
 def _baselines(session: Session, board: Board, share: Share) -> Mapping[str, float]:
@@ -296,8 +296,12 @@ def confirmed_boards(session: Session, cohort_id: int) -> Sequence[GradeConfirma
         .where(
             exists().where(RankAward.confirmation_id == GradeConfirmation.id, RankAward.user_id.in_(students))
         )
-        .options(joinedload(GradeConfirmation.board))
-        .order_by(GradeConfirmation.confirmed_at.desc())
+        .options(
+            joinedload(GradeConfirmation.board).options(
+                joinedload(Board.lab), joinedload(Board.challenge).joinedload(Challenge.lab)
+            )
+        )
+        .order_by(GradeConfirmation.confirmed_at.desc(), GradeConfirmation.id.desc())
     ).all()
     return [
         each

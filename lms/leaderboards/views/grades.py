@@ -22,6 +22,7 @@ from lms.leaderboards.services import awarding
 from lms.leaderboards.services.declaring import declare_rule, rule_from_text
 from lms.leaderboards.tables.grades import GradeRule, RankAward
 from lms.leaderboards.views.boards import reader
+from lms.leaderboards.views.gradebook import offer_columns
 from lms.web.errors import put_beside, translated
 from lms.web.forms import text
 from lms.web.language import language
@@ -29,6 +30,7 @@ from lms.web.session import session
 from lms.web.shapes import row_number
 
 blueprint = Blueprint("leaderboards_grades", __name__, template_folder="../templates")
+blueprint.record_once(offer_columns)
 
 
 @blueprint.app_template_filter("rule_sentences")
@@ -98,7 +100,8 @@ def confirm(board_id: int) -> Response | tuple[str, int]:
     if not form.validate_on_submit():
         return _page(board, ObjectionForm(formdata=None), form), Invalid.status
     awarding.confirm_awards(session(), _user(), board, seen=text(form.seen), at=g.received_at)
-    flash(gettext("The points count now. Each student gets a letter with the reason."), "success")
+    said = gettext("The points stand in the gradebook now. Each student gets a letter with the reason.")
+    flash(said, "success")
     return redirect(url_for(".show", board_id=board.id), 303)
 
 
