@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -76,30 +77,43 @@ def board(challenge_slug: str) -> Response:
     offset, limit = _number("offset", 0, 10_000_000), _number("limit", PAGE, LARGEST_PAGE)
     table = standings(session(), found, _reader(), now(), offset=offset, limit=max(1, limit))
     hidden = is_anonymous(found, table.share)
+    table, end = _with_end(found, table)
+    told = [row for row in (*table.rows, table.mine) if row is not None]
+    has_ties = any(row.best_rank is not None for row in told)
     return _json(
         {
             "share": table.share.value,
+            "metric": found.metric,
+            "direction": found.direction.value,
             "ranked": table.ranked,
             "offset": offset,
+            "tied_at": found.tied_at if has_ties else None,
             "rows": [_row(row, found, is_named=row.mine or not hidden) for row in table.rows],
             "mine": _row(table.mine, found) if table.mine is not None else None,
-            **_end(found, table),
+            **end,
         }
     )
 
 
-def _end(board: Board, table: Standings) -> dict[str, Any]:
-    """Return how an ended board differs from its public part: by team, and the shake-up of all."""
+def _with_end(board: Board, table: Standings) -> tuple[Standings, dict[str, Any]]:
+    """Return an ended board with the moves from its public part, by team, and the shake-up of all."""
     result = honours.board_result(session(), board) if table.share is Share.PRIVATE else None
     if result is None:
-        return {}
+        return table, {}
     told = [row for row in (*table.rows, table.mine) if row is not None]
     ranks = honours.public_ranks(session(), board, {row.team_id for row in told if row.team_id is not None})
-    return {
+    rows = [_moved(row, ranks) for row in table.rows]
+    mine = _moved(table.mine, ranks) if table.mine is not None else None
+    return replace(table, rows=rows, mine=mine), {
         "shake_up": result.shake_up,
         "shake_up_of_top": result.shake_up_of_top,
         "public_ranks": {str(team): rank for team, rank in ranks.items() if rank is not None},
     }
+
+
+def _moved(row: Row, ranks: Mapping[int, int | None]) -> Row:
+    """Return a row of a final board with its rank on the public part, as the page has it."""
+    return row if row.team_id is None else replace(row, rank_before=ranks.get(row.team_id))
 
 
 @blueprint.get("/honours")

@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -19,8 +19,9 @@ from lms.accounts.services.tokens import Purpose, make_token
 from lms.blobs import FolderBlobs
 from lms.db import now
 from lms.leaderboards import api
-from lms.leaderboards.models import Entry, EntryKind, Visibility
+from lms.leaderboards.models import Entry, EntryKind, Share, Visibility
 from lms.leaderboards.services.entering import REFUSED_PER_PERSON
+from lms.leaderboards.services.ties import Tied, keep_tie_groups
 from lms.leaderboards.tables.flags import EntryAddress
 from tests.factories.leaderboards import Contest, make_contest
 
@@ -236,6 +237,25 @@ def test_the_board_shows_rounded_public_scores_and_the_askers_own_row(program: P
         json.loads(program.get(path, contest.leader(first)).text, parse_float=told_of.append)
         assert set(told_of) == scores
     assert program.get("/board").get_json()["mine"] is None
+
+
+def test_the_board_says_by_what_it_ranks_and_when_its_tie_groups_were_worked_out(program: Program) -> None:
+    session, board = program.contest.session, program.contest.board
+    first = program.contest.team(at=now())
+    program.contest.enter(first, 0.5, at=now())
+    session.commit()
+    told = program.get("/board").get_json()
+    assert (told["metric"], told["direction"], told["tied_at"]) == ("accuracy", "max", None)
+    standing, at = program.contest.standing(first), datetime(2026, 9, 3, 4, 5, 6, tzinfo=UTC)
+    assert standing is not None
+    keep_tie_groups(session, board, Share.PUBLIC, [Tied(first.id, standing.entry_id, 1, 1, 1)], at=at)
+    session.commit()
+    told = program.get("/board").get_json()
+    assert (told["tied_at"], told["rows"][0]["tie_group"]) == ("2026-09-03T04:05:06+00:00", 1)
+    assert program.get("/board?offset=5").get_json()["tied_at"] is None  # nothing there is dated by it
+    board.ladder = True
+    session.commit()
+    assert program.get("/board").get_json()["tied_at"] is None
 
 
 def test_an_anonymous_board_tells_nothing_that_names_a_team_later(program: Program) -> None:

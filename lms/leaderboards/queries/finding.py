@@ -9,10 +9,9 @@ from sqlalchemy.orm import Session
 
 from lms.accounts.models import Organisation, User
 from lms.leaderboards.models import Board, Standing, Team, TeamMember
-from lms.leaderboards.policy import share_at
 from lms.leaderboards.queries.boards import team_of
 from lms.leaderboards.queries.honours import BELONGS, Choices
-from lms.leaderboards.queries.standings import COUNT, RANKED_ROWS, Row, is_anonymous, named
+from lms.leaderboards.queries.standings import COUNT, RANKED_ROWS, Row, is_anonymous, named, share_seen
 from lms.leaderboards.tables.honours import Honours
 
 MOST_FOUND = 20  # on a page: each is ranked by counting who stands ahead
@@ -47,15 +46,25 @@ class Found:
 
 
 def found(
-    session: Session, board: Board, viewer: User | None, at: datetime, sought: Sought, *, page: int = 1
+    session: Session,
+    board: Board,
+    viewer: User | None,
+    at: datetime,
+    sought: Sought,
+    *,
+    page: int = 1,
+    public: bool = False,
 ) -> Found:
     """Return the rows that fit; organisation and country are those of people who show theirs, and themselves.
 
     Nothing on an anonymous board before its end.
 
+    Args:
+        public: with the public places and scores also after the end.
+
     Complexity: O(log n + rank) for each row of the page, beside looking through the names or people.
     """
-    share = share_at(board, at)
+    share = share_seen(board, at, public=public)
     if not sought or is_anonymous(board, share):
         return Found([], 1, 1)
     fitting, bound = _fitting(board, sought), {"board": board.id, "share": share}
@@ -103,14 +112,18 @@ def _showing_members(board: Board, *conditions: ColumnElement[bool]) -> Any:
     )
 
 
-def choices_on(session: Session, board: Board, at: datetime) -> Choices:
-    """Return by what the teams that stand on a board can be filtered; who only joined it is not told."""
+def choices_on(session: Session, board: Board, at: datetime, *, public: bool = False) -> Choices:
+    """Return by what the teams that stand on a board can be filtered; who only joined it is not told.
+
+    Args:
+        public: of those that stand on the public part also after the end.
+    """
     members = _showing_members(board).join(
         Standing,
         and_(
             Standing.team_id == TeamMember.team_id,
             Standing.board_id == board.id,
-            Standing.share == share_at(board, at),
+            Standing.share == share_seen(board, at, public=public),
         ),
     )
     ids = members.where(BELONGS).with_only_columns(Honours.organisation_id)

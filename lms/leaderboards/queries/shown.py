@@ -27,6 +27,7 @@ from lms.leaderboards.queries.standings import (
     own_row,
     page,
     seen_by,
+    share_seen,
     standings,
 )
 
@@ -158,7 +159,7 @@ def shown(
         wish=wish,
         page=number,
         pages=pages,
-        searchable=not is_anonymous(board, share),
+        searchable=not is_anonymous(board, table.share),
         anonymous=is_anonymous(board, table.share),
         ended=share is Share.PRIVATE,
         groups={group for group, size in sizes.items() if size > 1},
@@ -169,16 +170,14 @@ def _table(
     session: Session, board: Board, viewer: User | None, at: datetime, wish: Wish, *, kept: KeptPages | None
 ) -> tuple[Standings, int, int]:
     """Return a part of the board, which page it is, and of how many."""
-    if wish.sought:
-        fitting = found(session, board, viewer, at, wish.sought, page=wish.page)
-        table = replace(standings(session, board, viewer, at, limit=0), rows=fitting.rows)
-        return table, fitting.page, fitting.pages
-    if wish.near_me and viewer is not None:
-        return around(session, board, viewer, at), 1, 1
-    share = share_at(board, at)
-    if wish.public and share is Share.PRIVATE:
-        share = Share.PUBLIC
+    if wish.near_me and viewer is not None and not wish.sought:
+        return around(session, board, viewer, at, public=wish.public), 1, 1
+    share = share_seen(board, at, public=wish.public)
     mine = own_row(session, board, share, viewer) if viewer is not None else None
+    if wish.sought:
+        fitting = found(session, board, viewer, at, wish.sought, page=wish.page, public=wish.public)
+        table = seen_by(board, page(session, board, share, limit=0), mine)
+        return replace(table, rows=fitting.rows), fitting.page, fitting.pages
     number = min(max(wish.page, 1), MOST_PAGES)
 
     def read(number: int) -> Page:

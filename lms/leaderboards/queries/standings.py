@@ -111,6 +111,12 @@ def standings(
     return seen_by(board, page(session, board, share, offset=offset, limit=limit), mine)
 
 
+def share_seen(board: Board, at: datetime, *, public: bool = False) -> Share:
+    """Return which scores somebody sees; `public`: the public ones also after the end."""
+    share = share_at(board, at)
+    return Share.PUBLIC if public and share is Share.PRIVATE else share
+
+
 def seen_by(board: Board, shown: Page, mine: Row | None) -> Standings:
     """Return a page with the viewer's own row marked."""
     rows = shown.rows
@@ -154,10 +160,20 @@ def own_row(session: Session, board: Board, share: Share, viewer: User) -> Row |
 
 
 def around(
-    session: Session, board: Board, viewer: User, at: datetime, *, neighbours: int = NEIGHBOURS
+    session: Session,
+    board: Board,
+    viewer: User,
+    at: datetime,
+    *,
+    neighbours: int = NEIGHBOURS,
+    public: bool = False,
 ) -> Standings:
-    """Return the part of a board where the viewer stands; its beginning for who stands nowhere."""
-    share = share_at(board, at)
+    """Return the part of a board where the viewer stands; its beginning for who stands nowhere.
+
+    Args:
+        public: see `share_seen`.
+    """
+    share = share_seen(board, at, public=public)
     mine = own_row(session, board, share, viewer)
     place = 1 if mine is None or mine.rank is None else mine.rank
     offset = max(0, place - 1 - neighbours)
@@ -273,7 +289,7 @@ def named(
             team_id=record.team_id,
             members=members,
             last_received_at=record.last_received_at,
-            rank_before=record.rank_before,
+            rank_before=record.rank_before if share is not Share.PRIVATE else None,  # see `aftermath`
             tie_group=record.number if told else None,
             best_rank=record.best_rank if told else None,
             worst_rank=record.worst_rank if told else None,

@@ -143,11 +143,14 @@ def recompute(session: Session, board: Board) -> list[Difference]:
 
 
 def note_ranks(session: Session, board: Board) -> None:
-    """Remember the ranks of this moment, for the arrows of the board."""
+    """Remember the ranks of this moment, for the arrows of the board.
+
+    Those on the private part are remembered nowhere: how they move during a challenge is told to nobody.
+    """
     order = func.row_number().over(partition_by=(Standing.board_id, Standing.share), order_by=Standing.key)
     ranks = (
         select(Standing.share, Standing.team_id, order.label("rank"))
-        .where(Standing.board_id == board.id)
+        .where(Standing.board_id == board.id, Standing.share != Share.PRIVATE)
         .subquery()
     )
     session.execute(

@@ -183,7 +183,7 @@ def _filters(table: Shown) -> dict[str, object]:
     """Return what a board can be filtered by, for who wants that."""
     if not table.has_filters:
         return {}
-    offered = choices_on(session(), table.board, now())
+    offered = choices_on(session(), table.board, now(), public=table.wish.public)
     countries = sorted(offered.countries, key=country_name)
     return {"organisations": offered.organisations, "countries": countries}
 
