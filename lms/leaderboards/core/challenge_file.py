@@ -29,6 +29,9 @@ FILE_BYTES = 20 << 20
 OWN = "own"
 """The metric of a challenge whose `hidden/challenge.py` has a `score` of its own."""
 
+LOG_LOSS_DECIMALS = 4
+"""The most that are shown of a log loss: of more, one score tells the labels of more rows (arXiv 1707.01825)."""
+
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^\S+$")]
 
 
@@ -319,6 +322,8 @@ def _check_metrics(parsed: YamlFile, found: ChallengeFile) -> Iterator[Problem]:
         elif name in METRICS and METRICS[name].kind != found.form.columns[0].kind:
             kind = f"'{METRICS[name].kind}' ({name})"
             yield parsed.problem(("form", "columns", 0, "kind"), "want_one_of", key="kind", choices=kind)
+    if "log_loss" in (found.metric, *found.also) and found.decimals > LOG_LOSS_DECIMALS:
+        yield parsed.problem(("decimals",), "too_large", key="decimals", limit=LOG_LOSS_DECIMALS)
 
 
 def _texts(checked: CheckedChallenge, name: str) -> dict[Language, str]:

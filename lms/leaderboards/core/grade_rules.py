@@ -7,7 +7,7 @@ to the same points. It never gives a better place or score fewer points.
 import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
@@ -57,11 +57,12 @@ class Placed:
 
 @dataclass(frozen=True)
 class RankedBoard:
-    """All that a rule may look at."""
+    """All that a rule may look at; scores are compared as they are, and written with `decimals`."""
 
     teams: Sequence[Placed]
     baselines: Mapping[str, float]
     direction: Direction
+    decimals: int
 
     @cached_property
     def field(self) -> int:
@@ -76,6 +77,10 @@ class RankedBoard:
             if team.rank is not None:
                 firsts[team.tie_group] = min(team.rank, firsts.get(team.tie_group, team.rank))
         return firsts
+
+    def reaches(self, score: Fraction, limit: Fraction) -> bool:
+        """Say whether a score equals or beats another."""
+        return score >= limit if self.direction == "max" else score <= limit
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,30 @@ class Step:
         # As people read and write it: 0.1 + 0.2 is 0.3 here.
         exact = Fraction(repr(float(found)))
         return exact + self.margin if board.direction == "max" else exact - self.margin
+
+
+@dataclass(frozen=True)
+class _Try:
+    """A team's score beside a step: as they are, and as they are written."""
+
+    step: Step
+    written: Fraction  # the limit: as declared, or rounded where it follows from a baseline's score
+    reached: bool
+    misleads: bool  # what is written looks as if it were the other way round
+
+    @classmethod
+    def of(cls, step: Step, limit: Fraction, score: Fraction, board: RankedBoard) -> "_Try":
+        written = limit if step.score is not None else round(limit, board.decimals)
+        reached = board.reaches(score, limit)
+        return cls(step, written, reached, reached != board.reaches(round(score, board.decimals), written))
+
+    @property
+    def code(self) -> str:
+        return "why.step_score" if self.step.baseline is None else "why.step_baseline"
+
+    @property
+    def said(self) -> dict[str, str]:
+        return {"limit": shown(self.written), "baseline": self.step.baseline or ""}
 
 
 @dataclass(frozen=True)
@@ -202,20 +231,18 @@ class Threshold:
         limits = [(step, step.limit(board)) for step in self.steps]
         if team.rank is None or team.score is None:
             return _award(self, team, self.unranked, "why.unranked")
-        score = Fraction(repr(float(team.score)))
-        reached = [
-            (step, limit)
-            for step, limit in limits
-            if (score >= limit if board.direction == "max" else score <= limit)
-        ]
-        most = max(reached, key=lambda one: one[0].points, default=None)
-        if most is None or most[0].points < self.otherwise:
-            return _award(self, team, self.otherwise, "why.below", score=repr(float(team.score)))
-        step, limit = most
-        said: dict[str, str | int] = {"score": repr(float(team.score)), "limit": shown(limit)}
-        if step.baseline is None:
-            return _award(self, team, step.points, "why.step_score", **said)
-        return _award(self, team, step.points, "why.step_baseline", **said, baseline=step.baseline)
+        # More digits than the board shows would tell of hidden labels one by one, so none of them is written.
+        exact = Fraction(repr(float(team.score)))
+        score = shown(round(exact, board.decimals))
+        tries = [_Try.of(step, limit, exact, board) for step, limit in limits]
+        most = max((each for each in tries if each.reached), key=lambda one: one.step.points, default=None)
+        if most is None or most.step.points < self.otherwise:
+            most, award = None, _award(self, team, self.otherwise, "why.below", score=score)
+        else:
+            award = _award(self, team, most.step.points, most.code, **most.said, score=score)
+        if not any(each.misleads for each in tries if each is most or each.step.points > award.exact):
+            return award
+        return replace(award, why=(*award.why, Sentence("why.rounded", {"decimals": board.decimals})))
 
     def sentences(self) -> Iterator[Sentence]:
         """Return the rule in words."""

@@ -30,6 +30,11 @@ WRONG = {
         "metric: own\ndirection: max\nladder: true",
         "challenge.yml:7:",
     ),
+    "more digits of a log loss than tell no labels": (
+        "also: [f1_macro]",
+        "also: [log_loss]\ndecimals: 5",
+        "challenge.yml:7:",
+    ),
     "a course that is not named": ("public_share: 0.4", "visibility: course", "challenge.yml:1:"),
     "a lab without its course": ("public_share: 0.4", "lab: parcels", "challenge.yml:7:"),
     "an unknown environment": ("environment: ml-basics", "environment: ml-basic", "challenge.yml:4:"),

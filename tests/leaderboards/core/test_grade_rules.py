@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -48,14 +49,18 @@ BLENDED: dict[str, Any] = {
 
 
 def board(
-    *scores: float, groups: list[int] | None = None, direction: Direction = "max", **baselines: float
+    *scores: float,
+    groups: list[int] | None = None,
+    direction: Direction = "max",
+    decimals: int = 4,
+    **baselines: float,
 ) -> RankedBoard:
     """Return a board of scores in their order, and one team without any."""
     teams = [
         Placed(f"t{number}", number, score, groups[number - 1] if groups else number)
         for number, score in enumerate(scores, start=1)
     ]
-    return RankedBoard([*teams, Placed("none", None, None, None)], baselines, direction)
+    return RankedBoard([*teams, Placed("none", None, None, None)], baselines, direction, decimals)
 
 
 def points(rule: object, on: RankedBoard) -> list[float]:
@@ -153,7 +158,7 @@ def test_a_better_place_never_gets_fewer_points(
     got = awards(read_rule(rule), on)
     assert all(earlier.exact >= later.exact for earlier, later in pairwise(got))
     assert all(0 <= award.exact <= award.maximum for award in got)
-    turned = RankedBoard(on.teams[::-1], on.baselines, direction)
+    turned = RankedBoard(on.teams[::-1], on.baselines, direction, on.decimals)
     assert awards(read_rule(rule), turned) == got[::-1]
 
 
@@ -214,6 +219,47 @@ def test_every_award_says_why() -> None:
     assert whys(ORDER, nine, "ko")[8] == [
         "9팀 중 9위는 어느 구간에도 들지 않습니다. 100점 만점에 70점입니다."
     ]
+
+
+def test_a_score_is_written_with_the_digits_of_the_board_and_compared_with_all() -> None:
+    rule = {**THRESHOLD, "steps": [{"baseline": "base", "points": 12}, {"score": 0.8, "points": 20}]}
+    on = board(0.80004, 0.79996, 0.70001, 0.7, 0.6, base=0.70001)
+    assert points(rule, on) == [20, 12, 12, 5, 5, 0]
+    rounded = "Scores are rounded here to 4 decimals, as on the board. The unrounded ones decide; this close "
+    rounded += "to a limit they can say otherwise."
+    reaches = 'reaches what the baseline "base" asks for, 0.7: 12 of 20 points.'
+    assert whys(rule, on, "en")[:5] == [
+        ["The score 0.8 reaches 0.8: 20 of 20 points."],
+        [f"The score 0.8 {reaches}", rounded],
+        [f"The score 0.7 {reaches}"],
+        ["The score 0.7 reaches none of the steps: 5 of 20 points.", rounded],
+        ["The score 0.6 reaches none of the steps: 5 of 20 points."],
+    ]
+    assert "소수점 아래 4자리" in whys(rule, on, "ko")[1][1]
+
+
+@pytest.mark.parametrize(("direction", "near", "far"), [("max", 0.84, 0.87), ("min", 0.76, 0.73)])
+def test_a_limit_that_the_rounded_score_seems_to_miss_is_said_to_be_reached_unrounded(
+    direction: Direction, near: float, far: float
+) -> None:
+    limit = "0.83" if direction == "max" else "0.77"
+    rule = {**THRESHOLD, "steps": [{"score": limit, "points": 20}]}
+    (close, clear) = (
+        whys(rule, board(score, direction=direction, decimals=1), "en")[0] for score in (near, far)
+    )
+    assert close[0] == f"The score 0.8 reaches {limit}: 20 of 20 points."
+    assert "The unrounded ones decide" in close[1]
+    assert len(clear) == 1
+
+
+@given(st.floats(0.6, 0.8), st.floats(0.6, 0.8), st.integers(0, 10), st.sampled_from(["max", "min"]))
+def test_no_reason_has_more_digits_than_the_board(
+    score: float, base: float, decimals: int, direction: Direction
+) -> None:
+    rule = {**THRESHOLD, "steps": [{"baseline": "base", "points": 20}]}
+    first, _ = whys(rule, board(score, direction=direction, decimals=decimals, base=base), "en")
+    written = re.findall(r"\d+\.(\d+)", " ".join(first))
+    assert all(len(digits) <= decimals for digits in written)
 
 
 BAND = {"top": 1, "points": 1}
