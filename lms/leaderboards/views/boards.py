@@ -209,7 +209,11 @@ def _climbs(board: Board) -> str:
     moment = now()
     rows = climbs(session(), board, moment)
     until = min(moment, board.ends_at or moment)
-    drawn = chart([[Point(step.at, step.score) for step in climb.steps] for _, climb in rows], until)
+    # Places in a drawing are figures too: they follow the scores as the board shows them.
+    shown_scores = [
+        [Point(step.at, round(step.score, board.decimals)) for step in climb.steps] for _, climb in rows
+    ]
+    drawn = chart(shown_scores, until)
     mine = queries.team_of(session(), board, current_user) if current_user.is_authenticated else None
     template = "climbs_part" if "HX-Request" in request.headers else "climbs"
     return render_template(
