@@ -1,11 +1,13 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 import lms.certs.models  # noqa: F401 - brings every table in
 from lms.db import Base, make_engine
+from lms.migrate import upgrade
 from tests.factories.leaderboards import Contest, make_contest
 
 
@@ -37,3 +39,16 @@ def statements(session: Session) -> Iterator[list[str]]:
     event.listen(bind, "before_cursor_execute", listen)
     yield sent
     event.remove(bind, "before_cursor_execute", listen)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def crossing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """A database on which connections really meet."""
+    if request.param == "postgres":
+        yield request.getfixturevalue("postgres_engine")
+        return
+    url = f"sqlite:///{tmp_path / 'meeting.db'}"
+    upgrade(url)
+    engine = make_engine(url)
+    yield engine
+    engine.dispose()

@@ -1,22 +1,19 @@
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import User
-from lms.db import make_engine, make_sessions
+from lms.db import make_sessions
 from lms.errors import Conflict, DomainError, NotAllowed, NotFound, TooSoon
 from lms.leaderboards.models import Challenge, Entry, EntryKind, EntryState, QuotaDay, Team
 from lms.leaderboards.queries.entries import quota_of
 from lms.leaderboards.services.receiving import Work, microseconds, take_entry
 from lms.leaderboards.services.scoring import fail_entry, retry_entry
-from lms.migrate import upgrade
 from tests.factories.leaderboards import NOW, OPENS, Contest, make_contest
 
 WORK = Work(EntryKind.PREDICTIONS, "b" * 64, "mine.csv", 10)
@@ -125,19 +122,6 @@ def test_only_members_who_accepted_the_rules_as_they_are_can_enter(contest: Cont
     challenge.rules_version = "2"
     with pytest.raises(NotAllowed, match="rules"):
         contest.take(team)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def crossing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """A database on which connections really meet."""
-    if request.param == "postgres":
-        yield request.getfixturevalue("postgres_engine")
-        return
-    url = f"sqlite:///{tmp_path / 'meeting.db'}"
-    upgrade(url)
-    engine = make_engine(url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
