@@ -1,18 +1,24 @@
 """What other boards got wrong, in storing, quotas, deletion and ties; each test fails on that behaviour."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, select
+from flask.testing import FlaskClient
+from sqlalchemy import delete, event, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from lms.db import now
 from lms.errors import Conflict
+from lms.leaderboards.core.tables import Row, Table
 from lms.leaderboards.models import Entry, Standing, Team, TeamMember
 from lms.leaderboards.queries.standings import standings
 from lms.leaderboards.services import teams
 from lms.leaderboards.services.boards import keep_baselines, make_team_of_one
+from lms.leaderboards.services.importing import import_table
 from lms.leaderboards.services.scoring import fail_entry
+from lms.leaderboards.services.standing import note_ranks, rebuild, recompute
 from tests.factories.leaderboards import NOW, Contest, make_contest
 
 
@@ -76,6 +82,63 @@ def test_a_participant_cannot_remove_evidence(contest: Contest) -> None:
     with pytest.raises(IntegrityError), session.begin_nested():
         session.execute(gone)
     assert len(names(contest)) == 1
+
+
+def test_no_entry_of_ten_thousand_is_cut_off_before_they_are_sorted(
+    session: Session, client: FlaskClient
+) -> None:
+    """EvalAI takes ten thousand entries and sorts those."""
+    contest = make_contest(session, opens_at=now() - timedelta(days=3))
+    board, begin = contest.board, contest.challenge.opens_at
+    best = {0: ("came first", 0.75), 10_001: ("came last", 0.875)}
+    rows = [
+        Row(place, *best.get(place, (f"team {place}", place / 100_000)), begin + timedelta(seconds=place))
+        for place in range(10_002)
+    ]
+
+    def look() -> list[str]:
+        session.commit()
+        page = client.get(f"/challenges/{contest.challenge.slug}/board").text
+        assert page.index("came last") < page.index("came first") < page.index("team 10000")
+        assert "team 9950" not in page
+        return names(contest)
+
+    import_table(session, None, board, Table(rows, has_private=False), at=now())
+    assert look()[:3] == ["came last", "came first", "team 10000"]
+    table = standings(session, board, None, now(), offset=10_000)
+    assert (table.ranked, [row.name for row in table.rows]) == (10_002, ["team 2", "team 1"])
+    session.execute(
+        delete(Standing).where(Standing.team_id.in_(select(Team.id).where(Team.name == "came last")))
+    )
+    assert [each.counts is not None for each in recompute(session, board)] == [True]
+    assert look()[:2] == ["came last", "came first"]
+    session.execute(delete(Standing).where(Standing.board_id == board.id))
+    assert rebuild(session, board) == 10_002
+    assert look()[:2] == ["came last", "came first"]
+
+
+def test_ranks_are_noted_by_one_statement_that_counts_for_nobody_anew(session: Session) -> None:
+    """AIcrowd looked the former rank of each row up by counting the rows before it."""
+    sent: list[tuple[str, Any]] = []
+
+    def listen(*told: Any) -> None:
+        sent.append((told[2], told[3]))
+
+    contest = make_contest(session)
+    event.listen(session.get_bind(), "before_cursor_execute", listen)
+    for number in (5, 45):
+        for _ in range(number):
+            contest.enter(contest.team(), 0.5)
+        board = contest.board
+        del sent[:]
+        note_ranks(session, board)
+        [(statement, parameters)] = sent
+        assert "count(" not in statement.lower()
+        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+        assert not [step for step in plan if "CORRELATED" in step.detail]
+    event.remove(session.get_bind(), "before_cursor_execute", listen)
+    rows = standings(session, contest.board, None, NOW).rows
+    assert [row.rank_before for row in rows] == list(range(1, 51))
 
 
 def test_a_row_of_no_value_breaks_no_tie(contest: Contest) -> None:
