@@ -26,6 +26,7 @@ from lms.leaderboards.models import Board, Challenge, Entry, EntryKind, Share
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries import honours
 from lms.leaderboards.queries.entries import OwnEntry, Quota, entries_of, quota_of
+from lms.leaderboards.queries.other_metrics import metrics_beside
 from lms.leaderboards.queries.standings import PAGE, Row, Standings, is_anonymous, standings
 from lms.leaderboards.services.addresses import keep_address
 from lms.leaderboards.services.entering import REFUSED_PER_PERSON, check_file, hand_in
@@ -83,6 +84,7 @@ def board(challenge_slug: str) -> Response:
     return _json(
         {
             "share": table.share.value,
+            "also": metrics_beside(found, table.share),
             "metric": found.metric,
             "direction": found.direction.value,
             "ranked": table.ranked,
@@ -287,6 +289,10 @@ def _row(row: Row, board: Board, *, is_named: bool = True) -> dict[str, Any]:
         "team": row.name or row.title,
         "team_id": row.team_id if is_named else None,  # it would name the team at the end
         "score": round(row.score, board.decimals),
+        "metrics": {
+            name: None if value is None else round(value, board.decimals)
+            for name, value in row.metrics.items()
+        },
         "entries": row.entries,
         "received_at": row.received_at,
         "tie_group": row.tie_group,

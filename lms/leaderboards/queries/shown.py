@@ -17,6 +17,7 @@ from lms.leaderboards.policy import share_at
 from lms.leaderboards.queries.entries import TOP, Climb, history
 from lms.leaderboards.queries.finding import Sought, found
 from lms.leaderboards.queries.kept import KeptPages
+from lms.leaderboards.queries.other_metrics import metrics_beside
 from lms.leaderboards.queries.standings import (
     PAGE,
     Page,
@@ -110,15 +111,21 @@ class Shown:
         return any(row.best_rank is not None for row in self.table.rows)
 
     @cached_property
+    def metrics(self) -> Sequence[str]:
+        """Return the names of the metrics that stand beside the score."""
+        return metrics_beside(self.board, self.table.share)
+
+    @cached_property
     def told(self) -> Sequence[str]:
-        """Return all that is shown of each row, as a text; of its score only what is shown."""
+        """Return all that is shown of each row, as a text; of its numbers only what is shown."""
         return [_told_of(row, self.board.decimals) for row in self.table.rows]
 
     @cached_property
     def mark(self) -> str:
         """Return a short text that is the same as long as what is shown is."""
         mine = self.table.mine and _told_of(self.table.mine, self.board.decimals)
-        kept = (self.table.share, self.table.ranked, self.table.assurance, self.pages, self.wish, mine)
+        table = self.table
+        kept = (table.share, table.ranked, table.assurance, self.pages, self.wish, mine, *self.metrics)
         text = "\n".join([repr(kept), *self.told])
         return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
@@ -137,7 +144,12 @@ class Shown:
 
 
 def _told_of(row: Row, decimals: int) -> str:
-    told = {**vars(row), "score": round(row.score, decimals), "last_received_at": None}
+    metrics = {
+        name: value if value is None else round(value, decimals) for name, value in row.metrics.items()
+    }
+    told = {
+        **vars(row), "score": round(row.score, decimals), "metrics": metrics, "last_received_at": None
+    }  # fmt: skip
     return repr(tuple(told.values()))
 
 

@@ -1,7 +1,7 @@
 """What boards show: pages, places and names; a handful of statements, however many entries there are."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from lms.leaderboards.models import (
     TieGroup,
 )
 from lms.leaderboards.policy import share_at
+from lms.leaderboards.queries.other_metrics import metrics_of
 
 PAGE = 50
 NEIGHBOURS = 5
@@ -56,6 +57,8 @@ class Row:
     writeup_id: int | None = None
     verification: str = ""
     """What `aftermath` tells beside a row of a final board."""
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    """Others of the same entry, where the board shows any; None: the entry has no such number."""
 
     @property
     def movement(self) -> int | None:
@@ -203,6 +206,7 @@ def _rows(standing: Any = Standing) -> Any:
         select(
             kept.key,
             kept.team_id,
+            kept.entry_id,
             kept.score,
             kept.entries,
             kept.rank_before,
@@ -272,6 +276,7 @@ def named(
     hidden = is_anonymous(board, share) and not own
     people = {} if hidden else _people(session, [record.team_id for record in records])
     told = not (board.ladder and share is not Share.PRIVATE)  # tie groups come from what the Ladder hides
+    metrics = metrics_of(session, board, share, [record.entry_id for record in records])
     made = []
     for record, rank in zip(records, ranks, strict=False):
         members = people.get(record.team_id, ())
@@ -293,6 +298,7 @@ def named(
             tie_group=record.number if told else None,
             best_rank=record.best_rank if told else None,
             worst_rank=record.worst_rank if told else None,
+            metrics=metrics.get(record.entry_id, {}),
         )
         made.append(row)
     return made
@@ -315,6 +321,8 @@ def _baselines(session: Session, board: Board, share: Share) -> list[_Entry]:
     ).where(Entry.board_id == board.id, IS_BASELINE, Entry.state == EntryState.SCORED)
     if share is Share.PRIVATE:
         statement = statement.join(PrivateScore, PrivateScore.entry_id == Entry.id)
+    records = session.execute(statement).all()
+    metrics = metrics_of(session, board, share, [record.id for record in records])
     return [
         _Entry(
             key(record.score, LARGEST_SEQUENCE, board.direction.value),
@@ -328,9 +336,10 @@ def _baselines(session: Session, board: Board, share: Share) -> list[_Entry]:
                 received_at=record.received_at,
                 mine=False,
                 assurance=record.assurance,
+                metrics=metrics.get(record.id, {}),
             ),
         )
-        for record in session.execute(statement)
+        for record in records
     ]
 
 

@@ -22,6 +22,7 @@ def board_rows(shown: Shown) -> Markup:
         board.decimals,
         board.challenge_id is not None,
         shown.has_moves,
+        shown.metrics,
     )
     drawn = []
     for before, row, after, told in zip([None, *rows], rows, [*rows[1:], None], shown.told, strict=False):

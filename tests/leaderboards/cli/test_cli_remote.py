@@ -1,6 +1,7 @@
 """The commands that ask a server: our own application, or a stranger that answers anything."""
 
 import json
+import math
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from lms.blobs import FolderBlobs
 from lms.config import Settings
 from lms.db import now
 from lms.leaderboards.cli.boards import boards
+from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.queries.boards import team_of
+from lms.leaderboards.services.scoring import score_entry
 from tests.factories.accounts import make_user
 from tests.factories.leaderboards import Contest, give_honours, make_contest
 
@@ -132,6 +135,35 @@ def test_the_board_is_printed_with_ones_own_place(terminal: Terminal, contest: C
     assert "You: place 2 of 2" in ran.stdout
     assert "\u202e" not in ran.stdout
     assert json.loads(terminal.run("standings", slug, "--json").stdout)["ranked"] == 2
+
+
+def test_other_metrics_stand_after_the_score(terminal: Terminal, contest: Contest) -> None:
+    contest.challenge.settings = {**contest.challenge.settings, "also": ["f1_macro", "cohen_kappa"]}
+    mine = team_of(contest.session, contest.board, contest.people[0])
+    assert mine is not None
+    scores = Scores(0.5, 0.9, {"f1_macro": (0.61234567, 0.9), "cohen_kappa": (math.nan, 0.9)})
+    score_entry(contest.session, contest.take(mine, at=now()).id, scores, at=now())
+    contest.session.commit()
+    ran = terminal.run("standings", contest.challenge.slug)
+    _, heads, row, _ = ran.stdout.splitlines()
+    assert heads.split()[-2:] == ["f1_macro", "cohen_kappa"]
+    assert row.split() == ["1", "0.5", "0.6123", "-", "우리", "팀"]
+    assert [heads.index("f1_macro") + 8, heads.index("cohen_kappa") + 11] == [
+        row.index("0.6123") + 6,
+        row.index("-") + 1,
+    ]
+
+
+@pytest.mark.parametrize("also", [None, "f1", 5, {"a": 1}, [1, None, "\x1b[2Jname"], ["x"] * 1000])
+@pytest.mark.parametrize("metrics", [None, 5, ["x"], {"x": "\x1b[2J"}, {"x": {}}])
+def test_strange_metrics_of_a_stranger_do_no_harm(also: object, metrics: object) -> None:
+    row = {"rank": 1, "team": "A", "score": 0.5, "metrics": metrics}
+    ran = stranger(200, json={"share": "public", "ranked": 1, "also": also, "rows": [row]}).run(
+        "standings", "x"
+    )
+    assert ran.exit_code == 0
+    assert "\x1b" not in ran.stdout
+    assert max(map(len, ran.stdout.splitlines())) < 200
 
 
 @pytest.mark.parametrize(
