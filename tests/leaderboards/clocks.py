@@ -1,7 +1,7 @@
 """A site with a challenge whose web server's clock a test sets."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -62,8 +62,11 @@ class Site:
     def token(self, user: User) -> dict[str, str]:
         return token(user, self.app.extensions["settings"])
 
-    def send(self, user: User, content: bytes = GOOD, **headers: str) -> TestResponse:
-        return self.app.test_client().post(self.path, data=content, headers=self.token(user) | headers)
+    def send(
+        self, user: User, content: bytes = GOOD, *, headers: Mapping[str, str] | None = None, **query: object
+    ) -> TestResponse:
+        given = self.token(user) | dict(headers or {})
+        return self.app.test_client().post(self.path, data=content, headers=given, query_string=query)
 
     def receipts(self) -> list[Entry]:
         """All entries in the order of receipt."""
