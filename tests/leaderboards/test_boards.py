@@ -212,3 +212,19 @@ def test_a_name_made_to_break_the_page_stays_text(
     sign_in(world.student)
     page = client.get(f"/boards/{board.id}").get_data(as_text=True)
     assert "<script>alert(1)" not in page
+
+
+def test_the_chart_has_a_line_of_a_student_who_is_not_among_the_first(
+    world: World, board: Board, client: FlaskClient, sign_in: Callable[[User], None]
+) -> None:
+    hand_in(world, 0.1, 0.1)
+    for number in range(11):
+        other = enrol(world.session, make_user(world.session, name=f"학생 {number}"), world.cohort)
+        hand_in(world, 0.9 - number / 100, 0.5, enrolment=other)
+    board.ends_at, world.student.name = NOW + timedelta(days=10_000), "김하늘"
+    world.session.commit()
+    sign_in(world.student)
+    page = client.get(f"/boards/{board.id}/climbs").get_data(as_text=True)
+    assert page.count('class="climb mine"') == page.count('<tr class="me">') == 1
+    assert ("12 나 · 김하늘" in page, "학생 9" in page, "학생 10" in page) == (True, True, False)
+    assert "상위 10팀과 내 공개 점수 변화" in page

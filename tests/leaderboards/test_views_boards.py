@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from lms.accounts.models import User
 from lms.db import now
 from lms.leaderboards.models import Share, Team, Visibility
-from lms.leaderboards.services import teams
+from lms.leaderboards.services import judging, teams
 from lms.leaderboards.services.boards import keep_baselines
 from lms.leaderboards.services.challenges import accept_rules
-from lms.leaderboards.services.standing import note_ranks
+from lms.leaderboards.services.standing import note_ranks, rebuild
 from lms.leaderboards.services.ties import Tied, keep_tie_groups
 from tests.factories.leaderboards import Contest, make_contest
 
@@ -254,6 +254,81 @@ def test_the_chart_says_the_same_as_its_table(contest: Contest, show: Show) -> N
     assert page.index("Team 003") < page.index("Team 000")
     assert "Team 011" not in page
     assert "style=" not in page
+
+
+def own_line(page: str) -> tuple[int, str, str]:
+    """Return how many lines are drawn, what stands beside the reader's own, and its row of the table."""
+    [label] = re.findall(r'<g class="mine">.*?<text[^>]*>(.*?)</text>', page, re.DOTALL)
+    [row] = re.findall(r'<tr class="me">.*?</tr>', page, re.DOTALL)
+    assert page.count('class="climb mine') == 1
+    return len(re.findall(r'class="climb[ "]', page)), label, row
+
+
+@pytest.mark.parametrize("anonymous", [False, True])
+def test_the_chart_has_a_line_of_the_readers_own_team_wherever_it_stands(
+    contest: Contest, show: Show, sign_in: Callable[[User], None], *, anonymous: bool
+) -> None:
+    teams = fill(contest, 17)
+    contest.board.anonymous = anonymous
+    assert 'class="climb mine' not in show("/climbs")
+    reader = contest.leader(teams[14])
+    reader.language = "en"
+    sign_in(reader)
+    page = show("/climbs")
+    lines, label, row = own_line(page)
+    assert (lines, label) == (11, "15 you · Team 014")
+    for told in ("Team 014", "you", '<td class="num">15</td>', "0.8860"):
+        assert told in row
+    assert "Public scores of the first ten, and yours, over time" in page
+    assert ("Team 000" in page, teams[0].alias in page) == (not anonymous, anonymous)
+    for hidden in (teams[13], teams[15]):
+        assert hidden.name not in page
+        assert hidden.alias not in page
+    reader = contest.leader(teams[2])
+    reader.language = "en"
+    sign_in(reader)
+    page = show("/climbs")
+    lines, label, row = own_line(page)
+    assert (lines, label) == (10, "3 you · Team 002")
+    assert "Public scores of the first ten over time" in page
+
+
+def test_with_the_ladder_the_readers_own_line_has_its_releases_only(
+    session: Session, client: FlaskClient, sign_in: Callable[[User], None]
+) -> None:
+    contest = make_contest(session, opens_at=now() - timedelta(days=3), ladder=True)
+    first = [contest.team(f"Team {number:03}", at=now()) for number in range(10)]
+    own = contest.team("Ours", at=now())
+    for team, wrong in (*((team, 10) for team in first), (own, 50), (own, 49)):
+        losses = [1.0] * wrong + [0.0] * (100 - wrong)
+        contest.score(contest.take(team, at=now()), 1 - wrong / 100, losses=losses)
+    reader = contest.leader(own)
+    reader.language = "en"
+    session.commit()
+    sign_in(reader)
+    page = client.get(f"/challenges/{contest.challenge.slug}/board/climbs", headers=English).text
+    lines, label, row = own_line(page)
+    assert (lines, label, row.count("0.5000")) == (11, "11 you · Ours", 2)
+    assert "0.51" not in page
+
+
+def test_the_readers_own_line_is_there_only_where_the_board_has_its_row(
+    contest: Contest, show: Show, sign_in: Callable[[User], None]
+) -> None:
+    own = fill(contest, 15)[14]
+    late = contest.enter(own, 0.8861, at=now())
+    reader = contest.leader(own)
+    reader.language = "en"
+    sign_in(reader)
+    assert "0.8861" in own_line(show("/climbs"))[2]
+    contest.board.freezes_at = late.received_at - timedelta(microseconds=1)
+    rebuild(contest.session, contest.board)
+    _, label, row = own_line(show("/climbs"))
+    assert (label, "0.8861" in row) == ("15 you · Team 014", False)
+    contest.board.freezes_at = None
+    judging.disqualify_team(contest.session, contest.organiser, own, "two accounts", at=now())
+    page = show("/climbs")
+    assert ('class="climb mine' in page, "Team 014" in page) == (False, False)
 
 
 def test_a_row_that_was_drawn_for_one_reader_is_not_shown_to_another_as_theirs(

@@ -205,10 +205,18 @@ def _table(
     return seen_by(board, part, mine), number, last
 
 
-def climbs(session: Session, board: Board, at: datetime) -> list[tuple[Row, Climb]]:
-    """Return how the first teams of a board got there, under the names that the board shows them by."""
-    rows = [row for row in standings(session, board, None, at, limit=TOP).rows if row.rank is not None]
-    known = {climb.team_id: climb for climb in history(session, board, at, teams=TOP) if climb.steps}
+def climbs(session: Session, board: Board, viewer: User | None, at: datetime) -> list[tuple[Row, Climb]]:
+    """Return how the first teams of a board got there, and last the viewer's own if it stands further down.
+
+    Under the names that the board shows them by: an anonymous one shows the viewer's own as it is.
+    """
+    table = standings(session, board, viewer, at, limit=TOP)
+    rows, mine = [row for row in table.rows if row.rank is not None], table.mine
+    if mine is not None and not any(row.mine for row in rows):
+        rows.append(mine)
+    own = None if mine is None else mine.team_id
+    found_climbs = history(session, board, at, teams=TOP, team_id=own)
+    known = {climb.team_id: climb for climb in found_climbs if climb.steps}
     return [(row, known[row.team_id]) for row in rows if row.team_id in known]
 
 

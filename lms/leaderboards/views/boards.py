@@ -61,7 +61,7 @@ def show_csv(board_id: int) -> Response:
 
 @blueprint.get("/boards/<int:board_id>/climbs")
 def show_climbs(board_id: int) -> str:
-    """Show how the first of a lab's board got there."""
+    """Show how the first of a lab's board, and the reader, got there."""
     return _climbs(_open(queries.board(session(), board_id)))
 
 
@@ -82,7 +82,7 @@ def challenge_csv(challenge_slug: str) -> Response:
 @blueprint.get("/challenges/<challenge_slug>/board/climbs")
 @public
 def challenge_climbs(challenge_slug: str) -> str:
-    """Show how the first of a challenge got there."""
+    """Show how the first of a challenge, and the reader's team, got there."""
     return _climbs(_of_challenge(challenge_slug))
 
 
@@ -207,15 +207,12 @@ def _csv(board: Board) -> Response:
 
 def _climbs(board: Board) -> str:
     moment = now()
-    rows = climbs(session(), board, moment)
+    rows = climbs(session(), board, reader(), moment)
     until = min(moment, board.ends_at or moment)
     # Places in a drawing are figures too: they follow the scores as the board shows them.
     shown_scores = [
         [Point(step.at, round(step.score, board.decimals)) for step in climb.steps] for _, climb in rows
     ]
     drawn = chart(shown_scores, until)
-    mine = queries.team_of(session(), board, current_user) if current_user.is_authenticated else None
     template = "climbs_part" if "HX-Request" in request.headers else "climbs"
-    return render_template(
-        f"leaderboards/{template}.html", board=board, rows=rows, chart=drawn, mine=mine.id if mine else None
-    )
+    return render_template(f"leaderboards/{template}.html", board=board, rows=rows, chart=drawn)
