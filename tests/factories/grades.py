@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -85,9 +86,9 @@ class Class:
         self.session.flush()
 
 
-def make_class(session: Session, *, opens_at: datetime = OPENS) -> Class:
+def make_class(session: Session, *, opens_at: datetime = OPENS, **changes: Any) -> Class:
     """A course of a university and the sponsor of a challenge, with one student who does not take part."""
-    contest = make_contest(session, opens_at=opens_at)
+    contest = make_contest(session, opens_at=opens_at, **changes)
     university = make_organisation(session, OrganisationKind.UNIVERSITY)
     course = Course(
         slug=f"class-{next(_count)}",

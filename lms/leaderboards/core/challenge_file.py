@@ -30,7 +30,7 @@ OWN = "own"
 """The metric of a challenge whose `hidden/challenge.py` has a `score` of its own."""
 
 LOG_LOSS_DECIMALS = 4
-"""The most that are shown of a log loss: of more, one score tells the labels of more rows (arXiv 1707.01825)."""
+"""The most that are shown of a log loss: more would tell the labels of more rows (arXiv 1707.01825)."""
 
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^\S+$")]
 
