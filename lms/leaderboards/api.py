@@ -46,6 +46,12 @@ def _without_form(state: BlueprintSetupState) -> None:
     state.app.extensions["csrf"].exempt(blueprint)
 
 
+@blueprint.url_value_preprocessor
+def _take_no_more(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """Let no more of a body be read than an entry may have: bodies are read before anything is asked."""
+    request.max_content_length = min(FILE_BYTES + 1, request.max_content_length or FILE_BYTES + 1)
+
+
 @blueprint.get("/challenges")
 @public
 def challenges() -> Response:
@@ -248,15 +254,17 @@ def _seen(slug: str, user: User | None = None) -> tuple[Challenge, Board]:
 
 
 def _sent() -> tuple[bytes, str]:
-    if (request.content_length or 0) > FILE_BYTES:
+    sent = request.files.get("file")
+    if sent is None:
+        content, filename = request.get_data(), request.args.get("filename", "")
+    else:
+        with sent.stream as stream:
+            content, filename = stream.read(), sent.filename or ""
+    if len(content) >= (request.max_content_length or 0):  # a body in pieces is cut off there
         raise TooLarge(
             N_("This is more than %(limit)d MiB. Send only what is asked for."), limit=FILE_BYTES >> 20
         )
-    sent = request.files.get("file")
-    if sent is None:
-        return request.get_data(), request.args.get("filename", "")
-    with sent.stream as stream:
-        return stream.read(), sent.filename or ""
+    return content, filename
 
 
 def _number(name: str, default: int, most: int) -> int:

@@ -132,7 +132,7 @@ def _storage(error: OSError) -> Response:
 
 
 def _answer(status: int, sentence: str | None = None) -> Response:
-    limit = (current_app.config["MAX_CONTENT_LENGTH"] or 0) // 1_000_000
+    limit = (request.max_content_length or 0) // 1_000_000
     fallback = 500 if status >= LEAST_OWN_FAULT else 400
     text = sentence or gettext(SENTENCES.get(status, SENTENCES[fallback]), limit=limit)
     title = gettext(TITLES.get(status, TITLES[fallback]))

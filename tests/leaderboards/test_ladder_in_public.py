@@ -107,6 +107,7 @@ def climbers(session: Session) -> Climbers:
     group = make_class(session, opens_at=now() - timedelta(days=3))
     contest, board = group.contest, group.board
     set_baselines(session, contest.challenge, {"forest": (0.605, 0.25)}, at=now())
+    contest.challenge.settings = contest.challenge.settings | {"also": ["f1_macro"]}
     board.ladder = True
     rule = declare_rule(session, group.instructor, board, BY_BASELINE, objection_days=14, at=now())
     board.freezes_at = now() + timedelta(hours=1)
