@@ -13,6 +13,7 @@ from lms.leaderboards.core.grade_rules import Rule, RuleProblem
 from lms.leaderboards.models import Board, Share
 from lms.leaderboards.queries import awards
 from lms.leaderboards.queries.awards import Line, Outcome
+from lms.leaderboards.queries.grouping import keeps_groups
 from lms.leaderboards.tables.grades import GradeConfirmation, GradeRule, RankAward
 
 
@@ -42,6 +43,11 @@ class GradesPage:
     def uses_groups(self) -> bool:
         """Say whether tie groups decide about points."""
         return self.rule is not None and awards.uses_groups(self.rule)
+
+    @property
+    def lacks_groups(self) -> bool:
+        """Say whether a rule was declared by tie groups that the board never has; none can be any more."""
+        return self.uses_groups and not keeps_groups(self.board)
 
 
 def grades_page(

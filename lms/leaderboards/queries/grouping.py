@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import LargeBinary, func, select
 from sqlalchemy.orm import Session
 
+from lms.leaderboards.core.challenge_file import OWN
 from lms.leaderboards.core.losses import HEAD_BYTES, Extent, Losses, extent_of, unpack
 from lms.leaderboards.core.metrics import is_largest
 from lms.leaderboards.core.ties import tie_groups_of
@@ -47,6 +48,14 @@ class Groups:
 
     kind: Grouping
     numbers: Mapping[int, int]
+
+
+def keeps_groups(board: Board) -> bool:
+    """Say whether teams of a board are told apart by more than their scores.
+
+    A lab's grade and an own scorer's answer are one number: nothing of single rows is kept.
+    """
+    return board.challenge_id is not None and board.metric != OWN
 
 
 def kept_ranks(session: Session, board: Board, share: Share) -> list[Ranked]:

@@ -11,9 +11,10 @@ from lms.courses.core.yaml_file import read_yaml
 from lms.errors import N_, Invalid
 from lms.leaderboards import policy
 from lms.leaderboards.core.grade_rule_files import read_rule
-from lms.leaderboards.core.grade_rules import Placed, Rule, RuleProblem
+from lms.leaderboards.core.grade_rules import Placed, Rule, RuleProblem, Sentence
 from lms.leaderboards.models import Board
-from lms.leaderboards.queries.awards import board_for_rule, confirmation_of, current_rule
+from lms.leaderboards.queries.awards import board_for_rule, confirmation_of, current_rule, uses_groups
+from lms.leaderboards.queries.grouping import keeps_groups
 from lms.leaderboards.services import grade_letters
 from lms.leaderboards.tables.grades import LONGEST, GradeRule
 
@@ -39,6 +40,18 @@ _TOO_LONG = {
     "ko": f"규칙은 {LONGEST_RULE}자까지 쓸 수 있어요.",
     "en": f"A rule has at most {LONGEST_RULE} characters.",
 }
+
+
+def check_groups(board: Board, rule: Rule) -> None:
+    """Refuse a rule by tie groups on a board that never has other groups than of exactly equal scores.
+
+    Its sentence for students, that a difference which may be chance changes nothing, would be false there.
+
+    Raises:
+        RuleProblem: it is such a rule and such a board.
+    """
+    if uses_groups(rule) and not keeps_groups(board):
+        raise RuleProblem([Sentence("bad.no_groups", {})])
 
 
 def declare_rule(
@@ -90,6 +103,7 @@ def _usable(session: Session, actor: User, board: Board, text: str, at: datetime
     if rule is None:
         raise Invalid(N_("This rule cannot be used: %(why)s"), field="rule", why=" ".join(problems))
     try:
+        check_groups(board, rule)
         rule.award(NOBODY, board_for_rule(session, board, rule, policy.share_at(board, at)))
     except RuleProblem as problem:
         why = " ".join(problem.sentences(actor.language))

@@ -16,10 +16,10 @@ from lms.leaderboards.forms import ConfirmForm, DecisionForm, GradeRuleForm, Obj
 from lms.leaderboards.models import Board
 from lms.leaderboards.queries import awards as queries
 from lms.leaderboards.queries import boards
-from lms.leaderboards.queries.awards import outcome
 from lms.leaderboards.queries.grade_pages import grades_page
+from lms.leaderboards.queries.grouping import keeps_groups
 from lms.leaderboards.services import awarding
-from lms.leaderboards.services.declaring import declare_rule, rule_from_text
+from lms.leaderboards.services.declaring import check_groups, declare_rule, rule_from_text
 from lms.leaderboards.tables.grades import GradeRule, RankAward
 from lms.leaderboards.views.boards import reader
 from lms.leaderboards.views.gradebook import offer_columns
@@ -192,13 +192,18 @@ def _looked_at(board: Board, form: GradeRuleForm, written: str) -> str | tuple[s
     """Show what a rule that is not declared says, and what it would give now."""
     found, problems = rule_from_text(written, language())
     try:
-        given = found and outcome(session(), board, found, policy.share_at(board, now()))
+        given = found and _outcome(board, found)
     except RuleProblem as problem:
         found, given, problems = None, None, problem.sentences(language())
     if found is None:
         form.rule.errors = [*form.rule.errors, *problems]
         return _rule_page(board, form), Invalid.status
     return _rule_page(board, form, looked_at=found, outcome=given)
+
+
+def _outcome(board: Board, found: Rule) -> queries.Outcome:
+    check_groups(board, found)
+    return queries.outcome(session(), board, found, policy.share_at(board, now()))
 
 
 def _rule_page(board: Board, form: GradeRuleForm, **shown: object) -> str:
@@ -209,7 +214,13 @@ def _rule_page(board: Board, form: GradeRuleForm, **shown: object) -> str:
         closed = translated(reason)
     baselines = sorted(queries.baseline_names(session(), board))
     return render_template(
-        "leaderboards/grades_rule.html", board=board, form=form, closed=closed, baselines=baselines, **shown
+        "leaderboards/grades_rule.html",
+        board=board,
+        form=form,
+        closed=closed,
+        baselines=baselines,
+        keeps_groups=keeps_groups(board),
+        **shown,
     )
 
 
