@@ -205,6 +205,16 @@ def test_the_gradebook_can_be_sorted_by_a_board_and_by_the_sum_with_boards(
     assert (row[key(confirmed)], row[f"{key(confirmed)}:maximum"], row["points_with_boards"]) == ("", "", "0")
 
 
+def test_a_sum_with_boards_says_that_an_answer_still_waits_too(
+    client: FlaskClient, sign_in: SignIn, confirmed: Class, world: World, book: str
+) -> None:
+    other = enrol(confirmed.session, make_user(confirmed.session, name="가온"), confirmed.cohort)
+    world.graded(enrolment=other, report=grading_report(score=3))
+    sign_in(confirmed.instructor)
+    page = client.get(f"{book}?q=가온").text
+    assert page.count("provisional") == 3  # of the lab, of the labs together, and with boards
+
+
 def test_a_confirmation_that_is_gone_takes_its_column_along(
     client: FlaskClient, sign_in: SignIn, confirmed: Class, book: str
 ) -> None:
