@@ -5,11 +5,13 @@ from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import User
 from lms.db import now
-from lms.leaderboards.models import Share, Team
+from lms.leaderboards.core.metrics import METRICS
+from lms.leaderboards.models import Entry, Share, Team
 from lms.leaderboards.queries.standings import standings
 from lms.leaderboards.services.boards import keep_baselines
 from lms.leaderboards.services.honouring import count_results, show_honours
@@ -133,6 +135,30 @@ def test_a_final_board_tells_the_changes_and_can_be_filtered(
     page.locator(".filters button").click()
     expect(page.locator(".board tbody tr")).to_have_count(1)
     _check(page)
+
+
+@pytest.mark.parametrize(
+    ("language", "theme", "width"), [("ko", "light", 320), ("en", "dark", 700), ("en", "light", 1280)]
+)
+@pytest.mark.parametrize("number", [2, 10])
+def test_other_metrics_have_room_beside_the_score_or_below_it(
+    contest: Contest, open_page: Open, *, language: str, theme: str, width: int, number: int
+) -> None:
+    also = sorted(name for name, metric in METRICS.items() if metric.kind == "label")
+    also = [name for name in (*also, "mean_absolute_percentage_error", "max_error") if name != "accuracy"]
+    contest.challenge.settings = {**contest.challenge.settings, "also": also[:number]}
+    for place, entry in enumerate(contest.session.scalars(select(Entry))):
+        entry.metrics = dict.fromkeys(also[place % 2 :], 0.9 - place / 100)
+    contest.session.commit()
+    address = f"/challenges/{contest.challenge.slug}/board"
+    page = open_page(address, language=language, theme=theme, width=width)
+    for _ in ("page", "frame"):
+        assert page.locator(".board tbody tr").nth(0).locator(".other").count() == number
+        first = page.locator(".board tbody tr").nth(0)
+        assert first.locator(".who").bounding_box()["width"] > 80  # type: ignore[index]
+        expect(first.locator(".other").nth(0)).to_be_visible()
+        _check(page)
+        page.goto(f"{address}/frame")
 
 
 def test_a_page_that_stays_open_shows_the_new_first(contest: Contest, open_page: Open) -> None:

@@ -13,7 +13,7 @@ from lms.accounts.models import User
 from lms.db import now
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Entry, PrivateScore, Team
-from lms.leaderboards.queries.shown import Wish, shown
+from lms.leaderboards.queries.shown import Wish, csv_lines, shown
 from lms.leaderboards.queries.standings import standings
 from lms.leaderboards.services.challenges import set_baselines
 from lms.leaderboards.services.scoring import score_entry
@@ -102,6 +102,9 @@ def test_a_board_of_one_metric_has_no_more_columns_and_reads_no_more(
         assert not any("private_scores" in each for each in statements)
         assert table.rows[0].metrics == ({} if contest is one else dict.fromkeys(ALSO))
     assert sent[several.challenge.slug] == sent[one.challenge.slug] + 1
+    statements.clear()
+    assert len(list(csv_lines(session, several.board, now(), "en"))) == 1
+    assert not any("metrics" in each for each in statements)
 
 
 def test_they_are_those_of_the_entry_that_stands(contest: Contest, client: FlaskClient) -> None:

@@ -226,7 +226,7 @@ def csv_lines(session: Session, board: Board, at: datetime, language: str) -> It
     Nothing tells teams of an anonymous board apart but their aliases, and of a frozen one what came later.
     """
     share = share_at(board, at)
-    for row in page(session, board, share, limit=MOST_ROWS).rows:
+    for row in page(session, board, share, limit=MOST_ROWS, beside=False).rows:
         if row.rank is None:
             yield Line(0, None, _title(row, language), row.received_at, row.score, 0)
         else:

@@ -137,17 +137,23 @@ def seen_by(board: Board, shown: Page, mine: Row | None) -> Standings:
     )
 
 
-def page(session: Session, board: Board, share: Share, *, offset: int = 0, limit: int = PAGE) -> Page:
+def page(
+    session: Session, board: Board, share: Share, *, offset: int = 0, limit: int = PAGE, beside: bool = True
+) -> Page:
     """Return a part of a share of the board, the same for everyone.
 
     Private scores are read only where the share is the private one: the caller asks `policy.share_at`.
+
+    Args:
+        beside: with the other metrics of those who rank.
 
     Complexity: O(log n + offset + limit) in the number of teams, beside counting them.
     """
     bound = {"board": board.id, "share": share, "offset": offset, "limit": limit + 1}
     found = session.execute(PAGE_OF_ROWS, bound).all()
     ranked = session.scalar(COUNT, bound) or 0
-    rows = named(session, board, share, found[:limit], range(offset + 1, offset + limit + 1))
+    ranks = range(offset + 1, offset + limit + 1)
+    rows = named(session, board, share, found[:limit], ranks, beside=beside)
     shown = [_Entry(record.key, row) for record, row in zip(found, rows, strict=False)]
     until = found[limit].key if len(found) > limit else None
     between = _between(_baselines(session, board, share), shown, until, first=offset == 0)
@@ -271,12 +277,14 @@ def named(
     ranks: Iterable[int],
     *,
     own: bool = False,
+    beside: bool = True,
 ) -> list[Row]:
-    """Return rows with the names that may be shown; `own`: to their own team."""
+    """Return rows with the names that may be shown; `own`: to their own team; `beside`: see `page`."""
     hidden = is_anonymous(board, share) and not own
     people = {} if hidden else _people(session, [record.team_id for record in records])
     told = not (board.ladder and share is not Share.PRIVATE)  # tie groups come from what the Ladder hides
-    metrics = metrics_of(session, board, share, [record.entry_id for record in records])
+    entries = [record.entry_id for record in records] if beside else []
+    metrics = metrics_of(session, board, share, entries)
     made = []
     for record, rank in zip(records, ranks, strict=False):
         members = people.get(record.team_id, ())
