@@ -305,6 +305,9 @@ def _row(row: Row, board: Board, *, is_named: bool = True) -> dict[str, Any]:
         "received_at": row.received_at,
         "tie_group": row.tie_group,
         "rank_interval": [row.best_rank, row.worst_rank] if row.best_rank is not None else None,
+        "score_interval": None
+        if row.least_score is None or row.most_score is None
+        else [round(row.least_score, board.decimals), round(row.most_score, board.decimals)],
         "movement": row.movement,
         "baseline": row.rank is None,
     }

@@ -331,6 +331,8 @@ class TieGroup(Base):
     number: Mapped[int]  # 1, 2, 3 down the board
     best_rank: Mapped[int]
     worst_rank: Mapped[int]
+    least_score: Mapped[float | None]  # of the middle 95 % of similar test sets; Wilson's where all is right
+    most_score: Mapped[float | None]
 
 
 class QuotaDay(Base):

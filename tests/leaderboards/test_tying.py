@@ -8,6 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.leaderboards.core.losses import Losses
+from lms.leaderboards.core.metrics import Metric
 from lms.leaderboards.core.resampling import LEAST_RESAMPLES, draws
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Entry, EntryLosses, Share, Team, TieGroup
@@ -143,8 +144,8 @@ def test_groups_against_a_truth_that_was_replaced_meanwhile_are_thrown_away(
     contest.session.commit()
     compare = tying._tied
 
-    def slow(rows: dict[int, tuple[int, bytes]], *, largest: bool) -> list[Tied]:
-        found = compare(rows, largest=largest)
+    def slow(rows: dict[int, tuple[int, bytes]], measured: Metric | None) -> list[Tied]:
+        found = compare(rows, measured)
         if contest.board.truth_version == 1:
             publish(contest, dict(zip([team.id for team in three], (0, 1, 60), strict=True)))
         return found

@@ -115,6 +115,11 @@ class Shown:
         """Return the names of the metrics that stand beside the score."""
         return metrics_beside(self.board, self.table.share)
 
+    @property
+    def has_intervals(self) -> bool:
+        """Say whether it is known how sure scores are."""
+        return any(row.least_score is not None for row in self.table.rows)
+
     @cached_property
     def told(self) -> Sequence[str]:
         """Return all that is shown of each row, as a text; of its numbers only what is shown."""

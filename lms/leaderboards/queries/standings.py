@@ -54,6 +54,8 @@ class Row:
     tie_group: int | None = None
     best_rank: int | None = None
     worst_rank: int | None = None
+    least_score: float | None = None
+    most_score: float | None = None
     writeup_id: int | None = None
     verification: str = ""
     """What `aftermath` tells beside a row of a final board."""
@@ -224,6 +226,8 @@ def _rows(standing: Any = Standing) -> Any:
             TieGroup.number,
             TieGroup.best_rank,
             TieGroup.worst_rank,
+            TieGroup.least_score,
+            TieGroup.most_score,
         )
         .join(Team, Team.id == kept.team_id)
         .join(Entry, Entry.id == kept.entry_id)
@@ -306,6 +310,8 @@ def named(
             tie_group=record.number if told else None,
             best_rank=record.best_rank if told else None,
             worst_rank=record.worst_rank if told else None,
+            least_score=record.least_score if told else None,
+            most_score=record.most_score if told else None,
             metrics=metrics.get(record.entry_id, {}),
         )
         made.append(row)

@@ -25,6 +25,8 @@ class Tied:
     number: int  # of the group, from 1 down the board
     best_rank: int
     worst_rank: int
+    least_score: float | None = None
+    most_score: float | None = None
 
 
 def keep_tie_groups(

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.db import reading
 from lms.leaderboards.core.losses import unpack
-from lms.leaderboards.core.metrics import is_largest
-from lms.leaderboards.core.ties import tie_groups_of
+from lms.leaderboards.core.metrics import METRICS, Metric
+from lms.leaderboards.core.ties import Tie, tie_groups_of
 from lms.leaderboards.models import Board, Share
 from lms.leaderboards.queries.counting import shares_of
 from lms.leaderboards.queries.waiting import boards_to_tie
@@ -49,8 +49,8 @@ def _tie(sessions: sessionmaker[Session], board_id: int, at: datetime) -> None:
         board = session.get_one(Board, board_id)
         version = board.truth_version  # read first: what is read of a newer one is thrown away below
         standing = {share: _losses(session, board, share) for share in shares_of(board)}
-        largest = is_largest(board.metric)
-    found = {share: _tied(rows, largest=largest) for share, rows in standing.items()}
+        measured = METRICS.get(board.metric)
+    found = {share: _tied(rows, measured) for share, rows in standing.items()}
     with sessions.begin() as session:
         tied_against = lock_truth(session, board_id)
         if tied_against.truth_version != version:  # these losses are against a truth that counts no more
@@ -67,13 +67,21 @@ def _losses(session: Session, board: Board, share: Share) -> dict[int, tuple[int
     return losses_of_standings(session, board, share)
 
 
-def _tied(rows: dict[int, tuple[int, bytes]], *, largest: bool) -> list[Tied]:
-    """Compare the teams of a board, which come in its order."""
+def _tied(rows: dict[int, tuple[int, bytes]], measured: Metric | None) -> list[Tied]:
+    """Compare the teams of a board, which come in its order; without a known metric no scores are told."""
     losses = [unpack(packed) for _, packed in rows.values()]
     if not losses or len({each.extent for each in losses}) != 1:
         return []
-    ties = tie_groups_of(losses, largest=largest)
+    ties = tie_groups_of(losses, largest=measured is not None and measured.largest)
     return [
-        Tied(team_id, entry_id, tie.group, tie.best, tie.worst)
+        Tied(team_id, entry_id, tie.group, tie.best, tie.worst, *_scores(tie, measured))
         for (team_id, (entry_id, _)), tie in zip(rows.items(), ties, strict=True)
     ]
+
+
+def _scores(tie: Tie, measured: Metric | None) -> tuple[float, float] | tuple[()]:
+    """Return between which scores a team lies: the smaller number first, whatever is better."""
+    if measured is None:
+        return ()
+    ends = sorted((measured.score_of(tie.low), measured.score_of(tie.high)))
+    return ends[0], ends[1]
