@@ -16,11 +16,16 @@ from sqlalchemy import Engine, select
 from werkzeug.serving import make_server
 
 from lms.config import Settings
-from lms.leaderboards.models import QuotaDay, Team
+from lms.db import make_sessions
+from lms.errors import Conflict
+from lms.leaderboards.models import Challenge, EntryKind, QuotaDay, Team
+from lms.leaderboards.services.receiving import Work, take_entry
 from tests.leaderboards.clocks import CLOCK, GOOD, MICROSECOND, Site, SlowBody, Steps, make_site
 
 SECOND = timedelta(seconds=1)
 WAIT_SECONDS = 20
+ENDED = "This challenge has ended, so the entry was not taken."
+USED_UP = "All entries of this day are used, and the challenge ends before the next day."
 PER_DAY = 4
 IN_TIME, LATE = (-MICROSECOND, timedelta(0)), MICROSECOND  # a deadline itself is still in time
 
@@ -89,9 +94,7 @@ def test_a_receipt_names_the_moment_before_the_body_was_read(site: Site, clock: 
         content_length=len(GOOD),
         headers=site.token(site.leader()),
     )
-    assert (again.status_code, again.get_json()["detail"]) == (
-        409, "This challenge has ended, so the entry was not taken.",
-    )  # fmt: skip
+    assert (again.status_code, again.get_json()["detail"]) == (409, ENDED)
     assert [entry.received_at for entry in site.receipts()] == [site.ends_at - SECOND]
 
 
@@ -147,14 +150,12 @@ def test_parallel_posts_around_the_end_are_taken_up_to_it_and_within_the_quota(
     found = Counter(
         (is_eager, offset > timedelta(0), code, said) for is_eager, offset, code, said, _ in answers
     )
-    ended = "This challenge has ended, so the entry was not taken."
-    used_up = "All entries of this day are used, and the challenge ends before the next day."
     assert found == {
         (True, False, 202, ""): PER_DAY,
-        (True, False, 409, used_up): 6 - PER_DAY,
-        (True, True, 409, ended): 3,
+        (True, False, 409, USED_UP): 6 - PER_DAY,
+        (True, True, 409, ENDED): 3,
         (False, False, 202, ""): 2,
-        (False, True, 409, ended): 1,
+        (False, True, 409, ENDED): 1,
     }
     entries = site.receipts()
     assert {entry.id for entry in entries} == {number for *_, number in answers if number}
@@ -164,3 +165,29 @@ def test_parallel_posts_around_the_end_are_taken_up_to_it_and_within_the_quota(
         days = session.execute(select(QuotaDay.used, QuotaDay.failed).order_by(QuotaDay.used)).all()
         assert [tuple(day) for day in days] == [(2, 0), (PER_DAY, 0)]
         assert sorted(session.scalars(select(Team.taken))) == [2, PER_DAY]
+
+
+def test_what_is_refused_as_it_is_written_down_holds_no_slot(site: Site, crossing: Engine) -> None:
+    """The end is asked again where the slot is taken: the look before the file is read is no promise."""
+    sessions, leader = make_sessions(crossing, writing=True), site.leader()
+    offsets = [offset for offset in (LATE, *IN_TIME) for _ in range(3)]
+    gate = threading.Barrier(len(offsets))
+
+    def take(offset: timedelta) -> tuple[bool, str]:
+        gate.wait()
+        try:
+            with sessions.begin() as session:
+                challenge = session.scalars(select(Challenge)).one()
+                work = Work(EntryKind.PREDICTIONS, "b" * 64)
+                take_entry(session, leader, challenge, work, received_at=site.ends_at + offset)
+        except Conflict as refused:
+            return offset > timedelta(0), refused.message
+        return offset > timedelta(0), "taken"
+
+    with ThreadPoolExecutor(len(offsets)) as pool:
+        answers = Counter(pool.map(take, offsets))
+    assert answers == {(False, "taken"): PER_DAY, (False, USED_UP): 6 - PER_DAY, (True, ENDED): 3}
+    with site.sessions() as session:
+        day, team = session.scalars(select(QuotaDay)).one(), session.scalars(select(Team)).one()
+        assert (day.used, day.failed, team.taken) == (PER_DAY, 0, PER_DAY)
+    assert len(site.receipts()) == PER_DAY
