@@ -3,21 +3,25 @@
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
 from lms.db import now
 from lms.leaderboards.core.scoring import Scores
-from lms.leaderboards.models import Entry, PrivateScore, Team
+from lms.leaderboards.models import Entry, PrivateScore, Share, Team
+from lms.leaderboards.queries.other_metrics import metrics_beside
 from lms.leaderboards.queries.shown import Wish, csv_lines, shown
 from lms.leaderboards.queries.standings import standings
 from lms.leaderboards.services.challenges import set_baselines
 from lms.leaderboards.services.scoring import score_entry
 from lms.leaderboards.services.standing import rebuild
+from lms.leaderboards.views.board_rows import board_rows
 from tests.factories.leaderboards import Contest, make_contest
 
 ALSO = ("f1_macro", "cohen_kappa")
@@ -213,8 +217,24 @@ def test_open_pages_renew_themselves_when_one_changes_as_far_as_it_is_shown(cont
     assert mark() != changed
 
 
+def test_rows_that_were_read_before_a_metric_was_named_have_a_dash_there(
+    contest: Contest, app: Flask
+) -> None:
+    enter(contest, contest.team(at=now()), f1_macro=(0.5, 0.25), cohen_kappa=(0.5, 0.25))
+    contest.session.expire(contest.board)
+    before = shown(contest.session, contest.board, None, now(), Wish())
+    with app.test_request_context():
+        drawn = board_rows(before)
+    contest.challenge.settings = {**contest.challenge.settings, "also": [*ALSO, "f1_micro"]}
+    after = replace(before)  # as the page that is kept for a moment
+    with app.test_request_context():
+        assert (drawn.count("–</td>"), board_rows(after).count("–</td>")) == (0, 1)
+    assert before.mark != after.mark
+
+
 def test_the_metric_that_ranks_is_no_column_of_its_own_again(contest: Contest, client: FlaskClient) -> None:
     contest.challenge.settings = {**contest.challenge.settings, "also": ["accuracy", "f1_macro", "f1_macro"]}
     entry = enter(contest, contest.team(at=now()), f1_macro=(0.5, 0.25), accuracy=(0.5, 0.5))
     assert rows(contest, client) == [{"f1_macro": 0.5}]
+    assert metrics_beside(contest.board, Share.PUBLIC) == ("f1_macro",)
     assert contest.session.get_one(PrivateScore, entry.id).metrics["f1_macro"] == 0.25
