@@ -38,8 +38,16 @@ from tests.factories.grading import enrol
 ROWS = 100
 RAW = ("0.6044", "0.6137", "0.6222", "0.6377")
 """What entries really scored; the releases are 0.6 and 0.61, and 0.9 for one that waits for another."""
-METRIC, AFTER_THE_RESCORE = "0.6242", "0.6511"
-HIDDEN = (*RAW, METRIC, AFTER_THE_RESCORE, *(f"{float(raw) * 100:.2f}" for raw in RAW), "0.3863", "0.3778")
+METRIC, AFTER_THE_RESCORE, INTERVAL = "0.6242", "0.6511", ("0.5137", "0.7037")
+HIDDEN = (
+    *RAW,
+    METRIC,
+    AFTER_THE_RESCORE,
+    *INTERVAL,
+    *(f"{float(raw) * 100:.2f}" for raw in RAW),
+    "0.3863",
+    "0.3778",
+)
 HELD_BACK = "0.9000"
 STAGES = ("open", "frozen", "ended")
 VARIANTS = {  # by endpoint: what else can be asked there
@@ -132,7 +140,9 @@ def climbers(session: Session) -> Climbers:
     score(group, contest.take(waiting, at=moment()), 10, 0.6377, 0.27)
     standing = contest.standing(first)
     assert standing is not None
-    keep_tie_groups(session, board, Share.PUBLIC, [Tied(first.id, standing.entry_id, 7, 1, 3)], at=now())
+    between = {"least_score": float(INTERVAL[0]), "most_score": float(INTERVAL[1])}
+    tied = Tied(first.id, standing.entry_id, 7, 1, 3, **between)
+    keep_tie_groups(session, board, Share.PUBLIC, [tied], at=now())
     truth = prepare_rescore(session, None, board, "two rows were wrong", blob=None, at=now())
     again = Scores(float(AFTER_THE_RESCORE), 0.3, public_losses=np.zeros(ROWS))
     rescore_entry(session, truth, standing.entry_id, again)
@@ -233,7 +243,8 @@ def test_the_release_alone_decides_places_points_and_moves(
     page = seen.client.get(board).text
     assert "tie group 7" not in page
     told = seen.client.get(f"/api{board}").get_json()
-    assert [row["tie_group"] for row in told["rows"]] == [None] * 3
+    for name in ("tie_group", "rank_interval", "score_interval"):
+        assert [row[name] for row in told["rows"]] == [None] * 3
     own = seen.client.get(f"/api{board.removesuffix('board')}entries").get_json()["entries"]
     assert [(entry["score"], entry["metrics"]) for entry in own] == [(0.6, {}), (0.6, {})]
     assert "you would get 10 of 20 points" in page, "by the real score it would be 20"
