@@ -201,8 +201,13 @@ def test_a_score_that_is_not_reached_although_it_looks_so_says_why(oracle: Oracl
     assert "Scores are rounded here to 4 decimals" in page
 
 
-def test_what_no_decimal_shows_moves_nothing_on_any_page(oracle: Oracle) -> None:
+def test_what_no_decimal_shows_moves_nothing_on_any_page(
+    oracle: Oracle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Not even the heights in the chart, whose ends others can place."""
+    moment = now()
+    for module in ("api", "views.boards", "views.entering", "views.grades"):
+        monkeypatch.setattr(f"lms.leaderboards.{module}.now", lambda: moment)
     session = oracle.group.session
     before = oracle.scored()
     shifted = {column: column + UNSEEN for column in (Entry.public_score, Entry.released_score)}
