@@ -59,6 +59,7 @@ from lms.config import Settings
 from lms.db import make_engine, make_sessions
 from lms.errors import N_
 from lms.grading.adapters.wakers import make_waker
+from lms.grading.queries.gradebook import COLUMNS
 from lms.grading.services.waking import wake_after_commit
 from lms.leaderboards.queries.kept import KeptPages
 from lms.web import assets, errors, formats, guard, headers, language, navigation, session, shapes, slots
@@ -170,6 +171,7 @@ def create_app(
         app.register_blueprint(blueprint)
     for slot, panel in PANELS:
         slots.register(app, slot, panel)
+    slots.offer(app, COLUMNS, lms.leaderboards.panels.board_columns)
     if warm:
         compile_ahead(app)
     return app

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Flask, current_app
-from flask.sansio.app import App
 from markupsafe import Markup
 
 Panel = Callable[..., Markup]
@@ -22,7 +21,7 @@ def fill(slot: str, **context: object) -> Markup:
     return Markup("").join(panel(**context) for panel in panels)
 
 
-def offer(app: App, slot: str, source: Source) -> None:
+def offer(app: Flask, slot: str, source: Source) -> None:
     """Let `source` give values for `slot`, where a page has to sort them or write them into a file."""
     app.extensions.setdefault("sources", {}).setdefault(slot, []).append(source)
 

@@ -22,7 +22,6 @@ from lms.leaderboards.services import awarding
 from lms.leaderboards.services.declaring import check_groups, declare_rule, rule_from_text
 from lms.leaderboards.tables.grades import GradeRule, RankAward
 from lms.leaderboards.views.boards import reader
-from lms.leaderboards.views.gradebook import offer_columns
 from lms.web.errors import put_beside, translated
 from lms.web.forms import text
 from lms.web.language import language
@@ -30,7 +29,6 @@ from lms.web.session import session
 from lms.web.shapes import row_number
 
 blueprint = Blueprint("leaderboards_grades", __name__, template_folder="../templates")
-blueprint.record_once(offer_columns)
 
 
 @blueprint.app_template_filter("rule_sentences")
