@@ -247,8 +247,7 @@ class Entry(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     board_id: Mapped[int] = mapped_column(ForeignKey("boards.id"))
-    team_id: Mapped[int | None] = mapped_column(ForeignKey("teams.id"))
-    """Whose it is now."""
+    team_id: Mapped[int | None] = mapped_column(ForeignKey("teams.id"))  # whose it is now
     origin_id: Mapped[int | None] = mapped_column(ForeignKey("teams.id"))
     """Whose it was when it came, before teams merged."""
     submitted_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
