@@ -2,8 +2,9 @@
 
 Everything stands in the database and every step is repeatable: it may be killed at any moment, and two of
 them do no harm but twice the work. No transaction is held while an entry is read, run or scored. Notebooks,
-which take minutes, and models, which take seconds, have threads of their own: files, which take milliseconds,
-wait for neither.
+which take minutes, models, which take seconds, and files whose scorer the challenge's authors wrote have
+threads of their own: other files, which take milliseconds, wait for none of them. A board whose own scorer
+took long to fail is put off for as long as it took, so that other authors' boards have their turn.
 """
 
 import os
@@ -45,7 +46,7 @@ from lms.leaderboards.core.scoring import (
 )
 from lms.leaderboards.models import EntryKind, Truth
 from lms.leaderboards.queries import waiting
-from lms.leaderboards.queries.waiting import WaitingEntry
+from lms.leaderboards.queries.waiting import Boards, WaitingEntry
 from lms.leaderboards.services import rescoring, scoring
 from lms.leaderboards.services.comparing import compare_truths
 from lms.leaderboards.services.flagging import flag_boards
@@ -58,6 +59,7 @@ MOST_AT_ONCE = 50
 MOST_GROUNDS = 8
 TIE_SECONDS = 5.0
 FLAG_SECONDS = 60.0
+LONG_SECONDS = 1.0  # to fail; whoever is quicker stands in nobody's way
 AGAIN_SECONDS = 30.0  # after a fault of the house, such as an environment that is not built
 HIDDEN = "duri-hidden-"  # folders of hidden files, with the number of the process
 SILENT = frozenset({EntryKind.NOTEBOOK, EntryKind.MODEL})
@@ -92,16 +94,21 @@ class Scorer:
     stop: threading.Event = field(default_factory=threading.Event)
     kinds: frozenset[EntryKind] = frozenset(EntryKind)
     """What this one scores."""
+    own: bool | None = None
+    """Whether of boards whose authors brought the scorer, or of the others alone; None: of all."""
     _grounds: OrderedDict[str, Ground] = field(default_factory=OrderedDict, init=False)
     _later: dict[int, float] = field(default_factory=dict, init=False)
+    _slow: dict[int, float] = field(default_factory=dict, init=False)  # boards that are put off, until when
 
     def run(self) -> None:
         """Score what comes until told to stop; what is run and what boards show have threads beside it."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told_to_stop)
         sweep_hidden()
+        files = self.kinds - SILENT
         steps = (
             *((replace(self, kinds=self.kinds & {kind}).score_waiting, LOOK_SECONDS) for kind in SILENT),
+            (replace(self, kinds=files, own=True).score_waiting, LOOK_SECONDS),
             (self.tie, TIE_SECONDS),
             (self.compare, TIE_SECONDS),
             (self.flag, FLAG_SECONDS),
@@ -109,7 +116,7 @@ class Scorer:
         beside = [threading.Thread(target=repeat, args=(*step, self.stop), daemon=True) for step in steps]
         for thread in beside:
             thread.start()
-        repeat(replace(self, kinds=self.kinds - SILENT).score_waiting, LOOK_SECONDS, self.stop)
+        repeat(replace(self, kinds=files, own=False).score_waiting, LOOK_SECONDS, self.stop)
         for thread in beside:
             thread.join(timeout=2)
 
@@ -136,17 +143,19 @@ class Scorer:
         """Score what waits, then what is scored anew in private; False: nothing could be done."""
         moment = time.monotonic()
         self._later = {number: until for number, until in self._later.items() if until > moment}
+        self._slow = {number: until for number, until in self._slow.items() if until > moment}
+        boards = Boards(self.own, self._slow)
         with reading(self.sessions) as session:
             most = 1 if self.kinds <= SILENT else MOST_AT_ONCE  # what runs long is listed when its turn comes
-            entries = waiting.waiting_entries(session, self.kinds, most, self._later)
-            anew = () if entries else waiting.waiting_rescores(session, self.kinds, most, self._later)
+            entries = waiting.waiting_entries(session, self.kinds, most, self._later, boards)
+            anew = () if entries else waiting.waiting_rescores(session, self.kinds, most, self._later, boards)
         done = [self._alone(entry, self._score) for entry in entries]
         done += [self._alone(entry, self._rescoring(truth_id)) for truth_id, entry in anew]
         return any(done)
 
     def _alone(self, entry: WaitingEntry, step: Callable[[WaitingEntry], None]) -> bool:
         """Take one step with one entry, whose faults hold no other up; False: it is left for later."""
-        if self.stop.is_set():
+        if self.stop.is_set() or entry.board_id in self._slow:
             return False
         try:
             step(entry)
@@ -195,6 +204,7 @@ class Scorer:
 
     def _result(self, entry: WaitingEntry) -> _Result:
         known = self._ground(entry.board_id, entry.truth_version)
+        begun = time.monotonic()
         try:
             table = self._table(entry, known)
             return self._scored(table, known)
@@ -206,6 +216,9 @@ class Scorer:
             return _Result(None, write_failure(_said(problem.message, problem.params)))
         except ChallengeFailed as failed:
             log.error("scorer.own_scorer_failed", board=entry.board_id, reason=str(failed))  # noqa: TRY400 - its words say it all
+            took = time.monotonic() - begun
+            if took > LONG_SECONDS:
+                self._slow[entry.board_id] = begun + 2 * took
             return _Result(None, SCORER_FAILED)
 
     def _table(self, entry: WaitingEntry, known: _Known) -> Table:

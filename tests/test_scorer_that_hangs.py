@@ -1,5 +1,6 @@
 """An author's scorer that never answers, in the real jail: what it costs, and whom."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,10 @@ class Arena:
             work = Work(EntryKind.PREDICTIONS, self.blobs.put(SOUTH))
             return take_entry(session, user, challenge, work, received_at=now()).id
 
+    def states(self, *entries: int) -> list[str]:
+        with self.sessions() as session:
+            return [session.get_one(Entry, number).state.value for number in entries]
+
     def challenge(self, session: Session, slug: str) -> Challenge:
         return session.scalars(select(Challenge).where(Challenge.slug == slug)).one()
 
@@ -66,6 +71,22 @@ class Arena:
 def arena(isolation: Isolation, sessions: sessionmaker[Session], tmp_path: Path) -> Arena:
     assert isolation
     return Arena(sessions, tmp_path)
+
+
+def test_others_have_their_turn_before_the_next_entry_of_a_board_that_hangs(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, quick = arena.enter("hanging"), arena.enter("hanging"), arena.enter("quick")
+    monkeypatch.setattr("lms.leaderboards.adapters.workshop.SCORE_SECONDS", 5)
+    own, others = replace(arena.scorer, own=True), replace(arena.scorer, own=False)
+    assert others.score_waiting() is True
+    assert arena.states(first, second, quick) == ["received", "received", "scored"], "it waits for no author"
+    late = arena.enter("quick")
+    assert arena.scorer.score_waiting() is True
+    assert arena.states(first, second, late) == ["failed", "received", "scored"]
+    assert arena.scorer.score_waiting() is False, "the board is put off"
+    assert own.score_waiting() is True, "whoever has not met it yet tries"
+    assert arena.states(second) == ["failed"]
 
 
 def test_a_scorer_that_hangs_fails_its_entry_and_the_next_board_is_scored(

@@ -1,14 +1,15 @@
 """What waits to be scored."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, String, and_, bindparam, case, exists, func, or_, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
+from lms.leaderboards.core.challenge_file import OWN, load_challenge
 from lms.leaderboards.core.challenge_file import Challenge as ChallengeFile
-from lms.leaderboards.core.challenge_file import load_challenge
 from lms.leaderboards.core.failures import SCORER_FAILED
 from lms.leaderboards.models import (
     Board,
@@ -46,8 +47,24 @@ class WaitingEntry(NamedTuple):
     truth_version: int
 
 
+@dataclass(frozen=True)
+class Boards:
+    """Of which boards entries are asked for."""
+
+    own: bool | None = None
+    """Whether their authors brought the scorer, which may take its time; None: all boards."""
+    without: Collection[int] = ()
+
+
+ALL_BOARDS = Boards()
+
+
 def waiting_entries(
-    session: Session, kinds: Collection[EntryKind], most: int, without: Collection[int] = ()
+    session: Session,
+    kinds: Collection[EntryKind],
+    most: int,
+    without: Collection[int] = (),
+    boards: Boards = ALL_BOARDS,
 ) -> Sequence[WaitingEntry]:
     """Return the entries of challenges that wait, in the order of their receipt.
 
@@ -67,11 +84,19 @@ def waiting_entries(
             Entry.id.not_in(without),
             Entry.blob.is_not(None),
             Board.challenge_id.is_not(None),
+            *_of(boards),
         )
         .order_by(*in_turns, Entry.received_at, Entry.id)
         .limit(most)
     )
     return [WaitingEntry._make(row) for row in rows]
+
+
+def _of(boards: Boards) -> Iterator[Any]:
+    if boards.own is not None:
+        yield Board.metric == OWN if boards.own else Board.metric != OWN
+    if boards.without:
+        yield Board.id.not_in(boards.without)
 
 
 def _sent_before() -> Any:
@@ -86,7 +111,11 @@ def _sent_before() -> Any:
 
 
 def waiting_rescores(
-    session: Session, kinds: Collection[EntryKind], most: int, without: Collection[int] = ()
+    session: Session,
+    kinds: Collection[EntryKind],
+    most: int,
+    without: Collection[int] = (),
+    boards: Boards = ALL_BOARDS,
 ) -> Sequence[tuple[int, WaitingEntry]]:
     """Return (truth, entry) of what is not yet scored against truths that are being prepared."""
     prepared = session.scalars(select(Truth.id).join(Board, Board.id == Truth.board_id).where(is_prepared()))
@@ -105,6 +134,7 @@ def waiting_rescores(
             Entry.id.not_in(without),
             Entry.blob.is_not(None),
             has_part_in_versions(),
+            *_of(boards),
         )
         .order_by(Truth.id, Entry.sequence)
         .limit(most)
