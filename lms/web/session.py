@@ -8,6 +8,7 @@ import structlog
 from flask import Flask, Response, current_app, g, request
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from lms.blobs import BlobStore
 from lms.config import Settings
@@ -38,10 +39,16 @@ def _stamp() -> None:
 
 
 def _read_body() -> None:
-    """Take the whole body in before a transaction begins: a slow sender must not hold the write lock."""
+    """Take the whole body in before a transaction begins: a slow sender must not hold the write lock.
+
+    Raises:
+        RequestEntityTooLarge: it came in pieces, and more of them than are taken.
+    """
     if request.form or request.files:
         return
-    request.get_data(cache=True)
+    body, most = request.get_data(cache=True), request.max_content_length
+    if request.content_length is None and most is not None and len(body) >= most:
+        raise RequestEntityTooLarge  # only its beginning was read, without a word
 
 
 def session() -> Session:
