@@ -1,14 +1,18 @@
 """A class whose challenge gives points, for tests."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import OrganisationKind, User
+from lms.blobs import FolderBlobs
 from lms.courses.models import Cohort, Course
+from lms.db import now
 from lms.grading.models import Lab
 from lms.leaderboards.core.grade_rule_files import read_rule
 from lms.leaderboards.models import Board, Share, Team
@@ -17,9 +21,26 @@ from lms.leaderboards.services.awarding import confirm_awards
 from lms.leaderboards.services.challenges import set_baselines
 from lms.leaderboards.services.declaring import declare_rule
 from lms.leaderboards.tables.grades import RankAward
-from tests.factories.grading import enrol, make_organisation, make_staff, make_user
+from tests.factories.grading import (
+    ONLY_TESTS,
+    World,
+    build_report,
+    enrol,
+    lab_settings,
+    make_organisation,
+    make_staff,
+    make_user,
+    make_world,
+)
 from tests.factories.leaderboards import OPENS, Contest, make_contest
 
+BOARD = {
+    "title": {"ko": "숫자", "en": "Digits"},
+    "predict": "predict",
+    "metric": "accuracy",
+    "direction": "max",
+    "public_share": 0.4,
+}
 BY_RANK = """\
 kind: order
 maximum: 100
@@ -127,3 +148,13 @@ def give_points(
     award = own_award(session, board, student)
     assert award is not None
     return award
+
+
+def make_board_world(
+    session: Session, blobs: FolderBlobs, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> World:
+    """A course whose lab has a hidden set, so that its cohorts can have boards; it began three days ago."""
+    report = replace(build_report(ONLY_TESTS), board_archive=b"hidden set")
+    monkeypatch.setattr("tests.factories.grading.build_report", lambda *_: report)
+    begun = now() - timedelta(days=3)
+    return make_world(session, blobs, folder, settings=lab_settings(board=BOARD), started_at=begun)

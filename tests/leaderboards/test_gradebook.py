@@ -4,14 +4,13 @@ import csv
 import io
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import User
@@ -27,42 +26,23 @@ from lms.leaderboards.services.awarding import confirm_awards, correct_award
 from lms.leaderboards.services.boards import open_board
 from lms.leaderboards.services.declaring import declare_rule
 from lms.leaderboards.tables.grades import GradeConfirmation, RankAward
-from tests.factories.grades import BY_RANK, Class, give_points
+from tests.factories.grades import BY_RANK, Class, give_points, make_board_world
 from tests.factories.grading import (
-    ONLY_TESTS,
     World,
-    build_report,
     enrol,
     grading_report,
-    lab_settings,
     make_user,
-    make_world,
 )
 from tests.factories.leaderboards import make_contest
 
 SignIn = Callable[[User], None]
 TITLE = {"ko": "나뉜 소포", "en": "Sorted parcels"}
-BOARD = {
-    "title": {"ko": "숫자", "en": "Digits"},
-    "predict": "predict",
-    "metric": "accuracy",
-    "direction": "max",
-    "public_share": 0.4,
-}
 
 
 @pytest.fixture
 def world(session: Session, blobs: FolderBlobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """With a lab that has a hidden set, so that its cohorts can have boards."""
-    report = replace(build_report(ONLY_TESTS), board_archive=b"hidden set")
-    monkeypatch.setattr("tests.factories.grading.build_report", lambda *_: report)
-    return make_world(
-        session,
-        blobs,
-        tmp_path / "environments",
-        settings=lab_settings(board=BOARD),
-        started_at=now() - timedelta(days=3),
-    )
+    return make_board_world(session, blobs, tmp_path / "environments", monkeypatch)
 
 
 @pytest.fixture
@@ -238,6 +218,22 @@ def test_another_cohort_has_no_column_of_it(
     assert key(confirmed) in rows(client, book, confirmed.cohort)[0]
 
 
+def test_who_takes_the_course_again_has_no_points_of_a_challenge_from_before(
+    client: FlaskClient, sign_in: SignIn, confirmed: Class, book: str
+) -> None:
+    later = later_cohort(confirmed)
+    award = confirmed.session.scalars(select(RankAward)).first()
+    assert award is not None
+    enrol(confirmed.session, award.user, later)
+    confirmed.contest.challenge.ends_at = later.starts_at - timedelta(seconds=1)
+    sign_in(confirmed.instructor)
+    assert key(confirmed) not in rows(client, book, later)[0]
+    assert key(confirmed) in rows(client, book, confirmed.cohort)[0]
+    confirmed.contest.challenge.ends_at = later.starts_at
+    sign_in(confirmed.instructor)
+    assert key(confirmed) in rows(client, book, later)[0], "it ran while both did"
+
+
 def test_a_lab_board_stands_in_the_gradebook_of_its_own_cohort_only(
     client: FlaskClient, sign_in: SignIn, group: Class, world: World, book: str
 ) -> None:
@@ -269,7 +265,7 @@ def test_a_student_sees_their_own_points_only_with_the_way_to_the_reasons(
     sign_in(confirmed.contest.leader(second))
     mine = client.get("/labs").text
     address = f'href="/boards/{confirmed.board.id}/grades"'
-    for shown in (TITLE["en"], "80 / 100", address, "a certificate is made from labs alone"):
+    for shown in (TITLE["en"], "80 / 100", address, "the points of a certificate come from labs alone"):
         assert shown in mine
     assert ("100 / 100" in mine, "5 / 100" in mine) == (False, False)
     assert "Why" in client.get(f"/boards/{confirmed.board.id}/grades").text
@@ -311,7 +307,7 @@ def test_the_columns_are_named_in_both_languages(
         assert shown in page
     sign_in(confirmed.absent)
     mine = client.get("/labs").text
-    for shown in (TITLE["ko"], "5 / 100", "인증서는 실습 점수만으로"):
+    for shown in (TITLE["ko"], "5 / 100", "인증서의 점수는 실습 점수만으로"):
         assert shown in mine
 
 

@@ -1,7 +1,6 @@
 """A rule by tie group on a board that has none: of a lab, or with an own scorer."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,8 +20,8 @@ from lms.leaderboards.queries.grouping import Grouping, keeps_groups
 from lms.leaderboards.services.boards import open_board
 from lms.leaderboards.services.declaring import declare_rule, rule_from_text
 from lms.leaderboards.tables.grades import GradeRule
-from tests.factories.grades import BY_BASELINE, BY_GROUP, BY_RANK, Class, make_class
-from tests.factories.grading import ONLY_TESTS, World, build_report, lab_settings, make_world
+from tests.factories.grades import BY_BASELINE, BY_GROUP, BY_RANK, Class, make_board_world, make_class
+from tests.factories.grading import World
 
 BLENDED = """\
 kind: blended
@@ -31,13 +30,6 @@ parts:
   - {weight: 1, rule: {kind: order, maximum: 100, bands: [{top: 1, points: 100}]}}
   - {weight: 1, rule: {kind: tie_group, maximum: 100, bands: [{top: 1, points: 100}]}}
 """
-BOARD = {
-    "title": {"ko": "숫자", "en": "Digits"},
-    "predict": "predict",
-    "metric": "accuracy",
-    "direction": "max",
-    "public_share": 0.4,
-}
 SAID = {
     "en": ("has no tie groups", "&#34;order&#34; or by &#34;threshold&#34;", "open a challenge"),
     "ko": ("동률 묶음이 없어요", "&#34;order&#34;나 &#34;threshold&#34;", "챌린지를 여세요"),
@@ -48,15 +40,7 @@ SignIn = Callable[[User], None]
 
 @pytest.fixture
 def world(session: Session, blobs: FolderBlobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    report = replace(build_report(ONLY_TESTS), board_archive=b"hidden set")
-    monkeypatch.setattr("tests.factories.grading.build_report", lambda *_: report)
-    return make_world(
-        session,
-        blobs,
-        tmp_path / "environments",
-        settings=lab_settings(board=BOARD),
-        started_at=now() - timedelta(days=3),
-    )
+    return make_board_world(session, blobs, tmp_path / "environments", monkeypatch)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
@@ -204,10 +205,13 @@ def _graded(board: Board) -> Select[int] | None:
     if board.challenge is None:
         return people.where(Enrolment.cohort_id == board.cohort_id)
     return people.join(Cohort, Cohort.id == Enrolment.cohort_id).where(
-        Cohort.course_id == course.id,
-        Cohort.starts_at <= board.challenge.ends_at,
-        Cohort.ends_at >= board.challenge.opens_at,
+        Cohort.course_id == course.id, *_while_it_runs(Cohort, board.challenge)
     )
+
+
+def _while_it_runs(cohort: Any, challenge: Challenge) -> tuple[Any, Any]:
+    """Say whether a cohort runs while a challenge does: of the row, or of all rows of the table."""
+    return cohort.starts_at <= challenge.ends_at, cohort.ends_at >= challenge.opens_at
 
 
 def number_unfinished(session: Session, board: Board) -> int:
@@ -288,9 +292,13 @@ def waiting_objection(award: RankAward) -> Objection | None:
 
 
 def confirmed_boards(session: Session, cohort_id: int) -> Sequence[GradeConfirmation]:
-    """Return the confirmed awards that belong beside a cohort's gradebook, the newest first."""
+    """Return the confirmed awards that belong beside a cohort's gradebook, the newest first.
+
+    Those of its own boards, and of challenges of its course that ran while it did: who takes a course again
+    has the points of the first time there.
+    """
     students = select(Enrolment.user_id).where(Enrolment.cohort_id == cohort_id, Enrolment.left_at.is_(None))
-    wanted = session.scalar(select(Cohort.course_id).where(Cohort.id == cohort_id))
+    cohort = session.get_one(Cohort, cohort_id)
     found = session.scalars(
         select(GradeConfirmation)
         .where(
@@ -303,13 +311,16 @@ def confirmed_boards(session: Session, cohort_id: int) -> Sequence[GradeConfirma
         )
         .order_by(GradeConfirmation.confirmed_at.desc(), GradeConfirmation.id.desc())
     ).all()
-    return [
-        each
-        for each in found
-        if each.board.cohort_id in (None, cohort_id)
-        and (held := course_of(each.board)) is not None
-        and held.id == wanted
-    ]
+    return [each for each in found if _grades(each.board, cohort)]
+
+
+def _grades(board: Board, cohort: Cohort) -> bool:
+    if board.challenge is None:
+        return board.cohort_id == cohort.id
+    lab = board.challenge.lab
+    return (
+        lab is not None and lab.course_id == cohort.course_id and all(_while_it_runs(cohort, board.challenge))
+    )
 
 
 def unequal_awards(session: Session, confirmation: GradeConfirmation) -> list[Unequal]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from lms.courses.models import Enrolment
 from lms.leaderboards.models import Board
@@ -36,14 +36,16 @@ def board_awards(session: Session, cohort_id: int, *, user_id: int | None = None
     """
     confirmations = confirmed_boards(session, cohort_id)[::-1]
     people = select(Enrolment.user_id).where(Enrolment.cohort_id == cohort_id, Enrolment.left_at.is_(None))
-    wanted = select(RankAward).where(
-        RankAward.confirmation_id.in_([each.id for each in confirmations]), RankAward.user_id.in_(people)
+    wanted = (
+        select(RankAward)
+        .where(
+            RankAward.confirmation_id.in_([each.id for each in confirmations]), RankAward.user_id.in_(people)
+        )
+        .options(load_only(RankAward.confirmation_id, RankAward.user_id, RankAward.points, RankAward.maximum))
     )
     if user_id is not None:
         wanted = wanted.where(RankAward.user_id == user_id)
-    awards = session.scalars(wanted).all() if confirmations else []
-    found = [
-        BoardAwards(each.board, [award for award in awards if award.confirmation_id == each.id])
-        for each in confirmations
-    ]
-    return [each for each in found if each.awards]
+    of_boards: dict[int, list[RankAward]] = {}
+    for award in session.scalars(wanted) if confirmations else ():
+        of_boards.setdefault(award.confirmation_id, []).append(award)
+    return [BoardAwards(each.board, of_boards[each.id]) for each in confirmations if each.id in of_boards]
