@@ -300,7 +300,9 @@ class Blended:
             Fraction(0),
         )
         together = _award(self, team, share / whole * self.maximum, "why.blended")
-        whys = tuple(why for award in awards for why in award.why)
+        whys = [why for award in awards for why in award.why]
+        rounded = [why for why in whys if why.code == "why.rounded"]
+        whys = [why for why in whys if why not in rounded] + rounded[:1]  # it need not be said of each part
         return Award(team.team, together.exact, self.maximum, (*whys, *together.why))
 
     def sentences(self) -> Iterator[Sentence]:
