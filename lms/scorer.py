@@ -3,8 +3,8 @@
 Everything stands in the database and every step is repeatable: it may be killed at any moment, and two of
 them do no harm but twice the work. No transaction is held while an entry is read, run or scored. Notebooks,
 which take minutes, models, which take seconds, and files whose scorer the challenge's authors wrote have
-threads of their own: other files, which take milliseconds, wait for none of them. A board whose own scorer
-took long to fail is put off for as long as it took, so that other authors' boards have their turn.
+threads of their own: other files, which take milliseconds, wait for none of them. A board one of whose files
+took long, by its scorer or as hostile Parquet, is put off for as long as that: others have their turn.
 """
 
 import os
@@ -59,7 +59,7 @@ MOST_AT_ONCE = 50
 MOST_GROUNDS = 8
 TIE_SECONDS = 5.0
 FLAG_SECONDS = 60.0
-LONG_SECONDS = 1.0  # to fail; whoever is quicker stands in nobody's way
+LONG_SECONDS = 5.0  # for one file; whatever is quicker stands in nobody's way
 AGAIN_SECONDS = 30.0  # after a fault of the house, such as an environment that is not built
 HIDDEN = "duri-hidden-"  # folders of hidden files, with the number of the process
 SILENT = frozenset({EntryKind.NOTEBOOK, EntryKind.MODEL})
@@ -146,7 +146,8 @@ class Scorer:
         self._slow = {number: until for number, until in self._slow.items() if until > moment}
         boards = Boards(self.own, self._slow)
         with reading(self.sessions) as session:
-            most = 1 if self.kinds <= SILENT else MOST_AT_ONCE  # what runs long is listed when its turn comes
+            # What may run long is listed when its turn comes.
+            most = 1 if self.own or self.kinds <= SILENT else MOST_AT_ONCE
             entries = waiting.waiting_entries(session, self.kinds, most, self._later, boards)
             anew = () if entries else waiting.waiting_rescores(session, self.kinds, most, self._later, boards)
         done = [self._alone(entry, self._score) for entry in entries]
@@ -216,10 +217,11 @@ class Scorer:
             return _Result(None, write_failure(_said(problem.message, problem.params)))
         except ChallengeFailed as failed:
             log.error("scorer.own_scorer_failed", board=entry.board_id, reason=str(failed))  # noqa: TRY400 - its words say it all
-            took = time.monotonic() - begun
-            if took > LONG_SECONDS:
-                self._slow[entry.board_id] = begun + 2 * took
             return _Result(None, SCORER_FAILED)
+        finally:
+            took = time.monotonic() - begun
+            if took > LONG_SECONDS and entry.kind not in SILENT:
+                self._slow[entry.board_id] = begun + 2 * took
 
     def _table(self, entry: WaitingEntry, known: _Known) -> Table:
         content = self.blobs.get(entry.blob)
