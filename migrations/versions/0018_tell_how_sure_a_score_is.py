@@ -14,7 +14,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """It is known from the next look at a board on."""
+    """Tie groups follow from losses that are kept: the scorer works all of them out anew, within a minute."""
+    op.execute(sa.text("DELETE FROM tie_groups"))
     with op.batch_alter_table("tie_groups") as batch:
         batch.add_column(sa.Column("least_score", sa.Double(), nullable=True))
         batch.add_column(sa.Column("most_score", sa.Double(), nullable=True))

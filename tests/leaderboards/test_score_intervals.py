@@ -1,5 +1,6 @@
 """How sure a score is: between which scores other test sets of the kind would put it, and who is told."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -10,9 +11,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.db import now
 from lms.leaderboards.core.losses import losses_of, pack
+from lms.leaderboards.core.metrics import METRICS
 from lms.leaderboards.core.resampling import wilson
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import TieGroup
+from lms.leaderboards.queries.shown import _told_of
+from lms.leaderboards.queries.standings import Row
 from lms.leaderboards.services import tying
 from lms.leaderboards.services.scoring import score_entry
 from tests.factories.leaderboards import Contest, make_contest
@@ -51,7 +55,7 @@ def test_a_team_that_is_never_wrong_is_not_certain_to_be(
     path = f"/challenges/{contest.challenge.slug}/board"
     page = client.get(path, headers={"Accept-Language": "en"}).text
     assert "95 of 100 similar test sets:" in page
-    assert "0.9630–1.0000" in page
+    assert "0.9630 to 1.0000" in page
     rows = client.get(f"/api{path}").get_json()["rows"]
     assert rows[0]["score_interval"] == [0.963, 1.0]
 
@@ -63,6 +67,23 @@ def test_a_ladder_tells_no_interval_before_the_end(
     path = f"/challenges/{contest.challenge.slug}/board"
     assert "similar test sets" not in client.get(path, headers={"Accept-Language": "en"}).text
     assert {row["score_interval"] for row in client.get(f"/api{path}").get_json()["rows"]} == {None}
+
+
+def test_digits_that_are_not_shown_change_no_mark() -> None:
+    row = Row(
+        1, "One", {}, "", 0.5, 1, now(), mine=False, assurance="isolated", least_score=0.41, most_score=0.59
+    )
+    other = replace(row, least_score=0.410001, most_score=0.590001)
+    assert _told_of(row, 4) == _told_of(other, 4)
+    assert _told_of(row, 6) != _told_of(other, 6)
+
+
+def test_an_error_too_large_to_be_added_up_has_no_interval() -> None:
+    huge = [1e308] + [0.0] * (ITEMS - 1)
+    rows = {1: (1, packed(0)), 2: (2, pack(losses_of(huge)))}
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = tying._tied(rows, METRICS["mean_absolute_error"])
+    assert found[1].most_score is None
 
 
 def test_without_a_metric_that_is_known_no_score_is_made_up() -> None:

@@ -149,12 +149,17 @@ class Shown:
 
 
 def _told_of(row: Row, decimals: int) -> str:
-    metrics = {
-        name: value if value is None else round(value, decimals) for name, value in row.metrics.items()
-    }
+    def seen(value: float | None) -> float | None:
+        return None if value is None else round(value, decimals)
+
     told = {
-        **vars(row), "score": round(row.score, decimals), "metrics": metrics, "last_received_at": None
-    }  # fmt: skip
+        **vars(row),
+        "score": seen(row.score),
+        "metrics": {name: seen(value) for name, value in row.metrics.items()},
+        "least_score": seen(row.least_score),
+        "most_score": seen(row.most_score),
+        "last_received_at": None,
+    }
     return repr(tuple(told.values()))
 
 
