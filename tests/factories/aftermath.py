@@ -16,6 +16,7 @@ from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Challenge, EntryKind, Team
 from lms.leaderboards.queries.boards import board_of_challenge
 from lms.leaderboards.services.challenges import accept_rules, publish_challenge
+from lms.leaderboards.services.honouring import count_results
 from lms.leaderboards.services.receiving import Work, take_entry
 from lms.leaderboards.services.scoring import score_entry
 from lms.leaderboards.services.teams import join
@@ -45,6 +46,49 @@ class Over:
 
     def leader(self, place: int = 0) -> User:
         return self.contest.leader(self.teams[place])
+
+
+@dataclass
+class Ending:
+    """A board on which the end turns the order around, but for the middle."""
+
+    contest: Contest
+    client: FlaskClient
+
+    @property
+    def path(self) -> str:
+        return f"/challenges/{self.contest.challenge.slug}/board"
+
+    @property
+    def last(self) -> User:
+        """Who leads the team called Last."""
+        return self.contest.people[2]
+
+    def page(self, rest: str = "") -> str:
+        self.contest.session.commit()
+        answer = self.client.get(self.path + rest, headers={"Accept-Language": "en"})
+        assert answer.status_code == 200
+        return answer.text
+
+    def told(self) -> dict[str, Any]:
+        """What a program is told."""
+        self.contest.session.commit()
+        told: dict[str, Any] = self.client.get(f"/api{self.path}").get_json()
+        return told
+
+    def end(self, *, count: bool = True) -> None:
+        board = self.contest.board
+        board.ends_at = self.contest.challenge.ends_at = now() - timedelta(seconds=1)
+        if count:
+            count_results(self.contest.session, board, now())
+
+
+def make_ending(session: Session, client: FlaskClient) -> Ending:
+    """Three teams that the end will turn around, but for the middle one; it has not come yet."""
+    contest = make_contest(session, opens_at=now() - timedelta(days=3))
+    for name, public, private in (("First", 0.9, 0.1), ("Middle", 0.8, 0.2), ("Last", 0.7, 0.3)):
+        contest.enter(contest.team(name, at=now()), public, private, at=now())
+    return Ending(contest, client)
 
 
 def make_ended(session: Session, names: tuple[str, ...] = (), **changes: Any) -> tuple[Contest, list[Team]]:

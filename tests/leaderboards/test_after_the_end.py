@@ -2,9 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -15,54 +12,16 @@ from lms.accounts.models import User
 from lms.db import now
 from lms.leaderboards.models import Share, Standing
 from lms.leaderboards.queries.standings import standings
-from lms.leaderboards.services.honouring import count_results, show_honours
+from lms.leaderboards.services.honouring import show_honours
 from lms.leaderboards.services.standing import note_ranks
-from tests.factories.leaderboards import Contest, make_contest
+from tests.factories.aftermath import Ending, make_ending
 
 English = {"Accept-Language": "en"}
 
 
-@dataclass
-class Ending:
-    """A board on which the end turns the order around, but for the middle."""
-
-    contest: Contest
-    client: FlaskClient
-
-    @property
-    def path(self) -> str:
-        return f"/challenges/{self.contest.challenge.slug}/board"
-
-    @property
-    def last(self) -> User:
-        """Who leads the team called Last."""
-        return self.contest.people[2]
-
-    def page(self, rest: str = "") -> str:
-        self.contest.session.commit()
-        answer = self.client.get(self.path + rest, headers=English)
-        assert answer.status_code == 200
-        return answer.text
-
-    def told(self) -> dict[str, Any]:
-        """What a program is told."""
-        self.contest.session.commit()
-        told: dict[str, Any] = self.client.get(f"/api{self.path}").get_json()
-        return told
-
-    def end(self, *, count: bool = True) -> None:
-        board = self.contest.board
-        board.ends_at = self.contest.challenge.ends_at = now() - timedelta(seconds=1)
-        if count:
-            count_results(self.contest.session, board, now())
-
-
 @pytest.fixture
 def ending(session: Session, client: FlaskClient) -> Ending:
-    contest = make_contest(session, opens_at=now() - timedelta(days=3))
-    for name, public, private in (("First", 0.9, 0.1), ("Middle", 0.8, 0.2), ("Last", 0.7, 0.3)):
-        contest.enter(contest.team(name, at=now()), public, private, at=now())
-    return Ending(contest, client)
+    return make_ending(session, client)
 
 
 def row_of(page: str, name: str) -> tuple[str, str]:

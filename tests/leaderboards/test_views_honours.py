@@ -1,7 +1,6 @@
 """Points and medals in the browser's eyes: who is on the pages, and who decides that."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -17,6 +16,7 @@ from lms.leaderboards.queries.honours import Place, honours_of, places_of
 from lms.leaderboards.services.honouring import count_results, recount, show_honours
 from lms.leaderboards.services.standing import note_ranks
 from tests.factories.accounts import make_member, make_user
+from tests.factories.aftermath import Ending, make_ending
 from tests.factories.leaderboards import Contest, give_honours, make_contest
 from tests.leaderboards.test_honours import crowd
 
@@ -246,36 +246,9 @@ def test_programs_get_the_change_of_places_after_the_end(session: Session, clien
     assert told["public_ranks"] == {str(first.id): 1, str(second.id): 2}
 
 
-@dataclass
-class Ending:
-    """A board on which the end turns the order around, but for the middle."""
-
-    contest: Contest
-    client: FlaskClient
-
-    @property
-    def path(self) -> str:
-        return f"/challenges/{self.contest.challenge.slug}/board"
-
-    def page(self, rest: str = "") -> str:
-        self.contest.session.commit()
-        answer = self.client.get(self.path + rest, headers=English)
-        assert answer.status_code == 200
-        return answer.text
-
-    def end(self, *, count: bool = True) -> None:
-        board = self.contest.board
-        board.ends_at = self.contest.challenge.ends_at = now() - timedelta(seconds=1)
-        if count:
-            count_results(self.contest.session, board, now())
-
-
 @pytest.fixture
 def ending(session: Session, client: FlaskClient) -> Ending:
-    contest = make_contest(session, opens_at=now() - timedelta(days=3))
-    for name, public, private in (("First", 0.9, 0.1), ("Middle", 0.8, 0.2), ("Last", 0.7, 0.3)):
-        contest.enter(contest.team(name, at=now()), public, private, at=now())
-    return Ending(contest, client)
+    return make_ending(session, client)
 
 
 def test_a_final_board_says_where_each_team_came_from(ending: Ending) -> None:
