@@ -260,7 +260,7 @@ def _sent() -> tuple[bytes, str]:
     else:
         with sent.stream as stream:
             content, filename = stream.read(), sent.filename or ""
-    if len(content) >= (request.max_content_length or 0):  # a body in pieces is cut off there
+    if len(content) > FILE_BYTES:
         raise TooLarge(
             N_("This is more than %(limit)d MiB. Send only what is asked for."), limit=FILE_BYTES >> 20
         )

@@ -42,7 +42,7 @@ def _read_body() -> None:
     """Take the whole body in before a transaction begins: a slow sender must not hold the write lock.
 
     Raises:
-        RequestEntityTooLarge: it came in pieces, and more of them than are taken.
+        RequestEntityTooLarge: it came in pieces, and as many of them as are taken, or more.
     """
     if request.form or request.files:
         return
