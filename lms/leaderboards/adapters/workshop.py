@@ -21,6 +21,7 @@ from lms.runtime.jobs import run_job
 PROGRAM = Path(challenge_program.__file__).read_text(encoding="utf-8")
 BUILD_SECONDS = 120
 SCORE_SECONDS = 60
+MARGIN_SECONDS = 30  # of processor time beyond the limit of the clock, which alone says why it ended
 OUTPUT_BYTES = 256 << 20
 PARQUET = "parquet"
 """The environment in which Parquet files are read; labs do without it, as it starts threads."""
@@ -117,7 +118,7 @@ class JailedWorkshop:
             python=prepare(self.root, environment or challenge.environment).python,
             command=("-c", PROGRAM),
             mounts=mounts,
-            bounds=Bounds(compute.memory_mib << 20, compute.processes, seconds),
+            bounds=Bounds(compute.memory_mib << 20, compute.processes, seconds + MARGIN_SECONDS),
         )
         result = run_job(spec, json.dumps(request).encode(), seconds=seconds, output_bytes=OUTPUT_BYTES)
         if not result.ok:
