@@ -26,6 +26,22 @@ NOW = OPENS + timedelta(days=3)
 _count = itertools.count(1)
 
 
+PAGES_OF_A_BOARD = {
+    "leaderboards.challenge",
+    "leaderboards.challenge_board",
+    "leaderboards.challenge_climbs",
+    "leaderboards.challenge_csv",
+    "leaderboards.challenge_entries",
+    "leaderboards.challenge_team",
+    "leaderboards.framed_board",
+    "leaderboards_api.board",
+    "leaderboards_api.challenge",
+    "leaderboards_api.entries",
+    "leaderboards_grades.show",
+}
+"""Endpoints at which a participant meets scores of a challenge."""
+
+
 def challenge_document(sponsor: str, **changes: Any) -> dict[str, Any]:
     """What `publish_challenge` takes; the limits and dates are given flat."""
     limits = {"per_day": 5, "total": 500, "failures_per_day": 3, "team_size": 3, "selections": 1}

@@ -28,6 +28,7 @@ from lms.leaderboards.services.declaring import declare_rule
 from lms.leaderboards.services.scoring import score_entry
 from tests.factories.grades import Class, make_class
 from tests.factories.grading import enrol
+from tests.factories.leaderboards import PAGES_OF_A_BOARD
 
 DECIMALS = 4
 PUBLIC = (0.6931471805599453, 0.6930123724356957, 0.6928123456789012)  # of one team, each better
@@ -52,19 +53,7 @@ parts:
       otherwise: 10
   - {weight: 1, rule: {kind: tie_group, maximum: 100, bands: [{top: 1, points: 100}], otherwise: 60}}
 """
-NEEDED = {
-    "leaderboards.challenge",
-    "leaderboards.challenge_board",
-    "leaderboards.challenge_climbs",
-    "leaderboards.challenge_csv",
-    "leaderboards.challenge_entries",
-    "leaderboards.challenge_team",
-    "leaderboards.framed_board",
-    "leaderboards_api.board",
-    "leaderboards_api.challenge",
-    "leaderboards_api.entries",
-    "leaderboards_grades.show",
-}
+NEEDED = PAGES_OF_A_BOARD
 """What a participant must have been shown, for the look at it to mean something."""
 SCORED = {
     "leaderboards.challenge_board",

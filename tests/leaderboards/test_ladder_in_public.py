@@ -34,6 +34,7 @@ from lms.leaderboards.services.ties import Tied, keep_tie_groups
 from lms.leaderboards.tables.grades import GradeRule
 from tests.factories.grades import BY_BASELINE, Class, make_class
 from tests.factories.grading import enrol
+from tests.factories.leaderboards import PAGES_OF_A_BOARD
 
 ROWS = 100
 RAW = ("0.6044", "0.6137", "0.6222", "0.6377")
@@ -56,21 +57,7 @@ VARIANTS = {  # by endpoint: what else can be asked there
     "leaderboards_api.board": ("?limit=1&offset=1",),
 }
 UNPUBLISHED = {"courses", "grading"}  # the course of these tests has no pages
-NEEDED = {
-    "leaderboards.challenge",
-    "leaderboards.challenge_board",
-    "leaderboards.challenge_climbs",
-    "leaderboards.challenge_csv",
-    "leaderboards.challenge_entries",
-    "leaderboards.challenge_team",
-    "leaderboards.framed_board",
-    "leaderboards_api.board",
-    "leaderboards_api.challenge",
-    "leaderboards_api.entries",
-    "leaderboards_grades.show",
-    "leaderboards_honours.people",
-    "web.home",
-}
+NEEDED = PAGES_OF_A_BOARD | {"leaderboards_honours.people", "web.home"}
 """What a member of a team must have been shown, for the look at it to mean something."""
 
 
