@@ -155,7 +155,9 @@ def test_other_metrics_have_room_beside_the_score_or_below_it(
     for _ in ("page", "frame"):
         assert page.locator(".board tbody tr").nth(0).locator(".other").count() == number
         first = page.locator(".board tbody tr").nth(0)
-        assert first.locator(".who").bounding_box()["width"] > 80  # type: ignore[index]
+        name = first.locator(".who").bounding_box()
+        assert name is not None
+        assert name["width"] > 80
         expect(first.locator(".other").nth(0)).to_be_visible()
         _check(page)
         page.goto(f"{address}/frame")

@@ -18,7 +18,10 @@ from lms.blobs import FolderBlobs
 from lms.config import Settings
 from lms.db import make_sessions, now
 from lms.leaderboards.models import Challenge, Entry
-from tests.factories.leaderboards import Contest, make_contest
+from lms.leaderboards.services.challenges import accept_rules
+from lms.leaderboards.services.teams import join
+from tests.factories.grading import make_user
+from tests.factories.leaderboards import make_contest
 
 SAMPLE = b"id,place\na,north\nb,north\nc,north\n"
 GOOD = b"id,place\nc,south\na,north\nb,south\n"
@@ -56,8 +59,10 @@ class Site:
         """Somebody with a team of one."""
         with self.sessions.begin() as session:
             challenge = session.scalars(select(Challenge).where(Challenge.slug == self.slug)).one()
-            contest = Contest(session, challenge, challenge.sponsor, challenge.sponsor, {})  # type: ignore[arg-type]
-            return contest.leader(contest.team(at=challenge.opens_at))
+            user, opened = make_user(session), challenge.opens_at
+            accept_rules(session, user, challenge, challenge.rules_version, at=opened)
+            join(session, user, challenge, f"Team {user.id}", at=opened)
+            return user
 
     def token(self, user: User) -> dict[str, str]:
         return token(user, self.app.extensions["settings"])

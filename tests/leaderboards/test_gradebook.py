@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from flask.testing import FlaskClient
@@ -15,9 +14,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import User
 from lms.blobs import FolderBlobs
-from lms.courses.models import Cohort
+from lms.courses.models import Cohort, Enrolment
 from lms.db import now
-from lms.grading.queries.gradebook import Column, Given, gradebook_csv
+from lms.grading.queries.gradebook import Column, Given, Line, gradebook_csv
 from lms.leaderboards.core.grade_rule_files import read_rule
 from lms.leaderboards.models import Share, Team
 from lms.leaderboards.queries.awards import current_rule, outcome
@@ -332,12 +331,9 @@ def test_more_boards_cost_no_more_statements(
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "＝"])
 def test_no_cell_of_a_column_is_a_formula(sign: str) -> None:
     column = Column(f"{sign}1+1", {"en": "x"}, {1: Given(1.5, 2, "/boards/1/grades")})
-    user = SimpleNamespace(email="a@example.org")
-    line = SimpleNamespace(
-        name=f"{sign}2", enrolment=SimpleNamespace(user=user), marks={}, score=0.0, provisional=False,
-        given={column.key: column.given[1]}, score_with_boards=1.5,
-    )  # fmt: skip
-    text = "".join(gradebook_csv([line], [], [column]))  # type: ignore[list-item]
+    enrolment = Enrolment(user=User(name=f"{sign}2", email="a@example.org"))
+    line = Line(enrolment, {}, {column.key: column.given[1]})
+    text = "".join(gradebook_csv([line], [], [column]))
     header, cells = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
     assert header[4:] == [f"'{sign}1+1", f"'{sign}1+1:maximum", "points_with_boards"]
     assert cells == [f"'{sign}2", "a@example.org", "0", "no", "1.5", "2", "1.5"]
