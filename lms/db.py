@@ -139,9 +139,8 @@ class _Turns:
         if mode:
             if not self._turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
                 raise OperationalError(f"BEGIN {mode}", None, sqlite3.OperationalError("database is locked"))
-            self._giving_back[connection] = finalize(
-                connection, self._turn.release
-            )  # also if it is forgotten
+            # Given back also if the connection is forgotten.
+            self._giving_back[connection] = finalize(connection, self._turn.release)
         try:
             connection.exec_driver_sql(f"BEGIN {mode}".strip())
         except BaseException:
