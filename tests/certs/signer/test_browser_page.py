@@ -63,8 +63,8 @@ class Desk:
     def person(self, language: str = "ko", **wishes: Any) -> BrowserContext:
         """Return a browser of its own, with nothing in it."""
         locale = {"ko": "ko-KR", "en": "en-GB"}[language]
-        context = self.browser.new_context(
-            base_url=f"https://localhost:{self.port}", ignore_https_errors=True, locale=locale,
+        context = self.browser.new_context(  # by number: looking a name up may wait for a name server
+            base_url=f"https://127.0.0.1:{self.port}", ignore_https_errors=True, locale=locale,
             reduced_motion="reduce", **wishes,
         )  # fmt: skip
         context.set_default_timeout(20_000)
