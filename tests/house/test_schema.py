@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 import lms.certs.models
 import lms.leaderboards.models
 import lms.leaderboards.tables.changes
+import lms.leaderboards.tables.dates
 import lms.leaderboards.tables.discussion
 import lms.leaderboards.tables.flags
 import lms.leaderboards.tables.grades

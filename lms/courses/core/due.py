@@ -24,7 +24,18 @@ def due_at(due: Due | None, starts_at: datetime, timezone: str) -> datetime | No
         return None
     if starts_at.tzinfo is None:
         raise ValueError("a cohort's start needs a zone")
+    day = starts_at.astimezone(ZoneInfo(timezone)).date() + timedelta(days=due.after_days)
+    return moment_on(datetime.combine(day, time.fromisoformat(due.at)), timezone)
+
+
+def moment_on(wall: datetime, timezone: str) -> datetime:
+    """Return the moment in UTC of a date and time, without a zone, on the calendar of `timezone`.
+
+    A time that the clocks skip, or show twice, means the later of the moments it could be.
+
+    Raises:
+        OverflowError: it is too near to either end of what a date can be.
+        zoneinfo.ZoneInfoNotFoundError: there is no such zone.
+    """
     zone = ZoneInfo(timezone)
-    day = starts_at.astimezone(zone).date() + timedelta(days=due.after_days)
-    wall = datetime.combine(day, time.fromisoformat(due.at))
     return max(wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))

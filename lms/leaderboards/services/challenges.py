@@ -19,6 +19,7 @@ from lms.errors import N_, Conflict, Invalid
 from lms.grading.models import Lab
 from lms.leaderboards import policy
 from lms.leaderboards.core import challenge_file
+from lms.leaderboards.core.schedule import Schedule
 from lms.leaderboards.models import (
     Board,
     Challenge,
@@ -28,11 +29,14 @@ from lms.leaderboards.models import (
     Team,
     Visibility,
 )
+from lms.leaderboards.policies.dates import check_in_order
 from lms.leaderboards.policies.placing import check_can_publish_for
+from lms.leaderboards.queries.dates import schedule_of
 from lms.leaderboards.queries.waiting import ground_blob
 from lms.leaderboards.services.boards import has_entries, keep_baselines
+from lms.leaderboards.services.dates import lock_dates, note_change, write_dates
 from lms.leaderboards.services.honouring import recount
-from lms.leaderboards.services.standing import rebuild
+from lms.leaderboards.services.standing import lock_teams, rebuild
 from lms.leaderboards.tables.grades import GradeRule
 
 
@@ -45,6 +49,9 @@ def publish_challenge(
     opens_at: datetime | None = None,
 ) -> Challenge:
     """Publish a challenge, or its newer texts, dates and limits; its board opens with it. Repeatable.
+
+    Dates that were moved since stay as long as the document's are what they were; else these hold, and that
+    is written down too.
 
     Args:
         actor: None for the operator's command line.
@@ -63,7 +70,9 @@ def publish_challenge(
         raise Invalid(N_("There is no organisation %(slug)s here."), field="sponsor", slug=found.sponsor)
     policy.check_can_publish(actor, sponsor.id)
     challenge = session.scalar(select(Challenge).where(Challenge.slug == found.slug))
-    opens_at = opens_at or (challenge.opens_at if challenge is not None else at)
+    before = lock_dates(session, challenge) if challenge is not None else None
+    stand = challenge is not None and _dates_stand(challenge, found, opens_at)
+    opens_at = opens_at or (before.opens_at if before is not None else at)
     if challenge is None:
         challenge = Challenge(slug=found.slug)
         session.add(challenge)
@@ -73,14 +82,27 @@ def publish_challenge(
     challenge.published_by_id = actor.id if actor is not None else None
     challenge.published_at = at
     _write_texts(challenge, found)
-    _write_dates(challenge, found, opens_at)
+    if not stand:
+        _write_dates(challenge, found, opens_at)
     _write_limits(challenge, found)
     session.flush()
     _write_place(session, actor, challenge, found)
     board = open_challenge(session, challenge)
     recount(session, board, at, people_too=True)  # its end or who sees it may have changed
     record(session, actor, "challenge.publish", f"challenge:{challenge.id}")
+    if before is not None and schedule_of(challenge) != before:
+        note_change(session, actor, challenge, before, at=at)
     return challenge
+
+
+def _dates_stand(challenge: Challenge, found: challenge_file.Challenge, opens_at: datetime | None) -> bool:
+    """Say whether a document says of its dates what it said last: what was moved since stays moved.
+
+    Days count from the opening and on the calendar of the zone, so these belong to them.
+    """
+    last = challenge_file.load_challenge(challenge.settings)
+    same = last.dates == found.dates and last.timezone == found.timezone
+    return same and opens_at in {None, challenge.opens_at}
 
 
 def _write_place(
@@ -197,17 +219,12 @@ def _write_dates(challenge: Challenge, found: challenge_file.Challenge, opens_at
     def moment(due: Due | None) -> datetime | None:
         return due_at(due, opens_at, found.timezone)
 
-    challenge.opens_at = opens_at
-    challenge.ends_at = moment(found.dates.ends) or opens_at
-    challenge.entry_deadline = moment(found.dates.entry_deadline) or challenge.ends_at
-    challenge.merge_deadline = moment(found.dates.merge_deadline) or challenge.entry_deadline
-    challenge.freezes_at = moment(found.dates.freeze)
-    inner = (challenge.entry_deadline, challenge.merge_deadline, challenge.freezes_at or challenge.ends_at)
-    if opens_at >= challenge.ends_at or not all(opens_at <= each <= challenge.ends_at for each in inner):
-        raise Invalid(
-            N_("A challenge opens, then its deadlines pass, then it ends. Put its dates in that order."),
-            field="dates",
-        )
+    ends_at = moment(found.dates.ends) or opens_at
+    entry_deadline = moment(found.dates.entry_deadline) or ends_at
+    merge_deadline = moment(found.dates.merge_deadline) or entry_deadline
+    dates = Schedule(opens_at, entry_deadline, merge_deadline, moment(found.dates.freeze), ends_at)
+    check_in_order(dates, "dates")
+    write_dates(challenge, dates)
 
 
 def _write_limits(challenge: Challenge, found: challenge_file.Challenge) -> None:
@@ -238,6 +255,7 @@ def open_challenge(session: Session, challenge: Challenge) -> Board:
     board.anonymous = found.anonymous
     session.flush()
     if board.freezes_at != freeze_before and has_entries(session, board):
+        lock_teams(session, board)  # who scores at this moment may count by the freeze before
         rebuild(session, board)
     return board
 

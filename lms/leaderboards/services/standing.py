@@ -31,6 +31,16 @@ def lock_team(session: Session, team_id: int) -> Team:
     return session.scalars(LOCK, {"locked": team_id}, execution_options=FRESH).one()
 
 
+def lock_teams(session: Session, board: Board) -> None:
+    """Let nobody score on a board before this transaction ends, and wait for those who do at this moment.
+
+    In the order in which two teams that merge are locked. SQLite has one writer anyway.
+    """
+    session.flush()
+    teams = select(Team.id).where(Team.board_id == board.id).order_by(Team.id)
+    session.execute(teams.with_for_update(key_share=True)).all()
+
+
 def count_in(session: Session, board: Board, entry: Entry, private_score: float) -> None:
     """Count a new score of an entry in its team's standings; one statement for each share.
 
