@@ -44,6 +44,7 @@ import lms.leaderboards.api
 import lms.leaderboards.panels
 import lms.leaderboards.views.boards
 import lms.leaderboards.views.challenges
+import lms.leaderboards.views.dates
 import lms.leaderboards.views.discussion
 import lms.leaderboards.views.entering
 import lms.leaderboards.views.flags

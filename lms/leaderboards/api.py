@@ -25,6 +25,7 @@ from lms.leaderboards.core.predictions import BadPredictions
 from lms.leaderboards.models import Board, Challenge, Entry, EntryKind, Share
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries import honours
+from lms.leaderboards.queries.dates import date_changes
 from lms.leaderboards.queries.entries import OwnEntry, Quota, entries_of, quota_of
 from lms.leaderboards.queries.other_metrics import metrics_beside
 from lms.leaderboards.queries.standings import PAGE, Row, Standings, is_anonymous, standings
@@ -65,10 +66,11 @@ def challenges() -> Response:
 @blueprint.get("/challenges/<challenge_slug>")
 @public
 def challenge(challenge_slug: str) -> Response:
-    """Answer with one challenge, and what the asker's team has left of its quota."""
+    """Answer with one challenge, how its dates moved, and what the asker's team has left of its quota."""
     found, board = _seen(challenge_slug)
     user = _reader()
     told = _challenge(found, now(), user)
+    told["date_changes"] = [change.to_dict() for change in date_changes(session(), found)]
     team = queries.team_of(session(), board, user) if user is not None else None
     if team is not None:
         told["team"] = {"id": team.id, "name": team.name}

@@ -6,6 +6,7 @@ from flask_babel import lazy_gettext
 from flask_wtf.file import FileField, FileRequired
 from wtforms import (
     BooleanField,
+    DateTimeLocalField,
     EmailField,
     FloatField,
     HiddenField,
@@ -14,7 +15,7 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
-from wtforms.validators import Email, InputRequired, Length, NumberRange
+from wtforms.validators import Email, InputRequired, Length, NumberRange, Optional
 
 from lms.accounts.models import Organisation
 from lms.web.formats import localised
@@ -120,6 +121,30 @@ class RescoreForm(Form):
         lazy_gettext("Corrected scorer"),
         description=lazy_gettext("A newer challenge.py, whose score is used. Empty: the scorer stays."),
     )
+
+
+CLOCK = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+DATE_FIRST = lazy_gettext("Write date and time.")
+
+
+class DatesForm(Form):
+    """When what of a challenge is over, on the calendar of its zone; why; and which dates were seen."""
+
+    entry_deadline = DateTimeLocalField(
+        lazy_gettext("Last moment to join"), [InputRequired(DATE_FIRST)], format=CLOCK
+    )
+    merge_deadline = DateTimeLocalField(
+        lazy_gettext("Teams stand from"), [InputRequired(DATE_FIRST)], format=CLOCK
+    )
+    freezes_at = DateTimeLocalField(lazy_gettext("The board stands still from"), [Optional()], format=CLOCK)
+    ends_at = DateTimeLocalField(lazy_gettext("Ends"), [InputRequired(DATE_FIRST)], format=CLOCK)
+    reason = TextAreaField(
+        lazy_gettext("Why the dates move"),
+        description=lazy_gettext("Everybody reads it beside the dates, for good."),
+        filters=[strip],
+        validators=[InputRequired(lazy_gettext("Say why the dates move.")), Length(max=REASON)],
+    )
+    seen = HiddenField()
 
 
 class GradeRuleForm(Form):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
@@ -33,6 +34,17 @@ class DateChange:
     origin: DateChangeOrigin
     reason: str
     moves: Sequence[Move]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as programs are told it."""
+        return {
+            "changed_at": self.changed_at,
+            "organisation": self.organisation.slug,
+            "origin": self.origin.value,
+            "reason": self.reason,
+            "before": {move.name: move.before for move in self.moves},
+            "after": {move.name: move.after for move in self.moves},
+        }
 
 
 def schedule_of(challenge: Challenge) -> Schedule:

@@ -17,6 +17,7 @@ from lms.leaderboards.forms import JoinForm, RulesForm
 from lms.leaderboards.models import Board, Challenge, Team
 from lms.leaderboards.policies.impartiality import check_can_take_part
 from lms.leaderboards.queries import boards as queries
+from lms.leaderboards.queries.dates import date_changes
 from lms.leaderboards.queries.standings import standings
 from lms.leaderboards.services import challenges as services
 from lms.leaderboards.services import teams
@@ -180,6 +181,7 @@ def _page(found: Challenge, board: Board, form: JoinForm) -> str:
         files=sorted(found.files.items()) if _may_download(found) else (),
         invitations=queries.open_invitations(session(), board, asker) if asker is not None else (),
         standings=standings(session(), board, asker, moment, limit=5),
+        changes=date_changes(session(), found),
         organises=may_organise(found),
     )
 
