@@ -19,6 +19,7 @@ from lms.db import QUIET, now
 from lms.errors import N_, Invalid, NotFound, TooLarge
 from lms.leaderboards import policy
 from lms.leaderboards.core.challenge_file import FILE_BYTES
+from lms.leaderboards.core.digits import rounded
 from lms.leaderboards.core.failures import read_failure
 from lms.leaderboards.core.honours import Tier
 from lms.leaderboards.core.predictions import BadPredictions
@@ -81,12 +82,16 @@ def challenge(challenge_slug: str) -> Response:
 @blueprint.get("/challenges/<challenge_slug>/board")
 @public
 def board(challenge_slug: str) -> Response:
-    """Answer with a page of the board as it stands: `offset` and `limit` choose which."""
+    """Answer with a page of the board as it stands: `offset` and `limit` choose which.
+
+    `share=public`: of the public part also after the end.
+    """
     _, found = _seen(challenge_slug)
     offset, limit = _number("offset", 0, 10_000_000), _number("limit", PAGE, LARGEST_PAGE)
-    table = standings(session(), found, _reader(), now(), offset=offset, limit=max(1, limit))
+    moment, public = now(), request.args.get("share") == "public"
+    table = standings(session(), found, _reader(), moment, offset=offset, limit=max(1, limit), public=public)
     hidden = is_anonymous(found, table.share)
-    table, end = _with_end(found, table)
+    table, end = _with_end(found, table, moment)
     told = [row for row in (*table.rows, table.mine) if row is not None]
     has_ties = any(row.best_rank is not None for row in told)
     return _json(
@@ -95,6 +100,7 @@ def board(challenge_slug: str) -> Response:
             "also": metrics_beside(found, table.share),
             "metric": found.metric,
             "direction": found.direction.value,
+            "decimals": found.decimals,
             "ranked": table.ranked,
             "offset": offset,
             "tied_at": found.tied_at if has_ties else None,
@@ -105,25 +111,33 @@ def board(challenge_slug: str) -> Response:
     )
 
 
-def _with_end(board: Board, table: Standings) -> tuple[Standings, dict[str, Any]]:
-    """Return an ended board with the moves from its public part, by team, and the shake-up of all."""
+def _with_end(board: Board, table: Standings, at: datetime) -> tuple[Standings, dict[str, Any]]:
+    """Return an ended board with the moves from its public part, by team, and the shake-up of all.
+
+    On the public part of one nothing moves any more.
+    """
+    if policy.share_at(board, at) is not Share.PRIVATE:
+        return table, {}
     result = honours.board_result(session(), board) if table.share is Share.PRIVATE else None
     if result is None:
-        return table, {}
+        return _moved(table, {}), {}
     told = [row for row in (*table.rows, table.mine) if row is not None]
     ranks = honours.public_ranks(session(), board, {row.team_id for row in told if row.team_id is not None})
-    rows = [_moved(row, ranks) for row in table.rows]
-    mine = _moved(table.mine, ranks) if table.mine is not None else None
-    return replace(table, rows=rows, mine=mine), {
+    return _moved(table, ranks), {
         "shake_up": result.shake_up,
         "shake_up_of_top": result.shake_up_of_top,
         "public_ranks": {str(team): rank for team, rank in ranks.items() if rank is not None},
     }
 
 
-def _moved(row: Row, ranks: Mapping[int, int | None]) -> Row:
-    """Return a row of a final board with its rank on the public part, as the page has it."""
-    return row if row.team_id is None else replace(row, rank_before=ranks.get(row.team_id))
+def _moved(table: Standings, ranks: Mapping[int, int | None]) -> Standings:
+    """Return an ended board whose rows know their ranks on the public part, as the page has them."""
+
+    def moved(row: Row) -> Row:
+        return row if row.team_id is None else replace(row, rank_before=ranks.get(row.team_id))
+
+    mine = moved(table.mine) if table.mine is not None else None
+    return replace(table, rows=[moved(row) for row in table.rows], mine=mine)
 
 
 @blueprint.get("/honours")
@@ -298,18 +312,15 @@ def _row(row: Row, board: Board, *, is_named: bool = True) -> dict[str, Any]:
         "rank": row.rank,
         "team": row.name or row.title,
         "team_id": row.team_id if is_named else None,  # it would name the team at the end
-        "score": round(row.score, board.decimals),
-        "metrics": {
-            name: None if value is None else round(value, board.decimals)
-            for name, value in row.metrics.items()
-        },
+        "score": _shown(row.score, board),
+        "metrics": {name: _shown(value, board) for name, value in row.metrics.items()},
         "entries": row.entries,
         "received_at": row.received_at,
         "tie_group": row.tie_group,
         "rank_interval": [row.best_rank, row.worst_rank] if row.best_rank is not None else None,
         "score_interval": None
         if row.least_score is None or row.most_score is None
-        else [round(row.least_score, board.decimals), round(row.most_score, board.decimals)],
+        else [_shown(row.least_score, board), _shown(row.most_score, board)],
         "movement": row.movement,
         "baseline": row.rank is None,
     }
@@ -322,14 +333,19 @@ def _entry(one: OwnEntry, board: Board) -> dict[str, Any]:
         "state": one.state.value,
         "received_at": one.received_at,
         "filename": one.filename,
-        "score": None if one.score is None else round(one.score, board.decimals),
-        "private_score": None if one.private_score is None else round(one.private_score, board.decimals),
-        "metrics": {name: round(value, board.decimals) for name, value in one.metrics.items()},
+        "score": _shown(one.score, board),
+        "private_score": _shown(one.private_score, board),
+        "metrics": {name: _shown(value, board) for name, value in one.metrics.items()},
         "selected": one.selected,
         "counts": one.counts,
         "failure": said(message, params) if message else "",
         "disqualified": one.reason,
     }
+
+
+def _shown(score: float | None, board: Board) -> float | None:
+    """Return a score in the digits of its board."""
+    return None if score is None else float(rounded(score, board.decimals))
 
 
 def _receipt(entry: Entry) -> dict[str, Any]:

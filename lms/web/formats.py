@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from decimal import Decimal, localcontext
 
 from babel import Locale
 from babel.dates import format_date, format_datetime
@@ -19,6 +20,8 @@ MOMENTS_WITH_YEAR = {"ko": "y년 M월 d일 HH:mm", "en": "d MMM y, HH:mm"}
 DAYS = {"ko": "y년 M월 d일", "en": "d MMM y"}
 KILO = 1000
 SHORT_HASH = 12
+LONGEST_NUMBER = 400
+"""Digits: as many as the largest float has, and some decimals."""
 
 
 def attach(app: Flask) -> None:
@@ -70,12 +73,13 @@ def day(at: datetime | date | None) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(local.isoformat(), written)
 
 
-def number(value: float | None, digits: int | None = None) -> str:
+def number(value: float | Decimal | None, digits: int | None = None) -> str:
     """Write a number with the reader's separators; `digits` after the point, or as many as it has."""
     if value is None:
         return "–"
     pattern = None if digits is None else "#,##0" + ("." + "0" * digits if digits else "")
-    return format_decimal(value, format=pattern, locale=language())
+    with localcontext(prec=LONGEST_NUMBER):  # else what has more than 28 digits would be refused
+        return format_decimal(value, format=pattern, locale=language())
 
 
 def points(value: float | None) -> str:

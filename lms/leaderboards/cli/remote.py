@@ -84,18 +84,19 @@ def submit(
 @click.option(
     "--top", default=50, show_default=True, type=click.IntRange(1, MOST_SHOWN), help="Places shown."
 )
+@click.option("--public", is_flag=True, help="The public part also after the end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the server's answer as it came.")
 @LANGUAGE
 @click.pass_context
 def standings(
-    context: click.Context, slug: str, *, server: str, top: int, as_json: bool, language: str
+    context: click.Context, slug: str, *, server: str, top: int, public: bool, as_json: bool, language: str
 ) -> None:
     """Show the board of the challenge SLUG, and your own place where DURI_TOKEN holds your token.
 
     Status as with `submit`.
     """
     with _Asking(context, server, slug, language) as asking:
-        told = asking.get("board", limit=top)
+        told = asking.get("board", limit=top, **({"share": "public"} if public else {}))
     if as_json:
         click.echo(json.dumps(told, ensure_ascii=False))
         return

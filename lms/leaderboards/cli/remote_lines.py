@@ -1,12 +1,15 @@
 """What `lms boards` says of a server's answers: words in both languages, and rows as lines of a terminal."""
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from lms.leaderboards.core.digits import in_digits
 from lms.leaderboards.core.tables import printable
 
 MOST_BESIDE = 10  # metrics beside the score: no challenge has more
+MOST_DECIMALS = 10  # nor has a board
 WORDS = {
     "received": (
         "Received at {at}, entry {id}, {bytes} bytes, SHA-256 {sha256}. It is being scored.",
@@ -89,11 +92,11 @@ def board_lines(told: Mapping[str, Any], language: str) -> list[str]:
     if not rows:
         return [word("nobody", language)]
     share, ranked = str(told.get("share")), flat(told.get("ranked"))
-    beside = _beside(told)
+    beside, decimals = _beside(told), told.get("decimals")
     lines = [
         word("teams", language).format(share=word(share, language) if share in WORDS else "", ranked=ranked),
         *([f"{'':>6} {flat(told.get('metric')):>14}{_cells(beside, beside)}"] if beside else []),
-        *(_row(row, beside, language) for row in rows),
+        *(_row(row, beside, decimals, language) for row in rows),
     ]
     mine = told.get("mine")
     if isinstance(mine, dict) and mine.get("rank") is not None:
@@ -107,8 +110,16 @@ def _beside(told: Mapping[str, Any]) -> list[str]:
     return [str(each) for each in named[:MOST_BESIDE]] if isinstance(named, list) else []
 
 
-def _cells(beside: list[str], values: list[Any]) -> str:
-    cells = ("-" if value is None else flat(value) for value in values)
+def _score(value: object, decimals: object) -> str:
+    """Return a score in the digits of its board; what is no such thing, as it came."""
+    if not isinstance(value, float) or not math.isfinite(value):
+        return "-" if value is None else flat(value)
+    if not isinstance(decimals, int) or not 0 <= decimals <= MOST_DECIMALS:  # it came from elsewhere
+        return flat(value)
+    return in_digits(value, decimals)
+
+
+def _cells(beside: list[str], cells: list[str]) -> str:
     return "".join(f"  {cell:>{max(8, len(flat(name)))}}" for name, cell in zip(beside, cells, strict=True))
 
 
@@ -136,7 +147,7 @@ def _person(row: Mapping[str, Any], language: str) -> str:
     return f"{flat(row.get('rank')):>6} {shown:>9}  {medals}  {flat(row.get('name'))}"
 
 
-def _row(row: Mapping[str, Any], beside: list[str], language: str) -> str:
+def _row(row: Mapping[str, Any], beside: list[str], decimals: object, language: str) -> str:
     name = row.get("team")
     if isinstance(name, dict):  # of a baseline, by language
         name = name.get(language) or next(iter(name.values()), "")
@@ -148,8 +159,9 @@ def _row(row: Mapping[str, Any], beside: list[str], language: str) -> str:
         shown += f" ({flat(interval[0])}-{flat(interval[1])})"
     rank = "-" if row.get("rank") is None else flat(row["rank"])
     metrics = row.get("metrics")
-    cells = _cells(beside, [metrics.get(each) if isinstance(metrics, dict) else None for each in beside])
-    return f"{rank:>6} {flat(row.get('score')):>14}{cells}  {shown}"
+    others = [metrics.get(each) if isinstance(metrics, dict) else None for each in beside]
+    cells = _cells(beside, [_score(each, decimals) for each in others])
+    return f"{rank:>6} {_score(row.get('score'), decimals):>14}{cells}  {shown}"
 
 
 def moment(text: object) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from lms.leaderboards.core.digits import in_digits
+
 COLUMNS = (
     "Rank", "TeamId", "TeamName", "LastSubmissionDate", "Score", "SubmissionCount", "TeamMemberUserNames",
 )  # fmt: skip
@@ -52,7 +54,7 @@ def _cells(line: Line, decimals: int) -> tuple[object, ...]:
         "" if line.team_id is None else line.team_id,
         defused(line.name),
         f"{line.last_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-        f"{line.score:.{decimals}f}",
+        in_digits(line.score, decimals),
         line.entries,
         defused(",".join(line.members)),
     )

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from lms.leaderboards.core.digits import rounded
 from lms.leaderboards.core.rank import Direction
 
 SENTENCES: Mapping[str, Mapping[str, str]] = tomllib.loads(
@@ -81,6 +82,10 @@ class RankedBoard:
     def reaches(self, score: Fraction, limit: Fraction) -> bool:
         """Say whether a score equals or beats another."""
         return score >= limit if self.direction == "max" else score <= limit
+
+    def as_shown(self, score: Fraction) -> Fraction:
+        """Return a score as the board shows it."""
+        return Fraction(rounded(score, self.decimals))
 
 
 @dataclass(frozen=True)
@@ -153,9 +158,9 @@ class _Try:
 
     @classmethod
     def of(cls, step: Step, limit: Fraction, score: Fraction, board: RankedBoard) -> "_Try":
-        written = limit if step.score is not None else round(limit, board.decimals)
+        written = limit if step.score is not None else board.as_shown(limit)
         reached = board.reaches(score, limit)
-        return cls(step, written, reached, reached != board.reaches(round(score, board.decimals), written))
+        return cls(step, written, reached, reached != board.reaches(board.as_shown(score), written))
 
     @property
     def code(self) -> str:
@@ -233,7 +238,7 @@ class Threshold:
             return _award(self, team, self.unranked, "why.unranked")
         # More digits than the board shows would tell of hidden labels one by one, so none of them is written.
         exact = Fraction(repr(float(team.score)))
-        score = shown(round(exact, board.decimals))
+        score = shown(board.as_shown(exact))
         tries = [_Try.of(step, limit, exact, board) for step, limit in limits]
         most = max((each for each in tries if each.reached), key=lambda one: one.step.points, default=None)
         if most is None or most.step.points < self.otherwise:

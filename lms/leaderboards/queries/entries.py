@@ -24,7 +24,7 @@ from lms.leaderboards.models import (
     Standing,
     Team,
 )
-from lms.leaderboards.queries.standings import is_anonymous
+from lms.leaderboards.queries.standings import is_anonymous, share_seen
 
 PAGE = 50
 TOP = 10
@@ -174,15 +174,24 @@ def quota_of(session: Session, challenge: Challenge, team: Team, at: datetime) -
 
 
 def history(
-    session: Session, board: Board, at: datetime, *, teams: int = TOP, team_id: int | None = None
+    session: Session,
+    board: Board,
+    at: datetime,
+    *,
+    teams: int = TOP,
+    team_id: int | None = None,
+    public: bool = False,
 ) -> list[Climb]:
     """Return how the first teams of a board, and one more, got there: the moments of a better score.
 
     Scores are what the public board showed; from the freeze to the end what came before the freeze.
 
+    Args:
+        public: of the first by public scores also after the end.
+
     Complexity: O(n) in the entries of these teams.
     """
-    share = policy.share_at(board, at)
+    share = share_seen(board, at, public=public)
     first = session.scalars(
         select(Standing.team_id)
         .where(Standing.board_id == board.id, Standing.share == share)

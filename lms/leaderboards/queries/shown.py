@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
 from lms.leaderboards.core.board_csv import Line
+from lms.leaderboards.core.digits import in_digits
 from lms.leaderboards.core.honours import Medal, medal
 from lms.leaderboards.models import Board, Share
 from lms.leaderboards.policy import share_at
@@ -149,8 +150,8 @@ class Shown:
 
 
 def _told_of(row: Row, decimals: int) -> str:
-    def seen(value: float | None) -> float | None:
-        return None if value is None else round(value, decimals)
+    def seen(value: float | None) -> str | None:
+        return None if value is None else in_digits(value, decimals)
 
     told = {
         **vars(row),
@@ -215,27 +216,37 @@ def _table(
     return seen_by(board, part, mine), number, last
 
 
-def climbs(session: Session, board: Board, viewer: User | None, at: datetime) -> list[tuple[Row, Climb]]:
+def climbs(
+    session: Session, board: Board, viewer: User | None, at: datetime, *, public: bool = False
+) -> list[tuple[Row, Climb]]:
     """Return how the first teams of a board got there, and last the viewer's own if it stands further down.
 
     Under the names that the board shows them by: an anonymous one shows the viewer's own as it is.
+
+    Args:
+        public: see `share_seen`.
     """
-    table = standings(session, board, viewer, at, limit=TOP)
+    table = standings(session, board, viewer, at, limit=TOP, public=public)
     rows, mine = [row for row in table.rows if row.rank is not None], table.mine
     if mine is not None and not any(row.mine for row in rows):
         rows.append(mine)
     own = None if mine is None else mine.team_id
-    found_climbs = history(session, board, at, teams=TOP, team_id=own)
+    found_climbs = history(session, board, at, teams=TOP, team_id=own, public=public)
     known = {climb.team_id: climb for climb in found_climbs if climb.steps}
     return [(row, known[row.team_id]) for row in rows if row.team_id in known]
 
 
-def csv_lines(session: Session, board: Board, at: datetime, language: str) -> Iterator[Line]:
+def csv_lines(
+    session: Session, board: Board, at: datetime, language: str, *, public: bool = False
+) -> Iterator[Line]:
     """Yield every row of a board for its table, as it stood at one moment.
 
     Nothing tells teams of an anonymous board apart but their aliases, and of a frozen one what came later.
+
+    Args:
+        public: see `share_seen`.
     """
-    share = share_at(board, at)
+    share = share_seen(board, at, public=public)
     for row in page(session, board, share, limit=MOST_ROWS, beside=False).rows:
         if row.rank is None:
             yield Line(0, None, _title(row, language), row.received_at, row.score, 0)

@@ -109,9 +109,14 @@ def standings(
     *,
     offset: int = 0,
     limit: int = PAGE,
+    public: bool = False,
 ) -> Standings:
-    """Return a page of the board at a moment, as the viewer sees it; see `page` and `own_row`."""
-    share = share_at(board, at)
+    """Return a page of the board at a moment, as the viewer sees it; see `page` and `own_row`.
+
+    Args:
+        public: see `share_seen`.
+    """
+    share = share_seen(board, at, public=public)
     mine = own_row(session, board, share, viewer) if viewer is not None else None
     return seen_by(board, page(session, board, share, offset=offset, limit=limit), mine)
 

@@ -12,6 +12,7 @@ from lms.errors import NotFound
 from lms.leaderboards import policy
 from lms.leaderboards.core.board_csv import csv_text
 from lms.leaderboards.core.climb_chart import Point, chart
+from lms.leaderboards.core.digits import rounded
 from lms.leaderboards.models import Board, Visibility
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.aftermath import with_aftermath
@@ -19,7 +20,9 @@ from lms.leaderboards.queries.finding import Sought, choices_on
 from lms.leaderboards.queries.kept import KeptPages
 from lms.leaderboards.queries.places import own_places
 from lms.leaderboards.queries.shown import Shown, Wish, climbs, csv_lines, shown
+from lms.leaderboards.queries.standings import share_seen
 from lms.leaderboards.views.board_rows import board_rows
+from lms.leaderboards.views.digits import score
 from lms.leaderboards.views.metric_names import metric_name, metric_text
 from lms.web.formats import country_name
 from lms.web.guard import public
@@ -31,6 +34,7 @@ FRAMED = POLICY.replace("frame-ancestors 'none'", "frame-ancestors *")
 LONGEST_SEARCH = 100
 
 blueprint = Blueprint("leaderboards", __name__, template_folder="../templates")
+blueprint.add_app_template_filter(score)
 blueprint.add_app_template_global(board_rows)
 blueprint.add_app_template_global(metric_name)
 blueprint.add_app_template_global(metric_text)
@@ -55,7 +59,7 @@ def show(board_id: int) -> Answer:
 
 @blueprint.get("/boards/<int:board_id>/board.csv")
 def show_csv(board_id: int) -> Response:
-    """Hand out a lab's board as a table."""
+    """Hand out a lab's board as a table; `share=public`: the public part also after its end."""
     return _csv(_open(queries.board(session(), board_id)))
 
 
@@ -75,7 +79,7 @@ def challenge_board(challenge_slug: str) -> Answer:
 @blueprint.get("/challenges/<challenge_slug>/board.csv")
 @public
 def challenge_csv(challenge_slug: str) -> Response:
-    """Hand out the board of a challenge as a table."""
+    """Hand out the board of a challenge as a table; `share=public`: the public part also after its end."""
     return _csv(_of_challenge(challenge_slug))
 
 
@@ -146,8 +150,12 @@ def _wish() -> Wish:
         ),
         filters="filter" in request.args,
         near_me="near" in request.args,
-        public=request.args.get("share") == "public",
+        public=_wants_public(),
     )
+
+
+def _wants_public() -> bool:
+    return request.args.get("share") == "public"
 
 
 def _changing(table: Shown, template: str) -> Response:
@@ -197,7 +205,11 @@ def _pages(table: Shown) -> Callable[[int], str]:
 def _csv(board: Board) -> Response:
     """Write the table whole before any of it is sent: a slow reader holds no connection of the database."""
     name = board.challenge.slug if board.challenge is not None else f"board-{board.id}"
-    written = "".join(csv_text(csv_lines(session(), board, now(), language()), board.decimals))
+    moment, public = now(), _wants_public()
+    if policy.share_at(board, moment) is not share_seen(board, moment, public=public):
+        name += "-public"  # beside the final one
+    lines = csv_lines(session(), board, moment, language(), public=public)
+    written = "".join(csv_text(lines, board.decimals))
     response = Response(written, content_type="text/csv; charset=utf-8")
     response.headers.set("Content-Disposition", "attachment", filename=f"{name}-leaderboard.csv")
     response.headers["Cache-Control"] = "private, no-cache"
@@ -206,13 +218,15 @@ def _csv(board: Board) -> Response:
 
 
 def _climbs(board: Board) -> str:
-    moment = now()
-    rows = climbs(session(), board, reader(), moment)
+    moment, public = now(), _wants_public()
+    rows = climbs(session(), board, reader(), moment, public=public)
     until = min(moment, board.ends_at or moment)
     # Places in a drawing are figures too: they follow the scores as the board shows them.
     shown_scores = [
-        [Point(step.at, round(step.score, board.decimals)) for step in climb.steps] for _, climb in rows
+        [Point(step.at, float(rounded(step.score, board.decimals))) for step in climb.steps]
+        for _, climb in rows
     ]
     drawn = chart(shown_scores, until)
     template = "climbs_part" if "HX-Request" in request.headers else "climbs"
-    return render_template(f"leaderboards/{template}.html", board=board, rows=rows, chart=drawn)
+    back = board_address(board, share="public" if public else None)
+    return render_template(f"leaderboards/{template}.html", board=board, rows=rows, chart=drawn, back=back)

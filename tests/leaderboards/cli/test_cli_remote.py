@@ -131,7 +131,7 @@ def test_the_board_is_printed_with_ones_own_place(terminal: Terminal, contest: C
     contest.session.commit()
     ran = terminal.run("standings", slug)
     assert ran.exit_code == 0
-    assert [line.split()[:2] for line in ran.stdout.splitlines()[1:3]] == [["1", "0.75"], ["2", "0.5"]]
+    assert [line.split()[:2] for line in ran.stdout.splitlines()[1:3]] == [["1", "0.7500"], ["2", "0.5000"]]
     assert "You: place 2 of 2" in ran.stdout
     assert "\u202e" not in ran.stdout
     assert json.loads(terminal.run("standings", slug, "--json").stdout)["ranked"] == 2
@@ -147,7 +147,7 @@ def test_other_metrics_stand_after_the_score(terminal: Terminal, contest: Contes
     ran = terminal.run("standings", contest.challenge.slug)
     _, heads, row, _ = ran.stdout.splitlines()
     assert heads.split()[-2:] == ["f1_macro", "cohen_kappa"]
-    assert row.split() == ["1", "0.5", "0.6123", "-", "우리", "팀"]
+    assert row.split() == ["1", "0.5000", "0.6123", "-", "우리", "팀"]
     assert [heads.index("f1_macro") + 8, heads.index("cohen_kappa") + 11] == [
         row.index("0.6123") + 6,
         row.index("-") + 1,
