@@ -5,6 +5,13 @@ them do no harm but twice the work. No transaction is held while an entry is rea
 which take minutes, models, which take seconds, and files whose scorer the challenge's authors wrote have
 threads of their own: other files, which take milliseconds, wait for none of them. A board one of whose files
 took long, by its scorer or as hostile Parquet, is put off for as long as that: others have their turn.
+
+A notebook that failed on hidden data is run once more on what everyone has, for a log that its team may read
+(`write_log`). Nothing of the first run is to reach it: it is another process in another jail, with a folder
+of its own that holds public files alone, and neither the truth nor a hidden file is even loaded for it. It is
+never run beside a notebook's counting run here, whose load it could feel. It begins on a round moment, so
+that the clock tells it less than the entry's states tell anyway. That there is a log tells what the state
+tells: that the entry failed. What two programs on one machine can tell each other otherwise is in ADR 0028.
 """
 
 import os
@@ -14,7 +21,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,8 +53,9 @@ from lms.leaderboards.core.scoring import (
 )
 from lms.leaderboards.models import EntryKind, Truth
 from lms.leaderboards.queries import waiting
+from lms.leaderboards.queries.run_logs import waiting_log
 from lms.leaderboards.queries.waiting import Boards, WaitingEntry
-from lms.leaderboards.services import rescoring, scoring
+from lms.leaderboards.services import rescoring, retracing, scoring
 from lms.leaderboards.services.comparing import compare_truths
 from lms.leaderboards.services.flagging import flag_boards
 from lms.leaderboards.services.tying import tie_boards
@@ -59,6 +67,7 @@ MOST_AT_ONCE = 50
 MOST_GROUNDS = 8
 TIE_SECONDS = 5.0
 FLAG_SECONDS = 60.0
+LOG_GRID_SECONDS = 10  # on whose multiples runs for logs begin
 LONG_SECONDS = 5.0  # for one file; whatever is quicker stands in nobody's way
 AGAIN_SECONDS = 30.0  # after a fault of the house, such as an environment that is not built
 HIDDEN = "duri-hidden-"  # folders of hidden files, with the number of the process
@@ -107,7 +116,8 @@ class Scorer:
         sweep_hidden()
         files = self.kinds - SILENT
         steps = (
-            *((replace(self, kinds=self.kinds & {kind}).score_waiting, LOOK_SECONDS) for kind in SILENT),
+            (replace(self, kinds=self.kinds & {EntryKind.MODEL}).score_waiting, LOOK_SECONDS),
+            (replace(self, kinds=self.kinds & {EntryKind.NOTEBOOK}).score_and_write, LOOK_SECONDS),
             (replace(self, kinds=files, own=True).score_waiting, LOOK_SECONDS),
             (self.tie, TIE_SECONDS),
             (self.compare, TIE_SECONDS),
@@ -154,6 +164,31 @@ class Scorer:
         done += [self._alone(entry, self._rescoring(truth_id)) for truth_id, entry in anew]
         return any(done)
 
+    def score_and_write(self) -> bool:
+        """Take a turn with what waits, then write one log; False: nothing could be done."""
+        is_scored = self.score_waiting()
+        return self.write_log() or is_scored
+
+    def write_log(self) -> bool:
+        """Write the log of one failed notebook; False: nothing could be done."""
+        with reading(self.sessions) as session:
+            entry = waiting_log(session, self._later) if EntryKind.NOTEBOOK in self.kinds else None
+        if entry is None or self.stop.wait(LOG_GRID_SECONDS - time.time() % LOG_GRID_SECONDS):
+            return False
+        return self._alone(entry, self._write_log)
+
+    def _write_log(self, entry: WaitingEntry) -> None:
+        with self.sessions.begin() as session:
+            if not retracing.begin_log(session, entry.entry_id):
+                return
+        with reading(self.sessions) as session:
+            challenge = waiting.challenge_of_board(session, entry.board_id)
+            public = waiting.file_blobs(session, entry.board_id)
+        with self._laid(public) as folder:
+            written = self.notebooks.log(challenge, self.blobs.get(entry.blob), folder)
+        with self.sessions.begin() as session:
+            retracing.keep_log(session, entry.entry_id, written, at=now())
+
     def _alone(self, entry: WaitingEntry, step: Callable[[WaitingEntry], None]) -> bool:
         """Take one step with one entry, whose faults hold no other up; False: it is left for later."""
         if self.stop.is_set() or entry.board_id in self._slow:
@@ -176,9 +211,9 @@ class Scorer:
         result = self._result(entry)
         with self.sessions.begin() as session:
             if result.scores is None:
-                scoring.fail_entry(session, entry.entry_id, result.failure, unless_scored=True)
+                scored = scoring.fail_entry(session, entry.entry_id, result.failure, unless_scored=True)
             else:
-                scoring.score_entry(
+                scored = scoring.score_entry(
                     session,
                     entry.entry_id,
                     result.scores,
@@ -186,6 +221,7 @@ class Scorer:
                     truth_version=entry.truth_version,
                     compared_by=result.compared_by,
                 )
+            retracing.ask_for_log(session, scored, at=now())
 
     def _rescoring(self, truth_id: int) -> Callable[[WaitingEntry], None]:
         def rescore(entry: WaitingEntry) -> None:
@@ -228,7 +264,7 @@ class Scorer:
         truth = known.ground.truth
         if entry.kind is EntryKind.NOTEBOOK:
             limit = form_of(known.challenge, truth.rows).limit_bytes
-            with self._data(entry.board_id, known) as folder:
+            with self._laid(self._hidden(entry.board_id, known)) as folder:
                 content = self.notebooks.predictions(known.challenge, content, folder, limit)
         elif entry.kind is EntryKind.MODEL:
             content = self.workshop.run_model(known.challenge, content, self._given(entry.board_id, known))
@@ -276,11 +312,14 @@ class Scorer:
         )
         return model_inputs(known.challenge, public, hidden)
 
-    @contextmanager
-    def _data(self, board_id: int, known: _Known) -> Iterator[Path]:
-        """Lay out what a notebook finds in `data/` when it counts: hidden files stand over shared ones."""
+    def _hidden(self, board_id: int, known: _Known) -> dict[str, str]:
+        """Return name -> hash of what a notebook finds when it counts: hidden files over shared ones."""
         with reading(self.sessions) as session:
-            names = waiting.file_blobs(session, board_id) | dict(known.ground.hidden)
+            return waiting.file_blobs(session, board_id) | dict(known.ground.hidden)
+
+    @contextmanager
+    def _laid(self, names: Mapping[str, str]) -> Iterator[Path]:
+        """Lay out a notebook's `data/` of name -> hash, in a folder that nothing else has."""
         with tempfile.TemporaryDirectory(prefix=f"{HIDDEN}{os.getpid()}-") as scratch:
             folder = Path(scratch) / "data"
             folder.mkdir()

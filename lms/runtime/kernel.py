@@ -16,7 +16,7 @@ import zmq
 from lms.runtime.cgroups import Meter
 from lms.runtime.jail import Bounds, JailSpec
 from lms.runtime.jailed import Jailed
-from lms.runtime.outputs import FLOOD, CellOutputs
+from lms.runtime.outputs import FLOOD, CellOutputs, LastTexts
 from lms.runtime.wires import Wires, own_memory_bytes
 
 CONNECTION = "/run/kernel.json"
@@ -67,6 +67,7 @@ class KernelSpec:
     mounts: Mapping[Path, str] | None = None  # outside -> inside, read-only
     files: Mapping[str, bytes] | None = None  # inside -> content, read-only
     variables: Mapping[str, str] | None = None
+    last_texts: bool = False  # of each cell keep text alone, and the last of it
 
 
 @dataclass
@@ -156,7 +157,7 @@ class Kernel:
             return CellRun(RunStatus.NOT_REACHED)
         self.await_ready()
         begun = time.monotonic()
-        outputs = CellOutputs(self._left)
+        outputs = LastTexts() if self._spec.last_texts else CellOutputs(self._left)
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {},
                    "allow_stdin": False, "stop_on_error": False}  # fmt: skip
         request = self._wires.ask("shell", "execute_request", content)

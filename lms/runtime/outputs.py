@@ -18,6 +18,8 @@ EACH_BYTES = 64  # what an output takes up beside its content
 MOST_OUTPUTS = 1_000  # of one cell
 CELL_BYTES = 64 << 10  # of one cell, whatever the notebook may keep in all
 FLOOD = 16  # times the limit: then the cell is ended
+LINE_CHARACTERS = 4_000  # of one part of a traceback, where the last of a cell is kept
+HEAD = 2  # parts of a traceback that tell where it began
 
 
 class CellOutputs:
@@ -87,6 +89,62 @@ class CellOutputs:
             last["text"] += output["text"]
         else:
             self.outputs.append(output)
+
+
+class LastTexts(CellOutputs):
+    """Keeps text alone, and the last of it: what stands before a fault tells more than how a cell began."""
+
+    def __init__(self) -> None:
+        super().__init__(CELL_BYTES)
+
+    def _clear(self) -> None:
+        super()._clear()
+        self.kept_bytes = 0
+
+    def _keep(self, output: dict[str, Any]) -> None:
+        _shorten(output, self._limit)
+        last = self.outputs[-1] if self.outputs else {}
+        self.kept_bytes += _size(output)
+        if output["output_type"] == "stream" == last.get("output_type"):
+            last["text"] += output["text"]
+        else:
+            self.outputs.append(output)
+        while self.kept_bytes > self._limit or len(self.outputs) > MOST_OUTPUTS:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Let go of the first output, or of as much of it as is too much."""
+        self.truncated = True
+        first = self.outputs[0]
+        size, over = _size(first), self.kept_bytes - self._limit
+        if first["output_type"] == "stream" and 0 < over < size:
+            first["text"] = first["text"].encode()[over:].decode(errors="ignore")
+            self.kept_bytes += _size(first) - size
+        else:
+            del self.outputs[0]
+            self.kept_bytes -= size
+
+
+def _shorten(output: dict[str, Any], limit: int) -> None:
+    """Cut one output: of a stream the end is kept, of a traceback both ends, of a value the start."""
+    if output["output_type"] == "stream":
+        output["text"] = output["text"].encode()[-limit:].decode(errors="ignore")
+    elif output["output_type"] == "error":
+        output["traceback"] = _both_ends([line[:LINE_CHARACTERS] for line in output["traceback"]], limit // 2)
+    else:
+        text = output["data"].get("text/plain", "")
+        output["data"] = {"text/plain": text.encode()[:limit].decode(errors="ignore")}
+
+
+def _both_ends(lines: list[str], limit: int) -> list[str]:
+    """Return the first lines and as many of the last as have room."""
+    head, rest = lines[:HEAD], lines[HEAD:]
+    left = limit - sum(len(line.encode()) for line in head)
+    for at in range(len(rest) - 1, -1, -1):
+        left -= len(rest[at].encode())
+        if left < 0:
+            return [*head, "…", *rest[at + 1 :]]
+    return lines
 
 
 def _text(value: object) -> str:

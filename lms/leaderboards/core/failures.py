@@ -100,6 +100,14 @@ SCORER_FAILED = write_failure(EntryFailed("scorer_failed"))
 """The line of an entry that could not be scored through no fault of its own."""
 
 
+def code_of(line: str) -> str:
+    """Return the code of a failure as an entry keeps it."""
+    try:
+        return str(json.loads(line)[0])
+    except ValueError:
+        return line
+
+
 def read_failure(line: str) -> tuple[str, Mapping[str, object]]:
     """Return the msgid and the parameters of a failure; what is unknown is shown as it stands."""
     try:

@@ -11,7 +11,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -109,6 +109,18 @@ def read_predictions(content: bytes, form: Form) -> Table:
         return good
     rows = _json_rows(text, form) if text.lstrip()[:1] in {"[", "{"} else _csv_rows(text, form)
     return _filled(rows, form)
+
+
+def check_shape(content: bytes, form: Form) -> None:
+    """Refuse what is no table of a form's columns with a usable value in each cell, whichever ids it has.
+
+    Raises:
+        BadPredictions: it is none; each fault has its line.
+    """
+    text = _text(content)
+    rows = list(_json_rows(text, form) if text.lstrip()[:1] in {"[", "{"} else _csv_rows(text, form))
+    names = dict.fromkeys(str(row.cells[0]).strip() for row in rows)
+    _filled(rows, replace(form, ids={name: at for at, name in enumerate(names)}))
 
 
 def check_size(content: bytes, form: Form) -> None:

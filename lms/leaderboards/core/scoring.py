@@ -20,6 +20,7 @@ from lms.leaderboards.core.metrics import Compared, Floats, Metric, evaluate, me
 from lms.leaderboards.core.metrics_on_resamples import losses_on_resamples
 from lms.leaderboards.core.model_file import ModelForm, ModelFormat
 from lms.leaderboards.core.predictions import Column, Form, Kind, Table, read_predictions
+from lms.leaderboards.core.run_logs import RunLog
 
 PARQUET = b"PAR1"
 
@@ -134,6 +135,13 @@ class Notebooks(Protocol):
 
         Raises:
             EntryFailed: it cannot be read, did not run to its end, or left no predictions.
+        """
+
+    def log(self, challenge: Challenge, content: bytes, data: Path) -> RunLog:
+        """Return what a notebook says where `data` holds only what everybody may download.
+
+        Raises:
+            EntryFailed: it cannot be read.
         """
 
 

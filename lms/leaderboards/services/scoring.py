@@ -19,6 +19,7 @@ from lms.leaderboards.services.receiving import give_back, take_again
 from lms.leaderboards.services.scorer_letters import tell_scorer_failed
 from lms.leaderboards.services.standing import count_in, lock_team, refresh_team
 from lms.leaderboards.tables.flags import EntryPrint
+from lms.leaderboards.tables.run_logs import EntryLog
 
 NOT_FINITE = "not_finite"
 
@@ -177,7 +178,7 @@ def retry_entry(session: Session, entry_id: int) -> Entry:
     entry.state = EntryState.RECEIVED
     entry.failure = ""
     entry.public_score = entry.released_score = None
-    for table in (PrivateScore, EntryLosses, EntryPrint):
+    for table in (PrivateScore, EntryLosses, EntryPrint, EntryLog):
         session.execute(delete(table).where(table.entry_id == entry.id))
     session.flush()
     return entry

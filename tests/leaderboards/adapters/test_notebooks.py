@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import nbformat
 import pytest
 
 from lms.leaderboards.adapters.notebooks import JailedNotebooks
@@ -10,6 +9,7 @@ from lms.leaderboards.core.challenge_file import Challenge, Compute, read_challe
 from lms.leaderboards.core.failures import EntryFailed
 from lms.runtime.probe import Isolation
 from tests.factories.challenges import write_challenge
+from tests.factories.notebooks import notebook
 from tests.runtime.jails import ROOT
 
 pytestmark = pytest.mark.jail
@@ -28,11 +28,6 @@ def data(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "test.csv").write_text("id\nhidden-row\n")
     return folder
-
-
-def notebook(*sources: str) -> bytes:
-    cells = [nbformat.v4.new_markdown_cell("# Parcels"), *map(nbformat.v4.new_code_cell, sources)]
-    return nbformat.writes(nbformat.v4.new_notebook(cells=cells)).encode()
 
 
 def test_a_notebook_reads_the_hidden_rows_and_leaves_predictions(
