@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 EDGE = "edge"
 FORM = f"multipart/form-data; boundary={EDGE}"
 SECONDS = 20
+PAGE_BYTES, PIECE = 50_000_000, 1 << 20
 CLEAR = ("DELETE FROM grading_runs WHERE submission_id > 1", "DELETE FROM submissions WHERE id > 1")
 
 
@@ -295,16 +296,21 @@ class Browser:
 
     def send(self, body: bytes, path: str, *, promised: int | None = None) -> socket.socket:
         """Send a form, or the first part of one that promised to be longer."""
+        connection = self.begin(path, f"Content-Type: {FORM}", f"Content-Length: {promised or len(body)}")
+        connection.sendall(body)
+        return connection
+
+    def begin(self, path: str, *more: str) -> socket.socket:
+        """Send the head of a form."""
         head = [
             f"POST {path} HTTP/1.1",
             f"Host: {self.at[0]}:{self.at[1]}",
             f"Cookie: session={self.cookie}",
-            f"Content-Type: {FORM}",
-            f"Content-Length: {promised or len(body)}",
+            *more,
             "Connection: close",
         ]
         connection = socket.create_connection(self.at, timeout=SECONDS)
-        connection.sendall("\r\n".join([*head, "", ""]).encode() + body)
+        connection.sendall("\r\n".join([*head, "", ""]).encode())
         return connection
 
     def form(self, content: bytes) -> bytes:
@@ -358,7 +364,35 @@ def test_uploads_that_never_end_keep_nobody_from_handing_in(browser: Browser, pl
         connection.close()
 
 
+def in_pieces(content: bytes, rest: bytes) -> Iterator[bytes]:
+    """Write a body as HTTP/1.1 does when nobody knows how long it will be; `rest` ends it, or does not."""
+    for start in range(0, len(content), PIECE):
+        piece = content[start : start + PIECE]
+        yield f"{len(piece):x}\r\n".encode() + piece + b"\r\n"
+    yield rest
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain"])
+def test_a_body_in_pieces_is_taken_up_to_the_limit_and_refused_from_there(
+    browser: Browser, place: Place, kind: str
+) -> None:
+    head = f"csrf_token={browser.token}&comment="
+
+    def send(length: int, rest: bytes = b"0\r\n\r\n") -> int:
+        """A body that goes on after what is sent is answered all the same."""
+        connection = browser.begin(address(place), f"Content-Type: {kind}", "Transfer-Encoding: chunked")
+        for piece in in_pieces(head.ljust(length, "x").encode(), rest):
+            connection.sendall(piece)
+        return status(connection)
+
+    small = send(1000)
+    assert small not in {413, 500}
+    assert send(PAGE_BYTES - 1) == small
+    assert send(PAGE_BYTES, rest=b"") == 413
+    assert kept(place) == 0
+
+
 def test_a_length_that_is_a_lie_is_refused(browser: Browser, place: Place) -> None:
-    for promised in (50_000_001, 10**15):
+    for promised in (PAGE_BYTES + 1, 10**15):
         assert status(browser.send(b"x", address(place), promised=promised)) == 413
     assert kept(place) == 0

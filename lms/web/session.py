@@ -9,6 +9,7 @@ from flask import Flask, Response, current_app, g, request
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wsgi import LimitedStream
 
 from lms.blobs import BlobStore
 from lms.config import Settings
@@ -44,10 +45,10 @@ def _read_body() -> None:
     Raises:
         RequestEntityTooLarge: it came in pieces, and as many of them as are taken, or more.
     """
-    if request.form or request.files:
-        return
-    body, most = request.get_data(cache=True), request.max_content_length
-    if request.content_length is None and most is not None and len(body) >= most:
+    if not (request.form or request.files):
+        request.get_data(cache=True)
+    sent = request.stream
+    if request.content_length is None and isinstance(sent, LimitedStream) and sent.is_exhausted:
         raise RequestEntityTooLarge  # only its beginning was read, without a word
 
 

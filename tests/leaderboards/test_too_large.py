@@ -27,6 +27,7 @@ PIECE = 64 << 10
 SAMPLE = b"id,place\na,north\nb,north\nc,north\n"
 GOOD = b"id,place\nc,south\na,north\nb,south\n"
 FORM = "multipart/form-data; boundary=edge"
+FIELDS = "application/x-www-form-urlencoded"
 HEAD = b'--edge\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\n\r\n'
 PAGE_BYTES = 50_000_000
 MOST_HELD = 4 << 20  # of a form's file, which goes to the disk while it comes
@@ -144,10 +145,16 @@ def test_a_form_that_never_ends_is_not_held_in_memory(door: Door) -> None:
     gc.collect()
 
 
-def test_what_a_page_was_sent_without_end_is_not_taken_for_its_beginning(door: Door) -> None:
+@pytest.mark.parametrize(("kind", "begin"), [("text/csv", b"id,place\n"), (FIELDS, b"comment=")])
+@pytest.mark.parametrize("page", [False, True], ids=["a program", "a page"])
+def test_what_was_sent_without_end_is_not_taken_for_its_beginning(
+    door: Door, kind: str, begin: bytes, *, page: bool
+) -> None:
     before = door.kept()
-    answer = door.send(Body(endless=True), "text/csv", page=True)
-    assert (answer.status_code, "(50 MB)" in answer.text) == (413, True)
+    body = Body(begin, endless=True)
+    answer = door.send(body, kind, page=page)
+    assert (answer.status_code, f"({50 if page else 20} MB)" in answer.text) == (413, True)
+    assert body.taken <= (PAGE_BYTES if page else FILE_BYTES + 1)
     assert door.kept() == before
 
 
