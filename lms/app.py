@@ -51,6 +51,7 @@ import lms.leaderboards.views.flags
 import lms.leaderboards.views.grades
 import lms.leaderboards.views.honours
 import lms.leaderboards.views.organising
+import lms.leaderboards.views.run_logs
 import lms.leaderboards.views.teams
 import lms.leaderboards.views.winners
 import lms.leaderboards.views.writeups

@@ -23,6 +23,7 @@ from lms.leaderboards.models import Board, Challenge, EntryKind, EntryState, Tea
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.entries import PAGE, entries_of, number_of_entries, quota_of
 from lms.leaderboards.queries.organising import chosen_entries
+from lms.leaderboards.queries.run_logs import logs_of
 from lms.leaderboards.services.addresses import keep_address
 from lms.leaderboards.services.entering import REFUSED_PER_PERSON, check_file, hand_in
 from lms.leaderboards.services.receiving import check_can_send
@@ -198,6 +199,7 @@ def _rows(mine: Own, refused: Choice | None = None) -> dict[str, object]:
     number = min(max(request.args.get("page", 1, type=row_number), 1), pages)
     shown = entries_of(session(), mine.board, mine.team, moment, offset=(number - 1) * PAGE)
     chosen = chosen_entries(session(), mine.team, refused and refused.wanted)
+    logs = logs_of(session(), [one.id for one in shown])
     return {
         "challenge": mine.challenge,
         "board": mine.board,
@@ -206,7 +208,9 @@ def _rows(mine: Own, refused: Choice | None = None) -> dict[str, object]:
         "quota": quota_of(session(), mine.challenge, mine.team, moment),
         "number": number,
         "pages": pages,
-        "waits": any(one.state in WAITING for one in shown),
+        "logs": logs,
+        "waits": any(one.state in WAITING for one in shown)
+        or any(log.written_at is None for log in logs.values()),
         "ended": moment > mine.challenge.ends_at,
         "chosen": chosen,
         "chosen_elsewhere": sorted(chosen - {one.id for one in shown}),

@@ -19,6 +19,7 @@ from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries import changes as kept
 from lms.leaderboards.queries import organising as found
 from lms.leaderboards.queries.entries import number_of_entries
+from lms.leaderboards.queries.run_logs import logs_of
 from lms.leaderboards.queries.waiting import number_scorer_failed, number_waiting, prepared_truth
 from lms.leaderboards.services import correcting, judging, rescoring
 from lms.leaderboards.services.organising import check_organiser
@@ -254,6 +255,7 @@ def _difference_address(challenge: Challenge, version: int, page: int) -> str:
 def _team_page(challenge: Challenge, board: Board, team: Team, refused: Refused | None = None) -> str:
     pages = max(1, -(-number_of_entries(session(), team) // found.PAGE))
     number = _number(pages)
+    entries = found.organised_entries(session(), team, offset=(number - 1) * found.PAGE)
     return render_template(
         "leaderboards/challenge_organise_team.html",
         challenge=challenge,
@@ -261,7 +263,8 @@ def _team_page(challenge: Challenge, board: Board, team: Team, refused: Refused 
         team=team,
         refused=refused,
         members=found.members_of(session(), team),
-        entries=found.organised_entries(session(), team, offset=(number - 1) * found.PAGE),
+        entries=entries,
+        logs=logs_of(session(), [one.id for one in entries]),
         number=number,
         pages=pages,
         page_address=lambda wanted: _team_address(challenge, team, wanted),
