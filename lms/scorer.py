@@ -54,10 +54,11 @@ from lms.leaderboards.core.scoring import (
 from lms.leaderboards.models import EntryKind, Truth
 from lms.leaderboards.queries import waiting
 from lms.leaderboards.queries.run_logs import waiting_log
-from lms.leaderboards.queries.waiting import Boards, WaitingEntry
+from lms.leaderboards.queries.waiting import Boards, Unmeasured, WaitingEntry
 from lms.leaderboards.services import rescoring, retracing, scoring
 from lms.leaderboards.services.comparing import compare_truths
 from lms.leaderboards.services.flagging import flag_boards
+from lms.leaderboards.services.measuring import measure_baselines
 from lms.leaderboards.services.tying import tie_boards
 
 log = structlog.get_logger()
@@ -108,6 +109,7 @@ class Scorer:
     _grounds: OrderedDict[str, Ground] = field(default_factory=OrderedDict, init=False)
     _later: dict[int, float] = field(default_factory=dict, init=False)
     _slow: dict[int, float] = field(default_factory=dict, init=False)  # boards that are put off, until when
+    _measured: set[Unmeasured] = field(default_factory=set, init=False)
 
     def run(self) -> None:
         """Score what comes until told to stop; what is run and what boards show have threads beside it."""
@@ -122,6 +124,7 @@ class Scorer:
             (self.tie, TIE_SECONDS),
             (self.compare, TIE_SECONDS),
             (self.flag, FLAG_SECONDS),
+            (self.measure, FLAG_SECONDS),
         )
         beside = [threading.Thread(target=repeat, args=(*step, self.stop), daemon=True) for step in steps]
         for thread in beside:
@@ -147,6 +150,11 @@ class Scorer:
     def flag(self) -> bool:
         """Compare new entries with those of other teams, for the organisers; always False: no hurry."""
         flag_boards(self.sessions, now())
+        return False
+
+    def measure(self) -> bool:
+        """Work out other metrics of baselines that came before any were kept; always False: no hurry."""
+        measure_baselines(self.sessions, self.blobs, self.workshop, self._measured)
         return False
 
     def score_waiting(self) -> bool:

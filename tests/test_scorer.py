@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, sessionmaker
+from structlog.testing import capture_logs
 
 from lms.accounts.models import User
 from lms.blobs import FolderBlobs
@@ -42,6 +43,7 @@ from lms.leaderboards.queries.waiting import waiting_entries
 from lms.leaderboards.services import teams
 from lms.leaderboards.services.challenges import accept_rules
 from lms.leaderboards.services.entering import form_of_challenge
+from lms.leaderboards.services.measuring import measure_baselines
 from lms.leaderboards.services.publishing import publish_folder
 from lms.leaderboards.services.receiving import Work, take_entry
 from lms.leaderboards.services.rescoring import board_difference, prepare_rescore, publish_rescore
@@ -589,3 +591,83 @@ def test_hidden_files_of_a_killed_scorer_are_removed(tmp_path: Path, monkeypatch
         (tmp_path / name / "data").mkdir(parents=True)
     sweep_hidden()
     assert {path.name for path in tmp_path.iterdir()} == {f"duri-hidden-{os.getpid()}-x", "duri-other"}
+
+
+def forget_metrics(arena: Arena) -> tuple[dict[str, float], dict[str, float]]:
+    """Leave the baseline as it was before other metrics were kept; return what it had."""
+    with arena.sessions.begin() as session:
+        baseline, private = baseline_of(session)
+        had = dict(baseline.metrics), dict(private.metrics)
+        baseline.metrics, private.metrics = {}, {}
+    return had
+
+
+def baseline_of(session: Session) -> tuple[Entry, PrivateScore]:
+    [baseline] = session.scalars(select(Entry).where(Entry.baseline.is_not(None)))
+    return baseline, session.get_one(PrivateScore, baseline.id)
+
+
+def measured(arena: Arena) -> tuple[dict[str, float], dict[str, float]]:
+    assert arena.scorer.measure() is False
+    with arena.sessions() as session:
+        baseline, private = baseline_of(session)
+        return dict(baseline.metrics), dict(private.metrics)
+
+
+def test_a_baseline_from_before_other_metrics_were_kept_gets_its_own(arena: Arena) -> None:
+    arena.publish(also="also: [cohen_kappa, f1_macro] #")
+    had = forget_metrics(arena)
+    assert had[0].keys() == had[1].keys() == {"f1_macro", "cohen_kappa"}
+    entry = arena.enter(right(50))
+    arena.scorer.score_waiting()
+    before, known = arena.entry(entry), forget_metrics(arena)
+    assert known == ({}, {})
+    assert measured(arena) == had
+    assert measured(arena) == had
+    with arena.sessions() as session:
+        baseline, private = baseline_of(session)
+        assert baseline.public_score == PLACES[:40].count("north") / 40
+        assert private.score == PLACES[40:].count("north") / 60
+        of_the_team = session.get_one(Entry, entry)
+        assert (of_the_team.metrics, of_the_team.public_score) == (before.metrics, before.public_score)
+
+
+def test_what_says_nothing_of_a_baseline_is_asked_once(arena: Arena) -> None:
+    arena.workshop.truth = Truth(IDS, {"place": ["north"] * 40 + PLACES[40:]}, tuple(range(40)))
+    arena.publish(also="also: [cohen_kappa] #")
+    public, private = forget_metrics(arena)
+    assert (public, list(private)) == ({}, ["cohen_kappa"])
+    assert measured(arena) == (public, private)
+    with arena.sessions() as session:
+        arena.blobs.forget(str(baseline_of(session)[0].blob))
+    with capture_logs() as said:
+        arena.scorer.measure()
+    assert said == []
+
+
+def test_a_baseline_whose_file_is_gone_is_told_of_once_and_stays_as_it_is(arena: Arena) -> None:
+    arena.publish()
+    forget_metrics(arena)
+    with arena.sessions() as session:
+        arena.blobs.forget(str(baseline_of(session)[0].blob))
+    with capture_logs() as said:
+        arena.scorer.measure()
+        arena.scorer.measure()
+    assert [each["event"] for each in said] == ["boards.baseline_not_measured"]
+    assert measured(arena) == ({}, {})
+
+
+def test_what_was_worked_out_against_a_truth_that_was_replaced_is_not_kept(arena: Arena) -> None:
+    arena.publish()
+    forget_metrics(arena)
+
+    class Meddling(FolderBlobs):
+        """A store during whose reading somebody publishes another truth."""
+
+        def get(self, sha256: str) -> bytes:
+            with arena.sessions.begin() as session:
+                session.scalars(select(Board)).one().truth_version += 1
+            return super().get(sha256)
+
+    measure_baselines(arena.sessions, Meddling(arena.blobs.folder), arena.workshop, set())
+    assert measured(arena) == ({}, {}), "neither then, nor as long as it is of the old one"

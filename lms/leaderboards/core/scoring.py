@@ -208,15 +208,30 @@ def score_table(
         Invalid: the metric has no value for them.
         ChallengeFailed: the author's own scorer failed.
     """
-    column = challenge.form.columns[0].name
-    compare = functools.cache(lambda kind: Compared.of(kind, truth.columns[column], table[column]))
-    also = {name: _pair(metric(name), truth, compare) for name in challenge.also}
+    compare = _comparing(challenge, truth, table)
+    also = _others(challenge, truth, compare)
     if challenge.metric == OWN:
         public, private = workshop.score(challenge, script, truth, table)
         return Scores(public, private, also)
     found = metric(challenge.metric)
     shown, kept = (evaluate(found, compare(found.kind).at(rows)) for rows in (truth.public, truth.private))
     return Scores(shown.score, kept.score, also, shown.losses, kept.losses)
+
+
+def other_metrics(challenge: Challenge, truth: Truth, table: Table) -> dict[str, tuple[float, float]]:
+    """Return what the metrics that do not rank say, on the public and on the private rows; NaN: nothing."""
+    return _others(challenge, truth, _comparing(challenge, truth, table))
+
+
+def _comparing(challenge: Challenge, truth: Truth, table: Table) -> Callable[[Kind], Compared]:
+    column = challenge.form.columns[0].name
+    return functools.cache(lambda kind: Compared.of(kind, truth.columns[column], table[column]))
+
+
+def _others(
+    challenge: Challenge, truth: Truth, compare: Callable[[Kind], Compared]
+) -> dict[str, tuple[float, float]]:
+    return {name: _pair(metric(name), truth, compare) for name in challenge.also}
 
 
 def resampled(challenge: Challenge, truth: Truth, table: Table, scores: Scores) -> Scores:

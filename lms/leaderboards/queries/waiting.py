@@ -24,6 +24,7 @@ from lms.leaderboards.models import (
     TieGroup,
     Truth,
 )
+from lms.leaderboards.queries.standings import IS_BASELINE
 
 BLOB = type_coerce(Entry.blob, String)  # those without one are left out
 IS_WAITING = Entry.state.in_(  # written out, as SQLite finds its partial index by these very words alone
@@ -108,6 +109,40 @@ def _sent_before() -> Any:
         .correlate(Entry)
         .scalar_subquery()
     )
+
+
+class Unmeasured(NamedTuple):
+    """A baseline that lacks metrics which its challenge names beside the score."""
+
+    entry_id: int
+    board_id: int
+    blob: str
+    truth_version: int
+    names: frozenset[str]
+
+
+def unmeasured_baselines(session: Session) -> Sequence[Unmeasured]:
+    """Return the baselines with a file that lack other metrics, against the truth that counts.
+
+    They came before any were kept, or before these were named; or a metric has no value for them.
+    """
+    rows = session.execute(
+        select(Entry.id, Entry.board_id, BLOB, Entry.truth_version, Entry.metrics, Challenge.settings)
+        .join(Board, Board.id == Entry.board_id)
+        .join(Challenge, Challenge.id == Board.challenge_id)
+        .where(
+            IS_BASELINE,
+            Entry.state == EntryState.SCORED,
+            Entry.blob.is_not(None),
+            Entry.truth_version == Board.truth_version,
+        )
+        .order_by(Entry.id)
+    )
+    found = (
+        Unmeasured(entry, board, blob, version, frozenset(settings.get("also") or ()).difference(metrics))
+        for entry, board, blob, version, metrics, settings in rows
+    )
+    return [each for each in found if each.names]
 
 
 def waiting_rescores(
