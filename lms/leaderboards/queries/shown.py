@@ -131,8 +131,9 @@ class Shown:
         """Return a short text that is the same as long as what is shown is."""
         mine = self.table.mine and _told_of(self.table.mine, self.board.decimals)
         table = self.table
+        until = (self.board.freezes_at, self.board.ends_at)  # an organiser may have moved them
         kept = (table.share, table.ranked, table.assurance, self.pages, self.wish, mine, *self.metrics)
-        text = "\n".join([repr(kept), *self.told])
+        text = "\n".join([repr(kept), repr(until), *self.told])
         return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
     def group_of(self, before: Row | None, row: Row, after: Row | None) -> int | None:

@@ -173,7 +173,8 @@ def _changing(table: Shown, template: str) -> Response:
     response.set_etag(f"{table.mark}-{language()}-{zone_name().replace('/', '-')}")
     if response.make_conditional(request).status_code == 304:  # noqa: PLR2004 - not modified
         return response
-    response.set_data(render_template("leaderboards/table.html", shown=table, framed="framed" in template))
+    framed = "framed" in template
+    response.set_data(render_template("leaderboards/table.html", shown=table, framed=framed, live=True))
     return response
 
 
