@@ -125,12 +125,18 @@ def unmeasured_baselines(session: Session) -> Sequence[Unmeasured]:
     """Return the baselines with a file that lack other metrics, against the truth that counts.
 
     They came before any were kept, or before these were named; or a metric has no value for them.
+
+    Complexity: O(boards + baselines), however many entries there are.
     """
+    settings: Any = session.execute(
+        select(Board.id, Challenge.settings).join(Challenge, Challenge.id == Board.challenge_id)
+    )
+    named = {board_id: frozenset(known.get("also") or ()) for board_id, known in settings}
     rows = session.execute(
-        select(Entry.id, Entry.board_id, BLOB, Entry.truth_version, Entry.metrics, Challenge.settings)
+        select(Entry.id, Entry.board_id, BLOB, Entry.truth_version, Entry.metrics)
         .join(Board, Board.id == Entry.board_id)
-        .join(Challenge, Challenge.id == Board.challenge_id)
         .where(
+            Entry.board_id.in_([board_id for board_id, names in named.items() if names]),
             IS_BASELINE,
             Entry.state == EntryState.SCORED,
             Entry.blob.is_not(None),
@@ -138,10 +144,7 @@ def unmeasured_baselines(session: Session) -> Sequence[Unmeasured]:
         )
         .order_by(Entry.id)
     )
-    found = (
-        Unmeasured(entry, board, blob, version, frozenset(settings.get("also") or ()).difference(metrics))
-        for entry, board, blob, version, metrics, settings in rows
-    )
+    found = (Unmeasured(*row[:4], named[row.board_id].difference(row.metrics)) for row in rows)
     return [each for each in found if each.names]
 
 
