@@ -23,19 +23,23 @@ from lms.leaderboards.core.digits import rounded
 from lms.leaderboards.core.failures import read_failure
 from lms.leaderboards.core.honours import Tier
 from lms.leaderboards.core.predictions import BadPredictions
+from lms.leaderboards.core.run_logs import sentences
 from lms.leaderboards.models import Board, Challenge, Entry, EntryKind, Share
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries import honours
 from lms.leaderboards.queries.dates import date_changes
 from lms.leaderboards.queries.entries import OwnEntry, Quota, entries_of, quota_of
 from lms.leaderboards.queries.other_metrics import metrics_beside
+from lms.leaderboards.queries.run_logs import logs_of
 from lms.leaderboards.queries.standings import PAGE, Row, Standings, is_anonymous, standings
 from lms.leaderboards.services.addresses import keep_address
 from lms.leaderboards.services.entering import REFUSED_PER_PERSON, check_file, hand_in
 from lms.leaderboards.services.receiving import check_can_send
+from lms.leaderboards.tables.run_logs import EntryLog
 from lms.web.errors import said
 from lms.web.guard import public
 from lms.web.session import blobs, reads_first, refusals, session, settings, write
+from lms.web.shapes import row_number
 
 blueprint = Blueprint("leaderboards_api", __name__, url_prefix="/api")
 
@@ -179,15 +183,18 @@ def _person_row(row: honours.Person) -> dict[str, Any]:
 @blueprint.get("/challenges/<challenge_slug>/entries")
 @public
 def entries(challenge_slug: str) -> Response:
-    """Answer with the entries of the asker's team, the newest first."""
+    """Answer with the entries of the asker's team, the newest first; one alone, with its log, by `id`."""
     if not _token() and not current_user.is_authenticated:
         return _without_token()
     _, found = _seen(challenge_slug)
     team = queries.team_of(session(), found, _person())
     if team is None:
         raise NotFound(N_("You are in no team of this challenge. Join it first."))
-    own = entries_of(session(), found, team, now(), offset=_number("offset", 0, 10_000_000))
-    return _json({"entries": [_entry(one, found) for one in own]})
+    only = request.args.get("id", type=row_number)
+    own = entries_of(session(), found, team, now(), offset=_number("offset", 0, 10_000_000), only=only)
+    logs = logs_of(session(), [one.id for one in own])
+    told = [_entry(one, found) | _log(logs.get(one.id), whole=only is not None) for one in own]
+    return _json({"entries": told})
 
 
 @blueprint.post("/challenges/<challenge_slug>/entries")
@@ -341,6 +348,15 @@ def _entry(one: OwnEntry, board: Board) -> dict[str, Any]:
         "failure": said(message, params) if message else "",
         "disqualified": one.reason,
     }
+
+
+def _log(log: EntryLog | None, *, whole: bool) -> dict[str, Any]:
+    """Tell how a failed notebook ended on files that everyone has, and if wanted what its cells said."""
+    if log is None or log.written_at is None:
+        return {"log": None, "log_follows": log is not None}
+    detail = " ".join(said(message, params) for message, params in sentences(log.outcome, log.params))
+    told = {"outcome": log.outcome, "detail": detail, "written_at": log.written_at, "seconds": log.seconds}
+    return {"log": told | ({"cells": log.cells} if whole else {}), "log_follows": False}
 
 
 def _shown(score: float | None, board: Board) -> float | None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -13,7 +14,15 @@ import click
 import httpx
 
 from lms.commands import LANGUAGE
-from lms.leaderboards.cli.remote_lines import board_lines, flat, local, moment, people_lines, word
+from lms.leaderboards.cli.remote_lines import (
+    board_lines,
+    entry_lines,
+    flat,
+    local,
+    moment,
+    people_lines,
+    word,
+)
 from lms.leaderboards.core.honours import Tier
 from lms.leaderboards.core.tables import printable
 
@@ -21,6 +30,7 @@ LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 WAIT = httpx.Timeout(30, write=300, read=120)  # seconds; a large file takes its time
 MOST_SHOWN = 1000
 MOST_FAULTS = 20
+LOOK_SECONDS = 3.0  # between questions whether an entry is scored
 
 
 class Status(IntEnum):
@@ -32,6 +42,7 @@ class Status(IntEnum):
     NOT_TAKEN = 5
     TOO_SOON = 6
     NOT_NOW = 7
+    NOT_SCORED = 8
 
 
 REFUSALS = {
@@ -52,30 +63,65 @@ SERVER = click.option(
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--challenge", "slug", metavar="SLUG", required=True, help="Its name in its address.")
 @SERVER
-@click.option("--json", "as_json", is_flag=True, help="Print the server's receipt as it came.")
+@click.option("--wait", "waits", is_flag=True, help="Wait until it is scored, and print what came of it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the server's answer as it came.")
 @LANGUAGE
 @click.pass_context
 def submit(
-    context: click.Context, file: Path, *, slug: str, server: str, as_json: bool, language: str
+    context: click.Context,
+    /,
+    file: Path,
+    *,
+    slug: str,
+    server: str,
+    waits: bool,
+    as_json: bool,
+    language: str,
 ) -> None:
     """Send FILE to a challenge and print the receipt; DURI_TOKEN holds your token.
 
+    With --wait also its score, or why it has none; of a notebook that failed on hidden data also what it
+    said on the files that everyone has.
+
     Status 1: the server cannot be reached or has trouble; 3: the token is not good, or you may not; 4: no
-    such challenge or team; 5: the file was not taken; 6: too soon; 7: not at this time.
+    such challenge or team; 5: the file was not taken; 6: too soon; 7: not at this time; 8: with --wait, it
+    has no score.
     """
     with _Asking(context, server, slug, language) as asking:
         if not asking.token:
             asking.end(Status.NOT_ALLOWED, "no-token")
         with file.open("rb") as content:
             told = asking.post("entries", content, filename=file.name)
+        if not as_json:
+            _say_receipt(asking, told)
+        entry = _awaited(asking, told) if waits else None
     if as_json:
-        click.echo(json.dumps(told, ensure_ascii=False))
-        return
+        click.echo(json.dumps(entry or told, ensure_ascii=False))
+    elif entry is not None:
+        for line in entry_lines(entry, language):
+            click.echo(line)
+    if entry is not None and entry.get("state") != "scored":
+        raise SystemExit(int(Status.NOT_SCORED))
+
+
+def _say_receipt(asking: "_Asking", told: Mapping[str, Any]) -> None:
     known = {name: flat(told.get(name)) for name in ("id", "bytes", "sha256")}
     asking.say("received", at=moment(told.get("received_at")), **known)
     quota = told.get("quota")
     if isinstance(quota, dict):
         asking.say("left", left=flat(quota.get("left")), limit=flat(quota.get("limit")))
+
+
+def _awaited(asking: "_Asking", receipt: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask for an entry until there is nothing more to come: a score, or why there is none, with its log."""
+    while True:
+        told = asking.get("entries", id=flat(receipt.get("id"))).get("entries")
+        entry = next((one for one in told or () if isinstance(one, dict)), None)
+        if entry is None or entry.get("id") != receipt.get("id"):
+            asking.end(Status.UNREACHABLE, "no-such-entry", server=asking.server)
+        if entry.get("state") not in {"received", "scoring"} and not entry.get("log_follows"):
+            return entry
+        time.sleep(LOOK_SECONDS)
 
 
 @click.command("standings", short_help="Show the board of a challenge on a server.")

@@ -19,6 +19,22 @@ WORDS = {
         "{left} of {limit} entries are left today.",
         "오늘 {limit}번 가운데 {left}번 남았어요.",
     ),
+    "scored": ("Entry {id} is scored: {score}.", "제출 {id}을(를) 채점했어요. 점수는 {score}이에요."),
+    "not-told": (
+        "Entry {id} is scored. What it got is not told yet.",
+        "제출 {id}을(를) 채점했어요. 점수는 아직 알려 드리지 않아요.",
+    ),
+    "not-scored": ("Entry {id} has no score. {why}", "제출 {id}에는 점수가 없어요. {why}"),
+    "log": (
+        "Run on the files that everyone has, with at most {seconds} seconds: {detail}",
+        "모두가 가진 파일로 길어야 {seconds}초 동안 한 실행: {detail}",
+    ),
+    "cell": ("Cell {number}:", "{number}번 셀:"),
+    "cell-cut": ("Cell {number}, cut:", "{number}번 셀(일부만):"),
+    "no-such-entry": (
+        "What answers at {server} does not tell what became of the entry: it is too old. Look at its page.",
+        "{server} 서버가 너무 오래돼서 제출이 어떻게 됐는지 알려 주지 않아요. 페이지에서 확인하세요.",
+    ),
     "no-token": (
         "There is no token. Make one on the page of your entries and put it into DURI_TOKEN.",
         "토큰이 없어요. 내 제출 페이지에서 토큰을 만들어 DURI_TOKEN에 넣으세요.",
@@ -84,6 +100,33 @@ WORDS = {
     "no-people": ("Nobody shows points that fit.", "맞는 사람 가운데 포인트를 공개한 사람이 없어요."),
     "medals": ("{gold} gold, {silver} silver, {bronze} bronze", "금 {gold}, 은 {silver}, 동 {bronze}"),
 }
+
+
+def entry_lines(entry: Mapping[str, Any], language: str) -> list[str]:
+    """Return what became of an entry as lines, with the log of a failed notebook."""
+    number, score = flat(entry.get("id")), entry.get("score")
+    if entry.get("state") == "scored":
+        code = "scored" if score is not None else "not-told"
+        return [word(code, language).format(id=number, score=flat(score))]
+    why = flat(entry.get("failure") or entry.get("disqualified"))
+    lines, log = [word("not-scored", language).format(id=number, why=why)], entry.get("log")
+    if not isinstance(log, dict):
+        return lines
+    seconds, detail = flat(log.get("seconds")), flat(log.get("detail"))
+    lines += ["", word("log", language).format(seconds=seconds, detail=detail)]
+    cells = log.get("cells")
+    for cell in cells if isinstance(cells, list) else ():
+        lines += _cell_lines(cell, language) if isinstance(cell, dict) else []
+    return lines
+
+
+def _cell_lines(cell: Mapping[str, Any], language: str) -> list[str]:
+    """Return what a cell said, each line moved in, so that none passes for one of ours."""
+    said = [str(cell[name]) for name in ("text", "traceback") if cell.get(name)]
+    heading = word("cell-cut" if cell.get("cut") else "cell", language).format(
+        number=flat(cell.get("number"))
+    )
+    return ["", heading, *(f"    {flat(line)}" for part in said for line in part.expandtabs(8).split("\n"))]
 
 
 def board_lines(told: Mapping[str, Any], language: str) -> list[str]:

@@ -92,9 +92,20 @@ class Climb:
 
 
 def entries_of(
-    session: Session, board: Board, team: Team, at: datetime, *, offset: int = 0, limit: int = PAGE
+    session: Session,
+    board: Board,
+    team: Team,
+    at: datetime,
+    *,
+    offset: int = 0,
+    limit: int = PAGE,
+    only: int | None = None,
 ) -> list[OwnEntry]:
-    """Return a team's entries, the newest first; private scores are not even read before the end."""
+    """Return a team's entries, the newest first; private scores are not even read before the end.
+
+    Args:
+        only: the one entry that is wanted.
+    """
     share = policy.share_at(board, at)
     standing = select(Standing.entry_id).where(Standing.team_id == team.id, Standing.share == share)
     columns: list[Any] = [
@@ -126,6 +137,8 @@ def entries_of(
     )
     if share is Share.PRIVATE:
         statement = statement.outerjoin(PrivateScore, PrivateScore.entry_id == Entry.id)
+    if only is not None:
+        statement = statement.where(Entry.id == only)
     counting = session.scalar(standing)
     return [_own_entry(row, board, counting) for row in session.execute(statement)]
 
