@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from lms.leaderboards.core.digits import rounded
+
 WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 64, 150, 14, 34  # margins, for figures and names
 APART = 16  # between two names
@@ -46,13 +48,17 @@ class Chart:
     ends: datetime
 
 
-def chart(climbs: Sequence[Sequence[Point]], until: datetime) -> Chart | None:
+def chart(climbs: Sequence[Sequence[Point]], until: datetime, decimals: int) -> Chart | None:
     """Lay out steps from the first moment to `until`; None where there is no step.
+
+    Places in a drawing are figures too: they follow the scores as the board shows them.
 
     Args:
         climbs: of each competitor, the first in rank first; none of them empty.
         until: to which every line goes on.
+        decimals: that the board shows.
     """
+    climbs = [[Point(at, float(rounded(score, decimals))) for at, score in climb] for climb in climbs]
     points = [point for climb in climbs for point in climb]
     if not points:
         return None
@@ -66,7 +72,7 @@ def chart(climbs: Sequence[Sequence[Point]], until: datetime) -> Chart | None:
         Line(_path(plot, climb, x), x, round(y, 1), round(label, 1))
         for climb, y, label in zip(climbs, last, labels, strict=True)
     ]
-    return Chart(lines, plot.ticks(), begins, ends)
+    return Chart(lines, plot.ticks(decimals), begins, ends)
 
 
 def spread(wanted: Sequence[float], apart: float, low: float, high: float) -> list[float]:
@@ -106,12 +112,12 @@ class _Plot:
         share = score / 2 - self.low / 2  # half of each: their difference may be too large to hold
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (share / (self.high / 2 - self.low / 2))
 
-    def ticks(self) -> list[Tick]:
-        if self.high == self.low:
-            return [Tick(round(self.y(self.low), 1), self.low)]
+    def ticks(self, decimals: int) -> list[Tick]:
+        """Return figures that stand where they say, each once; fewer where there are few decimals."""
         steps = [number / TICKS for number in range(TICKS + 1)]
         values = [self.low * (1 - step) + self.high * step for step in steps]
-        return [Tick(round(self.y(value), 1), value) for value in values]
+        told = dict.fromkeys(float(rounded(value, decimals)) for value in values)
+        return [Tick(round(self.y(value), 1), value) for value in told]
 
 
 def _path(plot: _Plot, climb: Sequence[Point], end: float) -> str:

@@ -12,7 +12,6 @@ from lms.errors import NotFound
 from lms.leaderboards import policy
 from lms.leaderboards.core.board_csv import csv_text
 from lms.leaderboards.core.climb_chart import Point, chart
-from lms.leaderboards.core.digits import rounded
 from lms.leaderboards.models import Board, Visibility
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.aftermath import with_aftermath
@@ -222,12 +221,8 @@ def _climbs(board: Board) -> str:
     moment, public = now(), _wants_public()
     rows = climbs(session(), board, reader(), moment, public=public)
     until = min(moment, board.ends_at or moment)
-    # Places in a drawing are figures too: they follow the scores as the board shows them.
-    shown_scores = [
-        [Point(step.at, float(rounded(step.score, board.decimals))) for step in climb.steps]
-        for _, climb in rows
-    ]
-    drawn = chart(shown_scores, until)
+    steps = [[Point(step.at, step.score) for step in climb.steps] for _, climb in rows]
+    drawn = chart(steps, until, board.decimals)
     template = "climbs_part" if "HX-Request" in request.headers else "climbs"
     back = board_address(board, share="public" if public else None)
     return render_template(f"leaderboards/{template}.html", board=board, rows=rows, chart=drawn, back=back)
