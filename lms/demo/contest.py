@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 
 from lms.db import now
 from lms.demo.seed import person
+from lms.demo.warm_up import SLUG
 from lms.installation import Installation
 from lms.leaderboards.core.challenge_file import Column, load_challenge
 from lms.leaderboards.models import Challenge, EntryKind
-from lms.leaderboards.queries.boards import board_of_challenge
+from lms.leaderboards.queries.boards import board_at
 from lms.leaderboards.queries.entries import number_of_entries
-from lms.leaderboards.queries.standings import standings
+from lms.leaderboards.queries.standings import Standings, standings
 from lms.leaderboards.services.challenges import accept_rules
 from lms.leaderboards.services.data import SAMPLE
 from lms.leaderboards.services.entering import check_file, hand_in
@@ -28,8 +29,9 @@ TEAMS = {"student@duri.example": "하늘 팀", "second@duri.example": "바다 �
 
 
 def challenges_of(session: Session) -> list[Challenge]:
-    """Return the challenges whose data are there."""
-    return [one for one in session.scalars(select(Challenge).order_by(Challenge.id)) if one.files]
+    """Return the challenges whose data are there, but for the round that has a story of its own."""
+    known = select(Challenge).where(Challenge.slug != SLUG).order_by(Challenge.id)
+    return [one for one in session.scalars(known) if one.files]
 
 
 def take_part(installation: Installation) -> list[str]:
@@ -105,8 +107,21 @@ def _usual(column: Column, known: Mapping[str, bytes]) -> str:
 
 def scored(session: Session, slug: str) -> str | None:
     """Return the board of a challenge in one line, once both students stand on it; notebooks take a while."""
-    challenge = session.scalars(select(Challenge).where(Challenge.slug == slug)).one()
-    table = standings(session, board_of_challenge(session, challenge), None, now())
-    if challenge.kind is EntryKind.PREDICTIONS and table.ranked < len(TEAMS):
+    table = _table(session, slug)
+    challenge = table.board.challenge
+    if challenge is not None and challenge.kind is EntryKind.PREDICTIONS and table.ranked < len(TEAMS):
         return None
+    return _line(table)
+
+
+def board_line(session: Session, slug: str) -> str:
+    """Return the board of a challenge in one line, whoever stands on it."""
+    return _line(_table(session, slug))
+
+
+def _table(session: Session, slug: str) -> Standings:
+    return standings(session, board_at(session, slug), None, now())
+
+
+def _line(table: Standings) -> str:
     return " · ".join(f"{row.rank or '–'} {row.name or row.title.get('en')}" for row in table.rows)

@@ -22,8 +22,10 @@ from lms.certs.queries.credentials import log_proof, resources
 from lms.courses.models import Cohort, Course, Enrolment
 from lms.courses.services.enrolling import confirm_name, enrol, mark_lesson_read
 from lms.db import now
-from lms.demo.contest import scored, take_part
+from lms.demo.after_end import AfterEnd
+from lms.demo.contest import board_line, scored, take_part
 from lms.demo.seed import person
+from lms.demo.warm_up import SLUG, WarmUp
 from lms.grading.models import Grade, GradingRun, Lab, LabRelease, ReleaseState, Submission
 from lms.grading.queries.labs import labs_of
 from lms.grading.services.submitting import submit
@@ -83,7 +85,11 @@ class Story:
     """(student's address, lab) -> submission."""
 
     def play(self, *, whole: bool) -> Iterator[Step]:
-        """Play step by step; `whole` adds the second course, with an answer that waits for a person."""
+        """Play step by step; `whole` adds challenges, and a second course whose answer waits for a person."""
+        warm_up = WarmUp(self.installation)
+        warmed_up = whole and warm_up.open()
+        if warmed_up:
+            warm_up.enter()  # its data are made and its entries scored while the worker builds the labs
         yield self._wait_for_labs(FIRST_COURSE)
         self._enrol("student@duri.example", FIRST_COURSE)
         self._enrol("second@duri.example", FIRST_COURSE)
@@ -93,6 +99,8 @@ class Story:
         if whole:
             yield from self._hand_in_second_course()
             yield from self._take_part_in_challenges()
+        if warmed_up:
+            yield self._ended(warm_up)
         yield self._certified()
         yield from self.checked()
 
@@ -164,6 +172,15 @@ class Story:
                 return scored(session, wanted)
 
             yield Step("challenged", True, f"{slug}: {self._wait(standing, f'the entries of {slug}')}")
+
+    def _ended(self, warm_up: WarmUp) -> Step:
+        self._wait(warm_up.scored, f"the scores of {SLUG}")
+        warm_up.choose()
+        warm_up.end()
+        self._wait(warm_up.ended, f"the end of {SLUG}")
+        verified = AfterEnd(warm_up).play()
+        with self.installation.sessions() as session:
+            return Step("challenge ended", verified, f"{SLUG}: {board_line(session, SLUG)}")
 
     def _hand_in(self, email: str, course: str, lab: str, answers: Mapping[str, str] | None = None) -> Step:
         with self.installation.sessions.begin() as session:

@@ -1,0 +1,3 @@
+from tests.runtime.jails import environment, isolation
+
+__all__ = ["environment", "isolation"]
