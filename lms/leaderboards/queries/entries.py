@@ -24,7 +24,7 @@ from lms.leaderboards.models import (
     Standing,
     Team,
 )
-from lms.leaderboards.queries.standings import is_anonymous, share_seen
+from lms.leaderboards.queries.standings import share_seen
 
 PAGE = 50
 TOP = 10
@@ -84,10 +84,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Climb:
-    """How one team got where it stands."""
+    """How one team got where it stands; its row on the board says what it is called there."""
 
     team_id: int
-    name: str
     steps: Sequence[Step]
 
 
@@ -228,17 +227,7 @@ def history(
     for number, received_at, score in records:
         if not steps[number] or _is_better(board, score, steps[number][-1].score):
             steps[number].append(Step(received_at, score))
-    hidden = is_anonymous(board, share)
-    names = {team.id: team for team in session.scalars(select(Team).where(Team.id.in_(wanted)))}
-    return [
-        Climb(number, _name(names[number], hidden=hidden and number != team_id), steps[number])
-        for number in wanted
-        if number in names
-    ]
-
-
-def _name(team: Team, *, hidden: bool) -> str:
-    return team.alias if hidden else team.name
+    return [Climb(number, steps[number]) for number in wanted]
 
 
 def _is_better(board: Board, score: float, known: float) -> bool:
