@@ -19,9 +19,11 @@ from lms.db import now
 from lms.demo.seed import PASSWORD, person
 from lms.grading.models import Lab
 from lms.leaderboards.core.failures import EntryFailed, write_failure
+from lms.leaderboards.core.schedule import MOVABLE, as_shown
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Board, Challenge, EntryKind
 from lms.leaderboards.queries.boards import board_of_challenge
+from lms.leaderboards.queries.dates import schedule_of
 from lms.leaderboards.services.asking import make_ticket
 from lms.leaderboards.services.awarding import answer_objection, raise_objection
 from lms.leaderboards.services.challenges import accept_rules, publish_challenge
@@ -31,6 +33,7 @@ from lms.leaderboards.services.discussing import answer, delete, hide, pin, star
 from lms.leaderboards.services.flagging import Finding, keep_findings
 from lms.leaderboards.services.judging import disqualify_entry
 from lms.leaderboards.services.receiving import Work, take_entry
+from lms.leaderboards.services.rescheduling import reschedule
 from lms.leaderboards.services.rescoring import prepare_rescore, rescore_entry
 from lms.leaderboards.services.scoring import fail_entry, score_entry
 from lms.leaderboards.services.teams import join
@@ -139,6 +142,8 @@ PAGES = [
     ("leaderboards.challenge_team", "team", STUDENT, f"{CONTEST}/team"),
     ("leaderboards.challenge_come", "somebody new", NEWCOMER, f"{CONTEST}/come/{{ticket}}"),
     ("leaderboards.challenge_organise", "everything", ENGINEER, f"{CONTEST}/organise"),
+    ("leaderboards.challenge_dates", "moved", ENGINEER, f"{CONTEST}/organise/dates"),
+    ("leaderboards.challenge_dates", "over", ENGINEER, f"{OVER}/organise/dates"),
     ("leaderboards.challenge_organise_team", "a team", ENGINEER, f"{CONTEST}/organise/teams/{{team}}"),
     ("leaderboards.challenge_difference", "changes", ENGINEER, f"{CONTEST}/organise/rescores/2"),
     ("leaderboards_honours.people", "list", VISITOR, "/honours"),
@@ -369,6 +374,7 @@ def _contest(session: Session, stage: Stage) -> dict[str, str]:
     document = challenge_document("nuri-ai", slug="sorted-parcels", prizes=PRIZES, baselines=BASELINES)
     found = publish_challenge(session, None, document, at=at)
     found.files = {"train.csv": {"sha256": "a" * 64, "bytes": 12_345}}
+    _move_dates(session, found)
     models = challenge_document("nuri-ai", slug="small-models", kind="model", model=MODEL)
     publish_challenge(session, None, models, at=at)
     accept_rules(session, student, found, found.rules_version, at=at)
@@ -394,6 +400,15 @@ def _contest(session: Session, stage: Stage) -> dict[str, str]:
         **_talk(session, found),
         **_over(session, stage),
     }
+
+
+def _move_dates(session: Session, found: Challenge) -> None:
+    """Both ways in which dates come to be moved."""
+    engineer, dates, at = person(session, ENGINEER), schedule_of(found), now()
+    typed = {name: as_shown(dates.ends_at, found.timezone) for name in MOVABLE}
+    reschedule(session, engineer, found, typed, "채점 서버가 하루 동안 멈췄어요.", seen=dates.mark, at=at)
+    later = found.settings["dates"] | {"ends": {"after_days": 60}}
+    publish_challenge(session, None, found.settings | {"dates": later}, at=at)
 
 
 def _talk(session: Session, found: Challenge) -> dict[str, str]:

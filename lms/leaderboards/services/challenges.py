@@ -65,25 +65,20 @@ def publish_challenge(
             alias, or the rules changed without a new version.
     """
     found = _read(document)
-    sponsor = session.scalar(select(Organisation).where(Organisation.slug == found.sponsor))
-    if sponsor is None:
-        raise Invalid(N_("There is no organisation %(slug)s here."), field="sponsor", slug=found.sponsor)
-    policy.check_can_publish(actor, sponsor.id)
-    challenge = session.scalar(select(Challenge).where(Challenge.slug == found.slug))
-    before = lock_dates(session, challenge) if challenge is not None else None
-    stand = challenge is not None and _dates_stand(challenge, found, opens_at)
-    opens_at = opens_at or (before.opens_at if before is not None else at)
-    if challenge is None:
-        challenge = Challenge(slug=found.slug)
-        session.add(challenge)
-    else:
-        _check_may_change(session, challenge, found)
+    sponsor = _sponsor(session, actor, found.sponsor)
+    known = session.scalar(select(Challenge).where(Challenge.slug == found.slug))
+    before = lock_dates(session, known) if known is not None else None
+    if known is not None:
+        _check_may_change(session, known, found)
+    stand = known is not None and _dates_stand(known, found, opens_at)
+    challenge = known or Challenge(slug=found.slug)
+    session.add(challenge)
     challenge.sponsor_id = sponsor.id
     challenge.published_by_id = actor.id if actor is not None else None
     challenge.published_at = at
     _write_texts(challenge, found)
     if not stand:
-        _write_dates(challenge, found, opens_at)
+        _write_dates(challenge, found, opens_at or (before.opens_at if before is not None else at))
     _write_limits(challenge, found)
     session.flush()
     _write_place(session, actor, challenge, found)
@@ -93,6 +88,14 @@ def publish_challenge(
     if before is not None and schedule_of(challenge) != before:
         note_change(session, actor, challenge, before, at=at)
     return challenge
+
+
+def _sponsor(session: Session, actor: User | None, slug: str) -> Organisation:
+    sponsor = session.scalar(select(Organisation).where(Organisation.slug == slug))
+    if sponsor is None:
+        raise Invalid(N_("There is no organisation %(slug)s here."), field="sponsor", slug=slug)
+    policy.check_can_publish(actor, sponsor.id)
+    return sponsor
 
 
 def _dates_stand(challenge: Challenge, found: challenge_file.Challenge, opens_at: datetime | None) -> bool:
