@@ -2,11 +2,13 @@
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 WIDE = Context(prec=400, rounding=ROUND_HALF_EVEN)
 """Room for every number that a score can be, with all decimals that a board can have."""
 
 
+@lru_cache(maxsize=4096, typed=True)  # a busy board tells the same scores again and again
 def rounded(score: float | Fraction, decimals: int) -> Decimal:
     """Return a finite score with so many decimals; a half goes to the even digit, and no zero has a sign.
 
