@@ -66,8 +66,7 @@ def make_data(
     made = workshop.make(found, files, seed)
     _check_truth(found, made)
     script = files[challenge_file.SCRIPT]
-    sample = {} if found.kind == "model" else {SAMPLE: _sample(found, made)}
-    shared = {**_shared(files), **made.files, **sample}  # uploads are compared with the ids of this sample
+    shared = _with_sample(found, {**_shared(files), **made.files}, made)
     hidden = {name: blobs.put(content) for name, content in made.hidden.items()}
     ground = Ground(made.truth, script.decode(), seed, hidden)
     predictions = {**made.baselines, **_answers(found, shared, made, workshop)}
@@ -126,6 +125,18 @@ def _shared(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {
         name.removeprefix("data/"): content for name, content in files.items() if name.startswith("data/")
     }
+
+
+def _with_sample(
+    found: challenge_file.Challenge, shared: Mapping[str, bytes], made: MadeChallenge
+) -> dict[str, bytes]:
+    """Return what everyone gets with the sample: ours where uploads are compared with its ids.
+
+    A notebook reads it beside the sample of the rows, so that the author's own, which fits those, stands.
+    """
+    if found.kind == "model" or (found.kind == "notebook" and SAMPLE in shared):
+        return dict(shared)
+    return {**shared, SAMPLE: _sample(found, made)}
 
 
 def _sample(found: challenge_file.Challenge, made: MadeChallenge) -> bytes:
