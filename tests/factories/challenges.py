@@ -114,3 +114,34 @@ def write_model_challenge(folder: Path, *, text: str = MODEL_CHALLENGE, script: 
     (home / "data").mkdir()
     (home / "data" / "model.py").write_text(MODEL_PROGRAM, encoding="utf-8")
     return home
+
+
+NOTEBOOK_CHALLENGE = CHALLENGE.replace("kind: predictions", "kind: notebook").replace(
+    "environment: ml-basics", "environment: ml-basics\ncompute: {seconds: 20, memory_mib: 512, processes: 16}"
+)
+NOTEBOOK_SCRIPT = """\
+import numpy as np
+import pandas as pd
+
+
+def make(seed):
+    rng = np.random.default_rng(seed)
+    sides = ["north", "south"]
+    sample = pd.DataFrame({"id": ["sample-1", "sample-2"], "street": ["Sampleroad", "Samplelane"]})
+    ids = [f"hidden-{number}" for number in range(100)]
+    hidden = pd.DataFrame({"id": ids, "street": [f"Secretway {number}" for number in rng.permutation(100)]})
+    truth = pd.DataFrame({"id": ids, "place": rng.choice(sides, 100)})
+    blank = sample[["id"]].assign(place="north")
+    files = {"train.csv": sample.assign(place=sides), "test.csv": sample, "sample_submission.csv": blank}
+    hidden = {"test.csv": hidden, "sample_submission.csv": truth.assign(place="north")}
+    return {"files": files, "hidden": hidden, "truth": truth}
+
+
+def baselines(files, seed):
+    return {"north": pd.DataFrame({"id": [f"hidden-{number}" for number in range(100)], "place": "north"})}
+"""
+
+
+def write_notebook_challenge(folder: Path) -> Path:
+    """Write the folder of a challenge whose notebooks meet streets that nobody else may see; return it."""
+    return write_challenge(folder, text=NOTEBOOK_CHALLENGE, script=NOTEBOOK_SCRIPT)
