@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from lms.accounts.models import User
 from lms.db import now
 from lms.leaderboards.core.scoring import Scores
-from lms.leaderboards.models import Board, Entry, Team, Truth
+from lms.leaderboards.models import Board, Challenge, Entry, Team, Truth
 from lms.leaderboards.services import rescoring, teams
+from lms.leaderboards.services.challenges import publish_challenge
 from tests.factories.leaderboards import Contest, make_contest
 
 OLD, NEW = ("0.8125", "0.3125"), ("0.4375", "0.6875")
@@ -100,6 +101,28 @@ def test_no_page_shows_a_score_of_a_truth_that_another_process_replaced(web: Web
         assert not [number for number in OLD if number in page]
         assert all(number in page for number in NEW)
         assert page.index("Team two") < page.index("Team one")
+
+
+@pytest.mark.parametrize("moved", [timedelta(days=7), None], ids=["later", "so that it is over"])
+def test_no_page_shows_an_end_that_another_process_moved(web: Web, *, moved: timedelta | None) -> None:
+    contest, before = web.contest, web.contest.challenge.ends_at
+    contest.enter(web.two, *map(float, OLD), at=web.opened + timedelta(hours=2))
+    contest.session.commit()
+    readers = [web.reader(user) for user in (None, contest.leader(web.one), contest.organiser)]
+    for client in readers:
+        assert all(before.isoformat() in web.ask(client, rest) for rest in KEPT)
+    with web.elsewhere() as session:
+        challenge = session.get_one(Challenge, contest.challenge.id)
+        ends = {"moment": (before + moved if moved else now() - timedelta(minutes=1)).isoformat()}
+        publish_challenge(session, None, contest.document | {"dates": {"ends": ends}}, at=now())
+        after = challenge.ends_at
+    contest.session.expire_all()
+    for client in readers:
+        for rest in KEPT:
+            page = web.ask(client, rest)
+            assert before.isoformat() not in page
+            assert after.isoformat() in page
+            assert (OLD[1] in page) == (moved is None and "public" not in rest), "the private score"
 
 
 def test_whose_team_was_renamed_sees_it_at_once(web: Web) -> None:
