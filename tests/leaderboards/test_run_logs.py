@@ -227,6 +227,15 @@ def test_only_notebooks_that_failed_get_one(scene: Scene, session: Session, kind
     assert retracing.ask_for_log(session, entry, at=now()) is None
 
 
+def test_a_challenge_may_want_no_logs(scene: Scene, session: Session) -> None:
+    challenge = scene.contest.challenge
+    challenge.settings = {**challenge.settings, "logs": False}
+    assert retracing.ask_for_log(session, scene.entry, at=now()) is None
+    before = {name: value for name, value in challenge.settings.items() if name != "logs"}
+    challenge.settings = before  # published before there were any
+    assert retracing.ask_for_log(session, scene.entry, at=now()) is not None
+
+
 @pytest.mark.parametrize("failure", ["not_finite", write_failure(EntryFailed("bad_predictions")), FAILURE])
 def test_every_failure_of_its_own_gets_one_and_only_one(scene: Scene, session: Session, failure: str) -> None:
     scene.entry.failure = failure

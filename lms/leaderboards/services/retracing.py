@@ -18,9 +18,12 @@ TOLD_ALREADY = frozenset({"scorer_failed", "notebook_unreadable"})
 def ask_for_log(session: Session, entry: Entry, *, at: datetime) -> EntryLog | None:
     """Let a notebook be run once more on public files, if it has failed; None: there is nothing to tell.
 
-    Nothing but the failure decides this, and that is told to its team anyway. Safe to repeat.
+    Nothing but the failure and the challenge decides this, and its team is told both anyway. Safe to repeat.
     """
     if entry.kind is not EntryKind.NOTEBOOK or entry.state is not EntryState.FAILED:
+        return None
+    challenge = entry.board.challenge
+    if challenge is None or not challenge.settings.get("logs", True):
         return None
     if code_of(entry.failure) in TOLD_ALREADY:
         return None
