@@ -173,6 +173,27 @@ def test_a_page_that_stays_open_shows_the_new_first(contest: Contest, open_page:
     expect(page.locator(".board tbody tr").first).to_contain_text("0.9900")
 
 
+@pytest.mark.parametrize("rest", ["", "/frame"], ids=["page", "frame"])
+def test_an_end_that_an_organiser_moves_reaches_pages_that_stay_open(
+    contest: Contest, open_page: Open, sign_in_page: SignIn, rest: str
+) -> None:
+    before, path = contest.challenge.ends_at, f"/challenges/{contest.challenge.slug}"
+    watched, page = open_page(f"{path}/board{rest}", language="en"), open_page("/", language="ko", width=390)
+    shown = watched.locator("#until time")
+    expect(shown).to_have_attribute("datetime", before.isoformat())
+    sign_in_page(page, contest.organiser)
+    page.goto(f"{path}/organise/dates")
+    after = before.replace(second=0) + timedelta(days=7)
+    page.locator("#ends_at").fill(f"{after:%Y-%m-%dT%H:%M}")  # the challenge's zone is UTC
+    page.locator("#reason").fill("채점 서버가 멈췄어요.")
+    page.locator("form.one button").click()
+    expect(page.locator(".notice.success")).to_be_visible()
+    expect(page.locator(".changes")).to_contain_text("채점 서버가 멈췄어요.")
+    _check(page)
+    expect(shown).to_have_attribute("datetime", after.isoformat(), timeout=30_000)
+    assert watched.locator("#until").count() == 1
+
+
 def test_a_choice_outlives_what_the_page_fetches_meanwhile(
     contest: Contest, open_page: Open, sign_in_page: SignIn
 ) -> None:
