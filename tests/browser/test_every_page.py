@@ -19,6 +19,7 @@ from lms.db import now
 from lms.demo.seed import PASSWORD, person
 from lms.grading.models import Lab
 from lms.leaderboards.core.failures import EntryFailed, write_failure
+from lms.leaderboards.core.run_logs import CellLog, RunLog
 from lms.leaderboards.core.schedule import MOVABLE, as_shown
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Board, Challenge, EntryKind
@@ -35,6 +36,7 @@ from lms.leaderboards.services.judging import disqualify_entry
 from lms.leaderboards.services.receiving import Work, take_entry
 from lms.leaderboards.services.rescheduling import reschedule
 from lms.leaderboards.services.rescoring import prepare_rescore, rescore_entry
+from lms.leaderboards.services.retracing import ask_for_log, begin_log, keep_log
 from lms.leaderboards.services.scoring import fail_entry, score_entry
 from lms.leaderboards.services.teams import join
 from lms.leaderboards.tables.flags import Flag, FlagKind
@@ -139,6 +141,9 @@ PAGES = [
     ("leaderboards.challenge", "joining", NEWCOMER, CONTEST),
     ("leaderboards.challenge", "for models", VISITOR, "/challenges/small-models"),
     ("leaderboards.challenge_entries", "entries", STUDENT, f"{CONTEST}/entries"),
+    ("leaderboards.challenge_entry_log", "of the team", STUDENT, f"{CONTEST}/entries/{{stopped}}/log"),
+    ("leaderboards.challenge_entry_log", "to come", STUDENT, f"{CONTEST}/entries/{{queued}}/log"),
+    ("leaderboards.challenge_entry_log", "for organisers", ENGINEER, f"{CONTEST}/entries/{{stopped}}/log"),
     ("leaderboards.challenge_team", "team", STUDENT, f"{CONTEST}/team"),
     ("leaderboards.challenge_come", "somebody new", NEWCOMER, f"{CONTEST}/come/{{ticket}}"),
     ("leaderboards.challenge_organise", "everything", ENGINEER, f"{CONTEST}/organise"),
@@ -396,6 +401,7 @@ def _contest(session: Session, stage: Stage) -> dict[str, str]:
         "contest": str(good.board_id),
         "flag": str(session.scalars(select(Flag.id)).one()),
         "winner": _winner(session),
+        **_logs(session, found),
         **_grades(session, found),
         **_talk(session, found),
         **_over(session, stage),
@@ -409,6 +415,26 @@ def _move_dates(session: Session, found: Challenge) -> None:
     reschedule(session, engineer, found, typed, "채점 서버가 하루 동안 멈췄어요.", seen=dates.mark, at=at)
     later = found.settings["dates"] | {"ends": {"after_days": 60}}
     publish_challenge(session, None, found.settings | {"dates": later}, at=at)
+
+
+def _logs(session: Session, found: Challenge) -> dict[str, str]:
+    """A notebook that failed, with the log of its run on public files, and one whose log is to come."""
+    student, at = person(session, STUDENT), now()
+    work = Work(EntryKind.NOTEBOOK, "c" * 64, "lookup.ipynb")
+    stopped, queued = (take_entry(session, student, found, work, received_at=at) for _ in range(2))
+    for entry in (stopped, queued):
+        fail_entry(session, entry.id, write_failure(EntryFailed("cell_failed", cell=4, error="KeyError")))
+        ask_for_log(session, entry, at=at)
+    wide = "   ".join(f"hour_{number:02d}" for number in range(24))
+    cells = (
+        CellLog(2, f"읽은 행: 40\n{wide}\n<script>alert(1)</script>", cut=True),
+        CellLog(4, "", "----> 3 rows['weight']\n\nKeyError: 'weight'"),
+    )
+    begin_log(session, stopped.id)
+    log = RunLog("failed", {"cell": 4, "error": "KeyError"}, cells, 30)
+    keep_log(session, stopped.id, log, at=at)
+    queued.blob = None  # whose log nobody will write
+    return {"stopped": str(stopped.id), "queued": str(queued.id)}
 
 
 def _talk(session: Session, found: Challenge) -> dict[str, str]:
