@@ -1,0 +1,80 @@
+"""What the pages of a challenge still say once it has ended."""
+
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lms.accounts.models import User
+from lms.db import now
+from lms.leaderboards.services.verifying import ask_winners
+from lms.leaderboards.tables.winners import WinnerClaim
+from tests.factories.aftermath import Ending, make_ending
+
+TOKEN, USED, LEFT = "Make a token", "Used today", "Teams can change until"
+CHOSEN, BEST = "those entries count that it chose", "The best entry of each team counts"
+
+
+@pytest.fixture
+def ending(session: Session, client: FlaskClient, sign_in: Callable[[User], None]) -> Ending:
+    made = make_ending(session, client)
+    made.last.language = "en"
+    sign_in(made.last)
+    return made
+
+
+def pages(ending: Ending) -> dict[str, str]:
+    found = {}
+    for name in ("entries", "team", "board", "verification"):
+        ending.contest.session.commit()
+        address = ending.path.replace("/board", f"/{name}")
+        found[name] = ending.client.get(address).text
+    return found
+
+
+def test_my_entries_offer_no_token_and_count_no_day_any_more(ending: Ending) -> None:
+    before = pages(ending)["entries"]
+    assert TOKEN in before
+    assert USED in before
+    ending.end()
+    after = pages(ending)["entries"]
+    assert TOKEN not in after
+    assert USED not in after
+    assert "Used in all" in after
+
+
+def test_teams_are_told_no_time_to_change_once_it_has_passed(ending: Ending) -> None:
+    assert LEFT in pages(ending)["team"]
+    ending.contest.challenge.merge_deadline = now()
+    assert LEFT not in pages(ending)["team"]
+
+
+def test_a_final_board_says_that_chosen_entries_count(ending: Ending) -> None:
+    before = pages(ending)["board"]
+    assert BEST in before
+    assert CHOSEN not in before
+    ending.end()
+    after = pages(ending)["board"]
+    assert CHOSEN in after
+    assert BEST not in after
+    assert BEST in ending.page("?share=public")
+    ending.contest.board.selections = 0  # then every entry counts
+    assert BEST in pages(ending)["board"]
+
+
+def test_scores_over_time_say_that_they_are_public_ones(ending: Ending) -> None:
+    ending.end()
+    assert "<caption>Public scores of the first ten over time</caption>" in ending.page("/climbs")
+
+
+def test_a_reason_in_several_lines_keeps_them(ending: Ending) -> None:
+    ending.end()
+    contest = ending.contest
+    ask_winners(contest.session, contest.organiser, contest.board, winners=1, wanted="…", days=7, at=now())
+    claim = contest.session.scalars(select(WinnerClaim)).one()
+    claim.reason = "One line.\nAnother."
+    page = pages(ending)["verification"]
+    assert "One line.\nAnother." in page
+    assert 'class="notice letter warn"' in page
