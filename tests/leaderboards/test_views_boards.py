@@ -1,6 +1,7 @@
 """The board in the browser's eyes: who sees it, what is on it, and what goes out of it as a file."""
 
 import csv
+import html
 import io
 import re
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from lms.leaderboards.models import Share, Team, Visibility
 from lms.leaderboards.services import judging, teams
 from lms.leaderboards.services.boards import keep_baselines
 from lms.leaderboards.services.challenges import accept_rules
+from lms.leaderboards.services.honouring import show_honours
 from lms.leaderboards.services.standing import note_ranks, rebuild
 from lms.leaderboards.services.ties import Tied, keep_tie_groups
 from tests.factories.leaderboards import Contest, make_contest
@@ -167,6 +169,35 @@ def test_a_page_that_is_still_right_gets_no_new_one(
     assert mark not in show(f"?seen={mark}")
     new = client.get(f"{address}?seen=old", headers={"If-None-Match": part.headers["ETag"]})
     assert new.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "?page=2", "?page=99", "?filter=1", "?q=Team", "?q=+team+0&page=9", "?near=1", "?country=kr"],
+)
+def test_an_open_page_asks_for_what_it_shows_and_is_sent_it_only_if_it_changed(
+    contest: Contest, show: Show, client: FlaskClient, sign_in: Callable[[User], None], query: str
+) -> None:
+    team = fill(contest, 53)[20]
+    reader = contest.leader(team)
+    reader.language, reader.country = "en", "KR"
+    show_honours(contest.session, reader, shown=True, organisation_id=None)
+    sign_in(reader)
+    page = show(query)
+    [asked] = re.findall(r'<div id="standings" hx-get="([^"]+)"', page)
+    assert "<bdi>Team 0" in page
+    assert client.get(html.unescape(asked)).status_code == 204
+    contest.enter(team, 0.95, at=now())
+    contest.session.commit()
+    assert client.get(html.unescape(asked)).status_code == 200
+
+
+def test_whoever_filters_goes_on_filtering_on_the_next_page(contest: Contest, show: Show) -> None:
+    fill(contest, 51)
+    first = show("?filter=1")
+    [address] = re.findall(r'href="([^"]*page=2[^"]*)"', first)
+    assert 'name="organisation"' in show("?" + html.unescape(address).partition("?")[2])
+    assert 'name="organisation"' not in show("?page=2")
 
 
 def test_a_change_too_small_to_be_shown_is_not_told_by_the_mark_either(contest: Contest, show: Show) -> None:

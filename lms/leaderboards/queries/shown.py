@@ -130,9 +130,9 @@ class Shown:
     def mark(self) -> str:
         """Return a short text that is the same as long as what is shown is."""
         mine = self.table.mine and _told_of(self.table.mine, self.board.decimals)
-        table = self.table
+        table, part = self.table, replace(self.wish, page=self.page, filters=False)
         until = (self.board.freezes_at, self.board.ends_at)  # an organiser may have moved them
-        kept = (table.share, table.ranked, table.assurance, self.pages, self.wish, mine, *self.metrics)
+        kept = (table.share, table.ranked, table.assurance, self.pages, part, mine, *self.metrics)
         text = "\n".join([repr(kept), repr(until), *self.told])
         return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 

@@ -145,7 +145,7 @@ def _wish() -> Wish:
         sought=Sought(
             text="".join(filter(str.isprintable, request.args.get("q", ""))).strip()[:LONGEST_SEARCH],
             organisation=request.args.get("organisation", "")[:LONGEST_SEARCH],
-            country=request.args.get("country", "")[:2],
+            country=request.args.get("country", "")[:2].upper(),
         ),
         filters="filter" in request.args,
         near_me="near" in request.args,
@@ -197,9 +197,12 @@ def _filters(table: Shown) -> dict[str, object]:
 
 
 def _pages(table: Shown) -> Callable[[int], str]:
-    share = "public" if table.wish.public else None
-    kept = table.wish.sought.address
-    return lambda number: board_address(table.board, page=number, share=share, **kept)
+    wish = table.wish
+    tab: dict[str, object] = {
+        "share": "public" if wish.public else None,
+        "filter": "1" if wish.filters else None,
+    }
+    return lambda number: board_address(table.board, page=number, **tab, **wish.sought.address)
 
 
 def _csv(board: Board) -> Response:
