@@ -197,12 +197,9 @@ def _filters(table: Shown) -> dict[str, object]:
 
 
 def _pages(table: Shown) -> Callable[[int], str]:
-    wish = table.wish
-    tab: dict[str, object] = {
-        "share": "public" if wish.public else None,
-        "filter": "1" if wish.filters else None,
-    }
-    return lambda number: board_address(table.board, page=number, **tab, **wish.sought.address)
+    wish, kept = table.wish, table.wish.sought.address
+    share, filters = "public" if wish.public else None, "1" if wish.filters else None
+    return lambda number: board_address(table.board, page=number, share=share, filter=filters, **kept)
 
 
 def _csv(board: Board) -> Response:
