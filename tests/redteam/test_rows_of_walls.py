@@ -3,13 +3,14 @@
 import ast
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.redteam.arena import Arena, Graded
 from tests.redteam.arena import told as shown
-from tests.redteam.lab import DATA_MARK, FULL, SOLUTIONS
+from tests.redteam.lab import DATA_MARK, FULL, LIMITS, SOLUTIONS
 
 pytestmark = pytest.mark.jail
 # What the kernel's own library sets for its children.
@@ -71,7 +72,8 @@ for name in tried:
     except OSError: pass
 found = sorted(set(found))
 """
-    found = ask(arena, code)
+    # Thousands of files are read: on a busy machine that takes longer than a lab's cell has.
+    found = ask(arena, code, limits=replace(LIMITS, cell_seconds=60, total_seconds=90))
     assert DATA_MARK[: len("heron-of-the")] in found
     assert [one for one in found if not one.startswith("heron")] in ([], ["/root: .pyenv"], ["/root: .local"])
 
