@@ -132,7 +132,8 @@ def _end_of(text: str) -> tuple[str, bool]:
     content = text.encode()
     if len(content) <= TEXT_BYTES:
         return text, False
-    return content[-TEXT_BYTES:].decode(errors="ignore"), True
+    kept = content[-TEXT_BYTES:].decode(errors="ignore")
+    return kept.partition("\n")[2] or kept, True  # no half of a line
 
 
 def _ends_of(text: str) -> tuple[str, bool]:
