@@ -28,6 +28,7 @@ from lms.grading.queries.labs import labs_of
 from lms.grading.services.releases import claim_release, queue_releases, record_build
 from lms.grading.services.running import claim_run, record_grade, settled
 from lms.grading.services.submitting import submit
+from lms.leaderboards.core.failures import EntryFailed, write_failure
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Board, Challenge, Entry, EntryKind
 from lms.leaderboards.queries.boards import board_of_challenge
@@ -39,7 +40,8 @@ from lms.leaderboards.services.flagging import Finding, keep_findings
 from lms.leaderboards.services.judging import disqualify_entry
 from lms.leaderboards.services.receiving import Work, take_entry
 from lms.leaderboards.services.rescoring import prepare_rescore
-from lms.leaderboards.services.scoring import score_entry
+from lms.leaderboards.services.retracing import ask_for_log
+from lms.leaderboards.services.scoring import fail_entry, score_entry
 from lms.leaderboards.services.teams import invite, join
 from lms.leaderboards.tables.flags import Flag, FlagKind
 from lms.leaderboards.tables.winners import WinnerClaim
@@ -260,15 +262,19 @@ def _contest(session: Session, blobs: BlobStore, campus: Campus) -> Challenge:
 
 
 def _within(session: Session, campus: Campus, contest: Challenge, settings: Settings) -> dict[str, Any]:
-    """What else happens in the challenge: the fellow is asked in, one entry is off, a truth is prepared."""
+    """What else happens in the challenge: the fellow is asked in, one entry is off, one failed with a log."""
     entry = session.scalars(select(Entry).where(Entry.team_id.is_not(None))).one()
     team, board, work = entry.team, entry.board, Work(EntryKind.PREDICTIONS, entry.blob or "")
     assert team is not None
     copied = take_entry(session, campus.student, contest, work, received_at=now())
     taken_off = disqualify_entry(session, None, copied, "copied", at=now())
+    work = Work(EntryKind.NOTEBOOK, entry.blob or "")
+    stopped = take_entry(session, campus.student, contest, work, received_at=now())
+    fail_entry(session, stopped.id, write_failure(EntryFailed("cell_failed", cell=2, error="KeyError")))
+    ask_for_log(session, stopped, at=now())
     return {
         "team_id": team.id,
-        "entry_id": entry.id,
+        "entry_id": ByEndpoint(str(entry.id), {"leaderboards.challenge_entry_log": str(stopped.id)}),
         "disqualification_id": taken_off.id,
         "version": prepare_rescore(session, None, board, "a wrong label", blob=None, at=now()).version,
         "invitation_id": invite(session, campus.student, team, campus.fellow, at=now()).id,
