@@ -139,6 +139,7 @@ STUDENT = (FELLOW - {"certs.choose_language", "leaderboards.challenge_answer"}) 
     "leaderboards.challenge_edit_post",
     "leaderboards.challenge_enter",
     "leaderboards.challenge_entries",
+    "leaderboards.challenge_entry_log",
     "leaderboards.challenge_hand_in_evidence",
     "leaderboards.challenge_invite",
     "leaderboards.challenge_keep_post",
