@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import Role, User
@@ -251,6 +252,29 @@ def test_a_run_that_never_comes_back_is_begun_three_times(scene: Scene, session:
     assert session.get(EntryLog, scene.entry.id) is None
     retracing.keep_log(session, scene.entry.id, WRITTEN, at=now())
     assert scene.page(scene.leader)[0] == 404
+
+
+def test_two_scorers_keep_one_log_on_either_database(crossing: Engine) -> None:
+    with Session(crossing) as session:
+        contest = make_contest(session, kind="notebook")
+        entry = contest.take(contest.team(), kind=EntryKind.NOTEBOOK)
+        fail_entry(session, entry.id, FAILURE)
+        retracing.ask_for_log(session, entry, at=now())
+        session.commit()
+        number = entry.id
+    begun = []
+    for _ in range(2):
+        with Session(crossing) as session, session.begin():
+            begun.append(retracing.begin_log(session, number))
+    later = RunLog("ended", {}, (), 30)
+    for log in (WRITTEN, later):
+        with Session(crossing) as session, session.begin():
+            retracing.keep_log(session, number, log, at=now())
+    with Session(crossing) as session:
+        kept = session.get_one(EntryLog, number)
+        assert (begun, kept.tries, kept.outcome) == ([True, True], 2, "failed")
+        assert [cell["text"] for cell in kept.cells] == [cell.text for cell in WRITTEN.cells]
+        assert waiting_log(session) is None
 
 
 def test_an_entry_that_is_scored_again_has_no_log_of_before(scene: Scene, session: Session) -> None:
