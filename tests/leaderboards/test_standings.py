@@ -8,7 +8,7 @@ from lms.leaderboards.models import Board, Share, Team, TieGroup
 from lms.leaderboards.queries.boards import boards_for
 from lms.leaderboards.queries.entries import entries_of, history
 from lms.leaderboards.queries.finding import Sought, found
-from lms.leaderboards.queries.shown import climbs
+from lms.leaderboards.queries.shown import climbs, csv_lines
 from lms.leaderboards.queries.standings import around, own_place, standings
 from lms.leaderboards.services.boards import keep_baselines
 from lms.leaderboards.services.standing import note_ranks
@@ -203,3 +203,32 @@ def test_the_history_of_the_first_holds_the_moments_of_a_better_score(contest: C
     assert (first.team_id, second.team_id, len(second.steps)) == (team.id, other.id, 1)
     one, mine = history(contest.session, contest.board, NOW, teams=1, team_id=other.id)
     assert (one.team_id, mine.team_id) == (team.id, other.id)
+
+
+def test_the_final_board_counts_the_entries_of_a_team_as_the_board_did_before(
+    contest: Contest, statements: list[str]
+) -> None:
+    session, board = contest.session, contest.board
+    team, other = contest.team("three of three"), contest.team("one")
+    for public in (0.5, 0.75, 0.25):
+        contest.enter(team, public, public)
+    contest.enter(other, 0.1, 0.1)
+    contest.take(team)  # waits for its score
+    kept = contest.standing(team, "private")
+    assert kept is not None
+    assert (board.selections, kept.entries) == (1, 1)  # the best of one, as a team selects one
+    viewer, sought = contest.leader(team), Sought("three")
+    for at in (NOW, AFTER):
+        shown = standings(session, board, viewer, at)
+        assert [row.entries for row in shown.rows] == [3, 1]
+        assert shown.mine is not None
+        assert shown.mine.entries == 3
+        assert [row.entries for row in found(session, board, None, at, sought).rows] == [3]
+        assert [line.entries for line in csv_lines(session, board, at, "en")] == [3, 1]
+    statements.clear()
+    standings(session, board, viewer, NOW)
+    before = len(statements)
+    standings(session, board, viewer, AFTER)
+    assert (
+        len(statements) == 2 * before + 2
+    )  # one for the page, one for the own row

@@ -24,6 +24,7 @@ from lms.leaderboards.models import (
     TieGroup,
 )
 from lms.leaderboards.policy import share_at
+from lms.leaderboards.queries.entry_counts import scored_entries
 from lms.leaderboards.queries.other_metrics import metrics_of
 
 PAGE = 50
@@ -41,7 +42,7 @@ class Row:
     title: Mapping[str, str]  # of a baseline, by language
     source: str
     score: float
-    entries: int
+    entries: int  # of the team that have a score, whether they count or not
     received_at: datetime
     mine: bool
     assurance: str
@@ -290,7 +291,9 @@ def named(
 ) -> list[Row]:
     """Return rows with the names that may be shown; `own`: to their own team; `beside`: see `page`."""
     hidden = is_anonymous(board, share) and not own
-    people = {} if hidden else _people(session, [record.team_id for record in records])
+    teams = [record.team_id for record in records]
+    people = {} if hidden else _people(session, teams)
+    scored = scored_entries(session, board, share, teams)
     told = not (board.ladder and share is not Share.PRIVATE)  # tie groups come from what the Ladder hides
     entries = [record.entry_id for record in records] if beside else []
     metrics = metrics_of(session, board, share, entries)
@@ -304,7 +307,7 @@ def named(
             title={},
             source="",
             score=record.score,
-            entries=record.entries,
+            entries=scored.get(record.team_id, record.entries),
             received_at=record.received_at,
             mine=own,
             assurance=record.assurance,
