@@ -17,6 +17,7 @@ from lms.errors import Invalid, NotFound
 from lms.leaderboards.cli.boards import boards
 from lms.leaderboards.core.honours import Medal, Tier, medal, points
 from lms.leaderboards.core.scoring import Scores
+from lms.leaderboards.core.table_ranks import rank_table
 from lms.leaderboards.core.tables import read_table
 from lms.leaderboards.models import Entry, Team, TeamMember, Visibility
 from lms.leaderboards.queries import honours as queries
@@ -238,6 +239,26 @@ def test_counting_again_writes_nothing(session: Session, statements: list[str]) 
     finish(contest)
     assert [each for each in statements if each.startswith(("INSERT", "DELETE"))] == []
     assert not any("honours" in each for each in statements)
+
+
+def test_the_shake_up_of_a_board_is_that_of_a_table(session: Session) -> None:
+    contest = make_contest(session)
+    table = read_table(
+        b"team,score,received_at,private_score\n"
+        b"a,0.9,2026-09-02T00:00:00Z,\nb,0.8,2026-09-02T00:00:00Z,0.1\n"
+        b"c,0.7,2026-09-02T00:00:00Z,0.3\nd,0.6,2026-09-02T00:00:00Z,0.2\n"
+    )
+    import_table(session, None, contest.board, table, at=NOW)
+    kept = finish(contest)
+    assert kept.shake_up == rank_table(table, "max").shake_up == pytest.approx(5 / 3 / 4)
+    assert kept.shake_up_of_top == pytest.approx(2 / 4)
+    assert kept.teams == 3
+
+
+def test_a_shake_up_that_was_changed_is_mended(session: Session) -> None:
+    contest, _ = contest_of(session, (0.9, 0.1), (0.8, 0.7))
+    finish(contest).shake_up = 0.75
+    assert finish(contest).shake_up == 0.5
 
 
 def test_a_board_without_teams_gives_nothing(session: Session) -> None:

@@ -85,7 +85,7 @@ def rank_table(table: Table, direction: Direction, losses: Mapping[str, Losses] 
 
     order = [field.name(place) for place in final]
     return Ranking(
-        shake_up(changes.values()),
+        None if private is None else shake_up(public_ranks, private_ranks),
         [row(team) for team in (*order, *field.others(order, public_ranks))],
         {field.name(place): place.score for place in final},
         dict(zip(names, ties, strict=False)),

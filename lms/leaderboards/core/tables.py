@@ -69,7 +69,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The entries of a board; `has_private` if the table gives any private score."""
+    """The entries of a board; `has_private` if any entry of a team has a finite private score."""
 
     rows: Sequence[Row]
     has_private: bool
@@ -104,7 +104,7 @@ def read_table(content: bytes) -> Table:
         found = _row(line, values, columns, len(header))
         if isinstance(found, Row):
             rows.append(found)
-            has_private |= bool(_value(values, columns, "private_score"))
+            has_private |= math.isfinite(found.private_score) and not found.baseline
         else:
             problems += found
     problems += _mixed(rows)

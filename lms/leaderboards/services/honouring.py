@@ -15,7 +15,7 @@ from lms.accounts.models import User
 from lms.accounts.services.audit import record
 from lms.errors import N_, Invalid
 from lms.leaderboards.core.honours import Category, Won, honour, medal, points, tier
-from lms.leaderboards.core.moves import rank_changes, shake_up, shake_up_of_top
+from lms.leaderboards.core.moves import shake_up, shake_up_of_top
 from lms.leaderboards.models import (
     Board,
     Challenge,
@@ -76,21 +76,26 @@ def count_results(
     kept = session.get(BoardResult, board.id, populate_existing=True, with_for_update=True)
     if kept is None and not is_final(session, board, at):
         return None
-    fresh = _team_results(session, board)
+    public, private = (_ranks(session, board, share) for share in (Share.PUBLIC, Share.PRIVATE))
+    fresh = _team_results(session, board, public, private)
+    figures = {
+        "ended_at": board.ends_at,
+        "teams": len(fresh),
+        "shake_up": shake_up(public, private),
+        "shake_up_of_top": shake_up_of_top(public, private),
+    }
     if kept is None:
         kept = BoardResult(board_id=board.id, counted_at=at)
         session.add(kept)
-    elif kept.ended_at == board.ends_at and _as_kept(session, board) == fresh:
+    elif _figures(kept) == figures and _as_kept(session, board) == fresh:
         if kept.counted_at <= kept.ended_at:
             kept.counted_at = at
         if people_too:
             count_people(session, _members(session, board))
         return kept
-    kept.ended_at, kept.counted_at, kept.teams = board.ends_at, at, len(fresh)
-    public = {team: row["public_rank"] for team, row in fresh.items() if row["public_rank"]}
-    private = {team: row["rank"] for team, row in fresh.items()}
-    kept.shake_up = shake_up(rank_changes(public, private).values())
-    kept.shake_up_of_top = shake_up_of_top(public, private)
+    kept.counted_at = at
+    for name, value in figures.items():
+        setattr(kept, name, value)
     session.flush()
     _replace(session, board, fresh.values())
     count_people(session, _members(session, board))
@@ -138,8 +143,9 @@ def _members(session: Session, board: Board) -> Sequence[int]:
     return session.scalars(select(TeamMember.user_id).where(TeamMember.board_id == board.id)).all()
 
 
-def _team_results(session: Session, board: Board) -> dict[int, dict[str, Any]]:
-    public, private = (_ranks(session, board, share) for share in (Share.PUBLIC, Share.PRIVATE))
+def _team_results(
+    session: Session, board: Board, public: Mapping[int, int], private: Mapping[int, int]
+) -> dict[int, dict[str, Any]]:
     sizes: Mapping[int, int] = dict(
         session.execute(
             select(TeamMember.team_id, func.count())
@@ -168,6 +174,10 @@ def _ranks(session: Session, board: Board, share: Share) -> dict[int, int]:
         .order_by(Standing.key)
     )
     return {team: rank for rank, team in enumerate(teams, 1)}
+
+
+def _figures(kept: BoardResult) -> dict[str, Any]:
+    return {name: getattr(kept, name) for name in ("ended_at", "teams", "shake_up", "shake_up_of_top")}
 
 
 def _as_kept(session: Session, board: Board) -> dict[int, dict[str, Any]]:

@@ -122,6 +122,24 @@ def test_a_team_without_a_private_score_is_not_ranked_by_its_public_one() -> Non
     ]
 
 
+@pytest.mark.parametrize("private", ["nan", "inf", ""])
+def test_a_private_score_that_is_none_takes_nobodys_rank(private: str) -> None:
+    found = ranked(
+        f"a,0.9,2026-01-01,,,\nb,0.1,2026-01-01,{private},,\nbase,0.5,2026-01-01,0.5,1,\n",
+    )
+    assert [(row.team, row.rank, row.medal, row.private_rank, row.change) for row in found.values()] == [
+        ("a", 1, None, None, None),
+        ("base", None, None, None, None),
+        ("b", 2, None, None, None),
+    ]
+
+
+def test_the_field_of_the_shake_up_is_every_team_that_ranks_on_either_board() -> None:
+    rows = "a,0.9,2026-01-01,,,\nb,0.8,2026-01-01,,,\nbase,0.7,2026-01-01,0.9,1,\nc,0.1,2026-01-01,0.3,,\n"
+    found = rank_table(read_table((HEAD + rows).encode()), "max")
+    assert found.shake_up == pytest.approx(2 / 3)
+
+
 def test_without_losses_exactly_equal_ranking_scores_are_one_group() -> None:
     found = ranked("a,0.9,2026-01-01,,,\nb,0.9,2026-01-02,,,\nc,0.89999999999,2026-01-01,,,\n")
     assert [row.tie_group for row in found.values()] == [1, 1, 2]

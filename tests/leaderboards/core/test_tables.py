@@ -144,6 +144,17 @@ def test_private_scores_are_there_if_any_is_given() -> None:
     assert read_table(f"{head}a,1,{TIME},0.5\nb,1,{TIME},\n".encode()).has_private
 
 
+@pytest.mark.parametrize("given", ["nan", "inf", "-inf", "1e999", "n/a"])
+def test_a_private_score_that_is_no_finite_number_is_none(given: str) -> None:
+    head = "team,score,received_at,private_score\n"
+    assert not read_table(f"{head}a,1,{TIME},{given}\nb,1,{TIME},\n".encode()).has_private
+
+
+def test_a_private_score_of_a_baseline_alone_makes_no_private_board() -> None:
+    head = "team,score,received_at,private_score,baseline\n"
+    assert not read_table(f"{head}a,1,{TIME},,0\nbase,1,{TIME},0.5,1\n".encode()).has_private
+
+
 def test_what_a_fault_repeats_is_short_and_steers_no_terminal() -> None:
     with pytest.raises(TableProblem) as refused:
         read_table(f"{HEAD}a,\x1b[2J\u202e{'9' * 500}x,{TIME}\n".encode())
