@@ -231,16 +231,6 @@ def check_quota(challenge: Challenge, team: Team, day: UsedOfDay, received_at: d
     )
 
 
-def entries_by_now(challenge: Challenge, at: datetime) -> int:
-    """Return what one team could have entered on the days that have passed: limit × days elapsed.
-
-    The day that runs does not count: its quota is the merged team's.
-    """
-    days = (quota_day(challenge, at) - quota_day(challenge, challenge.opens_at)).days
-    allowed = challenge.daily_limit * max(0, days)
-    return allowed if challenge.total_limit is None else min(allowed, challenge.total_limit)
-
-
 def check_can_change_team(challenge: Challenge, at: datetime) -> None:
     """Refuse changes of teams after the merge deadline.
 
@@ -259,25 +249,6 @@ def check_team_size(challenge: Challenge, people: int) -> None:
     """
     if people > challenge.team_size:
         raise Conflict(N_("A team has at most %(limit)d people."), limit=challenge.team_size)
-
-
-def check_can_merge(challenge: Challenge, entries: int, at: datetime) -> None:
-    """Refuse a merge of teams that have more entries together than one team could have.
-
-    Raises:
-        Conflict: they have; in some days they may not.
-    """
-    allowed = entries_by_now(challenge, at)
-    if entries and entries > allowed:
-        raise Conflict(
-            N_(
-                "Together you have %(entries)d entries, and one team could have %(allowed)d by now "
-                "(%(limit)d for each day that has passed). Wait some days, or stay apart."
-            ),
-            entries=entries,
-            allowed=allowed,
-            limit=challenge.daily_limit,
-        )
 
 
 def check_can_lead(user: User, team: Team) -> None:

@@ -1,4 +1,5 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
@@ -6,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from lms.errors import Conflict, Invalid, NotAllowed, NotFound, TooSoon
 from lms.leaderboards.models import Entry, EntryKind, QuotaDay, Team, TeamMerge
+from lms.leaderboards.policies.merging import check_can_merge, mergeable_at
 from lms.leaderboards.queries.boards import open_invitations, team_of
 from lms.leaderboards.queries.counting import differences
 from lms.leaderboards.services import teams
@@ -132,8 +134,31 @@ def test_the_day_that_runs_gives_a_merge_nothing(session: Session) -> None:
     for team in (one, other):
         contest.enter(team, 0.5, at=OPENS + timedelta(hours=1))
     asked = teams.invite(session, contest.leader(one), one, contest.leader(other), at=OPENS)
-    with pytest.raises(Conflict, match=r"2 entries.*0 by now"):
+    with pytest.raises(Conflict, match=r"2 entries.*0 by now.*you can merge from"):
         teams.accept(session, contest.leader(other), asked, at=OPENS + timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    ("entries", "day"),
+    [(1, 2), (5, 2), (6, 3), (10, 3), (20, 5), (21, None)],  # five a day, of twenty in all
+)
+def test_what_a_merge_is_told_to_wait_for_is_when_it_can_be(
+    contest: Contest, entries: int, day: int | None
+) -> None:
+    challenge = contest.challenge
+    challenge.total_limit, challenge.timezone = 20, "Asia/Seoul"
+    opens = mergeable_at(challenge, entries)
+    if day is None:
+        assert opens is None
+        with pytest.raises(Conflict, match="you cannot merge before"):
+            check_can_merge(challenge, entries, challenge.merge_deadline)
+        return
+    assert opens == datetime(2026, 9, day, tzinfo=ZoneInfo("Asia/Seoul"))
+    check_can_merge(challenge, entries, opens)
+    with pytest.raises(Conflict, match=f"from 2026-09-0{day} 00:00"):
+        check_can_merge(challenge, entries, opens - timedelta(seconds=1))
+    challenge.merge_deadline = opens - timedelta(seconds=1)
+    assert mergeable_at(challenge, entries) is None
 
 
 def test_a_merged_team_cannot_enter_more_on_that_day_than_one_team(contest: Contest, team: Team) -> None:

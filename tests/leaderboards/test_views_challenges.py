@@ -246,7 +246,11 @@ def test_a_team_chooses_what_counts_in_the_end(browser_of: Browser) -> None:
     assert refused.status_code == 422
     assert "Choose at most 1 entries." in refused.text
     assert ticked(refused.text) == {first.id, second.id}
-    assert browser_of.post("/selection", user, {"entries": [second.id, "x"]}).status_code == 303
+    assert browser_of.post("/selection", user, {"entries": [second.id]}).status_code == 303
+    for unknown in ([second.id, "x"], ["abc"], [""], [first.id, -1], [9**9]):
+        refused = browser_of.post("/selection", user, {"entries": unknown})
+        assert refused.status_code == 422
+        assert "Choose scored entries of your own team." in refused.text
     browser_of.contest.session.expire_all()
     assert (first.selected, second.selected) == (False, True)
     assert browser_of.post("/selection", user).status_code == 303

@@ -134,11 +134,25 @@ def evaluate(found: Metric, compared: Compared) -> Evaluation:
         score = _score(found, actual, said)
         losses = found.losses(actual, said) if found.losses is not None else None
     if not math.isfinite(score):
+        if math.isinf(score) or _are_too_large(actual, said):
+            raise Invalid(
+                N_(
+                    'The numbers are too large for "%(name)s": it has no finite value for them. '
+                    "Look for mistakes in their size."
+                ),
+                name=found.name,
+            )
         raise Invalid(
             N_('"%(name)s" has no value for these predictions. Look whether they are all the same.'),
             name=found.name,
         )
     return Evaluation(score, losses)
+
+
+def _are_too_large(*columns: Any) -> bool:
+    """Say whether there are squares or sums of these numbers that no float can hold."""
+    with np.errstate(over="ignore"):
+        return any(not np.isfinite(np.square(each.astype(np.float64)).sum()) for each in columns)
 
 
 def _score(found: Metric, actual: Any, said: Any) -> float:

@@ -23,6 +23,7 @@ from lms.leaderboards.models import (
     TieGroup,
 )
 from lms.leaderboards.policies.impartiality import check_can_take_part
+from lms.leaderboards.policies.merging import check_can_merge, entries_by_now
 from lms.leaderboards.queries.boards import accepted_version, board_of_challenge, team_of
 from lms.leaderboards.services import climbing
 from lms.leaderboards.services.boards import make_team_of_one
@@ -183,7 +184,7 @@ def merge(session: Session, user: User, into: Team, other: Team, *, at: datetime
     _check_standing(other)
     policy.check_team_size(challenge, _size(session, into) + _size(session, other))
     used = into.taken + other.taken
-    policy.check_can_merge(challenge, used if into.taken and other.taken else 0, at)
+    check_can_merge(challenge, used if into.taken and other.taken else 0, at)
     session.add(
         TeamMerge(
             board_id=into.board_id,
@@ -191,7 +192,7 @@ def merge(session: Session, user: User, into: Team, other: Team, *, at: datetime
             into_id=into.id,
             sequence=microseconds(at),
             entries=used,
-            allowed=policy.entries_by_now(challenge, at),
+            allowed=entries_by_now(challenge, at),
             merged_by_id=user.id,
             merged_at=at,
         )

@@ -150,6 +150,7 @@ def challenge_select(challenge_slug: str) -> Response | tuple[str, int]:
     mine = own(challenge_slug)
     wanted = request.form.getlist("entries", type=row_number)
     try:
+        _check_all_read(wanted)
         select_entries(session(), current_user, mine.team, wanted, at=g.received_at)
     except (Invalid, Conflict) as problem:
         refused = Choice(wanted, translated(problem))
@@ -158,6 +159,16 @@ def challenge_select(challenge_slug: str) -> Response | tuple[str, int]:
     return redirect(
         url_for("leaderboards.challenge_entries", challenge_slug=challenge_slug, _anchor="entries"), 303
     )
+
+
+def _check_all_read(wanted: Sequence[int]) -> None:
+    """Refuse a choice of something that is no entry: the rest of it would be another choice.
+
+    Raises:
+        Invalid: what was sent holds more than these numbers.
+    """
+    if len(wanted) < len(request.form.getlist("entries")):
+        raise Invalid(N_("Choose scored entries of your own team."), field="entries")
 
 
 @blueprint.post("/challenges/<challenge_slug>/token")

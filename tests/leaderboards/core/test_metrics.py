@@ -122,13 +122,22 @@ def test_a_log_loss_tells_little_about_single_rows() -> None:
 
 @pytest.mark.parametrize(("name", "truth", "said"), [
     ("roc_auc", [1.0, 1.0], [0.2, 0.4]),
-    ("mean_squared_error", [1.0, 2.0], [1e200, 1e300]),
     ("mean_squared_log_error", [1.0, 2.0], [-3.0, 1.0]),
-    ("r2", [1.0, 2.0], [1e308, -1e308]),
 ])  # fmt: skip
 def test_a_score_that_is_no_number_is_refused(name: str, truth: list[float], said: list[float]) -> None:
     with pytest.raises(Invalid, match="has no value"):
         evaluated(metric(name), truth, said, [0, 1])
+
+
+@pytest.mark.parametrize(("name", "said"), [
+    ("mean_squared_error", [1e200, 1e300]),
+    ("root_mean_squared_error", [1e200, 1e300]),
+    ("mean_absolute_error", [1.7e308, -1.7e308]),
+    ("r2", [1e308, -1e308]),
+])  # fmt: skip
+def test_a_score_beyond_all_numbers_says_that_they_are_too_large(name: str, said: list[float]) -> None:
+    with pytest.raises(Invalid, match="too large"):
+        evaluated(metric(name), [1.0, 2.0], said, [0, 1])
 
 
 def test_an_unknown_metric_is_refused_with_those_that_there_are() -> None:
