@@ -133,7 +133,7 @@ def test_whose_team_was_renamed_sees_it_at_once(web: Web) -> None:
         assert "Team one" in web.ask(client)
     with web.elsewhere() as session:
         team = session.get_one(Team, web.one.id)
-        teams.rename(session, session.get_one(User, team.leader_id), team, "Renamed")
+        teams.rename(session, session.get_one(User, team.leader_id), team, "Renamed", at=now())
     assert "Team one" in web.ask(visitor), "a page that is kept"
     for client in members:
         assert "Renamed" in own_row(web.ask(client))

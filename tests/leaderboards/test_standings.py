@@ -229,6 +229,4 @@ def test_the_final_board_counts_the_entries_of_a_team_as_the_board_did_before(
     standings(session, board, viewer, NOW)
     before = len(statements)
     standings(session, board, viewer, AFTER)
-    assert (
-        len(statements) == 2 * before + 2
-    )  # one for the page, one for the own row
+    assert len(statements) == 2 * before + 2  # one for the page, one for the own row

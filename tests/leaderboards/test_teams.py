@@ -123,7 +123,9 @@ def test_teams_with_more_entries_than_the_days_that_passed_allow_stay_apart(cont
         for team in (one, other):
             for second in range(4):
                 contest.enter(team, 0.5, at=OPENS + timedelta(days=day, seconds=second))
-    with pytest.raises(Conflict, match=r"16 entries.*15 by now"):
+    with pytest.raises(
+        Conflict, match=r"16 entries.*5 for each day.*15 by now.*from 2026-09-05 00:00 \(UTC\)"
+    ):
         come(contest, one, other)
     assert come(contest, one, other, at=NOW + timedelta(days=1)).id == one.id
 
@@ -225,7 +227,16 @@ def test_after_the_team_deadline_teams_stand(contest: Contest, team: Team) -> No
 
 
 def test_a_team_takes_another_name(contest: Contest, team: Team) -> None:
-    teams.rename(contest.session, contest.leader(team), team, "둘째")
+    teams.rename(contest.session, contest.leader(team), team, "둘째", at=NOW)
     assert (team.name, team.name_key) == ("둘째", teams.name_key("둘째"))
     with pytest.raises(NotAllowed):
-        teams.rename(contest.session, contest.person(), team, "셋째")
+        teams.rename(contest.session, contest.person(), team, "셋째", at=NOW)
+
+
+def test_a_team_keeps_its_name_from_the_end_on(contest: Contest, team: Team) -> None:
+    end, leader = contest.challenge.ends_at, contest.leader(team)
+    teams.rename(contest.session, leader, team, "둘째", at=end)  # the end itself is still in time
+    for name in ("셋째", "둘째"):
+        with pytest.raises(Conflict, match="keeps its name"):
+            teams.rename(contest.session, leader, team, name, at=end + timedelta(microseconds=1))
+    assert team.name == "둘째"

@@ -112,7 +112,7 @@ def test_of_two_who_take_one_name_one_is_told(meeting: Meeting) -> None:
 def test_who_renames_to_a_name_that_is_just_taken_is_told(meeting: Meeting) -> None:
     def rename(session: Session, _user: User, _challenge: Challenge) -> None:
         team = session.get_one(Team, meeting.team_id)
-        teams.rename(session, session.get_one(User, team.leader_id), team, "둘")
+        teams.rename(session, session.get_one(User, team.leader_id), team, "둘", at=NOW)
 
     with pytest.raises(Conflict, match="has this name"):
         meeting.at_once(join("둘"), rename)

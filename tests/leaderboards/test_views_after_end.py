@@ -1,5 +1,6 @@
 """What the pages of a challenge still say once it has ended."""
 
+import io
 from collections.abc import Callable
 
 import pytest
@@ -49,6 +50,34 @@ def test_teams_are_told_no_time_to_change_once_it_has_passed(ending: Ending) -> 
     assert LEFT in pages(ending)["team"]
     ending.contest.challenge.merge_deadline = now()
     assert LEFT not in pages(ending)["team"]
+
+
+def test_a_team_is_offered_no_other_name_any_more(ending: Ending) -> None:
+    field, address = 'name="name"', ending.path.replace("/board", "/team/name")
+    assert field in pages(ending)["team"]
+    ending.end()
+    after = pages(ending)["team"]
+    assert field not in after
+    assert "Rename" not in after
+    late = ending.client.post(address, data={"name": "Winners"})
+    assert late.status_code == 409
+    assert "The challenge has ended, so the team keeps its name." in late.text
+    assert 'value="Winners"' in late.text  # to be copied
+    assert "Rename" not in late.text
+    assert "Last" in ending.page()
+    assert "Winners" not in ending.page()
+
+
+def test_who_sent_nothing_late_is_told_of_no_entry(ending: Ending) -> None:
+    refused, sentence = "the entry was not taken", "nothing can be sent any more."
+    before = pages(ending)["entries"]
+    assert sentence not in before
+    ending.end()
+    after = pages(ending)["entries"]
+    assert sentence in after
+    assert refused not in after
+    late = {"file": (io.BytesIO(b"id,place\na,north\n"), "late.csv")}
+    assert refused in ending.client.post(ending.path.replace("/board", "/entries"), data=late).text
 
 
 def test_a_final_board_says_that_chosen_entries_count(ending: Ending) -> None:

@@ -24,6 +24,7 @@ from lms.leaderboards.models import (
 )
 from lms.leaderboards.policies.impartiality import check_can_take_part
 from lms.leaderboards.policies.merging import check_can_merge, entries_by_now
+from lms.leaderboards.policies.naming import check_can_rename
 from lms.leaderboards.queries.boards import accepted_version, board_of_challenge, team_of
 from lms.leaderboards.services import climbing
 from lms.leaderboards.services.boards import make_team_of_one
@@ -61,14 +62,15 @@ def join(session: Session, user: User, challenge: Challenge, name: str, *, at: d
         return known
 
 
-def rename(session: Session, user: User, team: Team, name: str) -> None:
+def rename(session: Session, user: User, team: Team, name: str, *, at: datetime) -> None:
     """Give a team another name.
 
     Raises:
         NotAllowed: only the leader may.
-        Conflict, Invalid: as `join`.
+        Conflict, Invalid: as `join`; or the challenge has ended.
     """
     policy.check_can_lead(user, team)
+    check_can_rename(team.board, at)
     shown, name_key = _fresh_name(session, team.board, name, team)
     try:
         with session.begin_nested():

@@ -236,8 +236,12 @@ def _page_address(number: int) -> str:
 
 def _closed(mine: Own) -> str:
     """Say why nothing can be sent now, whatever is left of the quota; empty: it can."""
+    moment = now()
+    if policy.phase_of(mine.challenge, moment) is policy.Phase.ENDED:  # whoever sends is told of the entry
+        ended: str = gettext("This challenge has ended, so nothing can be sent any more.")
+        return ended
     try:
-        policy.check_can_enter(mine.challenge, mine.team, now())
+        policy.check_can_enter(mine.challenge, mine.team, moment)
     except DomainError as reason:
         return translated(reason)
     return ""

@@ -1,5 +1,7 @@
 """Teams of a challenge: who is in one, asking people in, coming in, leaving."""
 
+from collections.abc import Callable
+
 from flask import flash, g, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
@@ -11,6 +13,7 @@ from lms.errors import Conflict, DomainError, Invalid, NotFound
 from lms.leaderboards import policy
 from lms.leaderboards.forms import ComeForm, InviteForm, NameForm
 from lms.leaderboards.models import Board, Challenge, Team
+from lms.leaderboards.policies.naming import check_can_rename
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries.entries import number_of_entries
 from lms.leaderboards.queries.organising import members_of
@@ -38,7 +41,7 @@ def challenge_rename(challenge_slug: str) -> Response | tuple[str, int]:
     if not form.validate_on_submit():
         return _page(mine, form, InviteForm(formdata=None)), Invalid.status
     try:
-        teams.rename(session(), current_user, mine.team, text(form.name))
+        teams.rename(session(), current_user, mine.team, text(form.name), at=g.received_at)
     except (Invalid, Conflict) as problem:
         put_beside(form, problem)
         return _page(mine, form, InviteForm(formdata=None)), problem.status
@@ -177,7 +180,8 @@ def _link(mine: Own) -> str:
 def _page(mine: Own, name: NameForm, letter: InviteForm) -> str:
     leads = mine.team.leader_id == current_user.id
     entries = number_of_entries(session(), mine.team)
-    changes = _may_change(mine)
+    moment = now()
+    changes = _why_not(lambda: policy.check_can_change_team(mine.challenge, moment))
     return render_template(
         "leaderboards/challenge_team.html",
         challenge=mine.challenge,
@@ -190,15 +194,16 @@ def _page(mine: Own, name: NameForm, letter: InviteForm) -> str:
         link=_link(mine) if leads and not changes else "",
         days=asking.DAYS,
         name=name,
+        named=_why_not(lambda: check_can_rename(mine.board, moment)),
         letter=letter,
         invitations=queries.open_invitations(session(), mine.board, current_user),
     )
 
 
-def _may_change(mine: Own) -> str:
-    """Say why the team can no longer change; empty: it can."""
+def _why_not(check: Callable[[], None]) -> str:
+    """Say why something cannot be changed any more; empty: it can."""
     try:
-        policy.check_can_change_team(mine.challenge, now())
+        check()
     except DomainError as reason:
         return translated(reason)
     return ""
