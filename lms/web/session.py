@@ -13,8 +13,9 @@ from werkzeug.wsgi import LimitedStream
 
 from lms.blobs import BlobStore
 from lms.config import Settings
-from lms.db import QUIET, now
+from lms.db import QUIET
 from lms.errors import DomainError
+from lms.web.arrival import arrived_at
 
 log = structlog.get_logger()
 
@@ -34,7 +35,7 @@ def attach(app: Flask, sessions: sessionmaker[Session], blobs: BlobStore) -> Non
 
 
 def _stamp() -> None:
-    g.received_at = now()  # before the body is read: what counts for a deadline
+    g.received_at = arrived_at(request.environ)  # before the body is read: what counts for a deadline
     if request.method not in READING:
         _read_body()
 

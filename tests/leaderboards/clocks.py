@@ -26,7 +26,7 @@ from tests.factories.leaderboards import make_contest
 SAMPLE = b"id,place\na,north\nb,north\nc,north\n"
 GOOD = b"id,place\nc,south\na,north\nb,south\n"
 MICROSECOND = timedelta(microseconds=1)
-CLOCK = "lms.web.session.now"
+CLOCK = "lms.web.arrival.now"
 """The one clock by which requests are stamped."""
 
 
