@@ -1,8 +1,11 @@
 """`lms boards rank` and `lms boards ladder`: the ranking core on anyone's own board, without a database."""
 
+import csv
 import json
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 from unicodedata import east_asian_width
@@ -55,11 +58,10 @@ def rank(table: Path, direction: Direction, losses: Path | None, *, as_json: boo
     every fault and its line where the table cannot be used.
     """
     try:
-        ranking = rank_table(
-            read_table(_content(table)),
-            direction,
-            None if losses is None else read_losses(_content(losses)),
-        )
+        with long_values():
+            entries = read_table(_content(table))
+            lost = None if losses is None else read_losses(_content(losses))
+        ranking = rank_table(entries, direction, lost)
     except TableProblem as problem:
         _refuse(problem, language)
     if as_json:
@@ -75,7 +77,8 @@ def ladder(language: str) -> None:
     """Read one team's submissions and answer each with the loss that the Ladder releases.
 
     A filter: a submission is a line of characters, 0 (right) or 1 (wrong) for each item; the answer is a line
-    with the released loss, a multiple of 1/n, written at once. Exits 2 at a line that is no submission.
+    with the released loss, a multiple of 1/n, written at once. Exits 2 at a line that is no submission; a
+    byte order mark and one empty line at the end are passed over.
     """
     release: Release | None = None
     try:
@@ -89,12 +92,29 @@ def ladder(language: str) -> None:
 
 def _submissions() -> Iterator[tuple[int, Losses]]:
     source = sys.stdin.buffer
-    number, items = 0, None
-    while content := source.readline(MOST_ITEMS + 2):
+    number, items, is_over = 0, None, False
+    while content := source.readline(MOST_ITEMS + 2 + len(BOM_UTF8)):
         number += 1
+        if number == 1:
+            content = content.removeprefix(BOM_UTF8)  # what programs of Windows begin with
+        elif is_over:
+            read_outcomes(number - 1, b"", items)
+        is_over = number > 1 and not content.strip(b"\r\n")
+        if is_over:
+            continue
         losses = read_outcomes(number, content, items)
         items = len(losses)
         yield number, losses
+
+
+@contextmanager
+def long_values() -> Iterator[None]:
+    """Let a cell of a CSV be as long as a file may be; as the limit is the process's, it is put back."""
+    before = csv.field_size_limit(LIMIT_MEGABYTES * 1_000_000)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _content(path: Path) -> bytes:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from lms.commands import LANGUAGE, Database
 from lms.db import now
+from lms.leaderboards.cli.tables import long_values
 from lms.leaderboards.core.tables import TableProblem, printable, read_table
 from lms.leaderboards.models import Board, Challenge, Team
 from lms.leaderboards.queries.counting import Counting, Difference, differences
@@ -103,7 +104,8 @@ def import_entries(context: click.Context, table: Path, name: str, language: str
     tools: Database = context.obj
     click.echo(_word("reading", language).format(table.name), err=True)
     try:
-        read = read_table(table.read_bytes())
+        with long_values():
+            read = read_table(table.read_bytes())
     except TableProblem as problem:
         _refuse(*problem.sentences(language))
     with tools.sessions.begin() as session:

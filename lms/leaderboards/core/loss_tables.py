@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lms.leaderboards.core.tables import Problem, TableProblem, problem, read_lines
+from lms.leaderboards.core.tables import Problem, TableProblem, clean_name, problem, read_lines
 
 PACKED = ["team", "losses"]
 _DIGITS = re.compile(r"[01]+")
@@ -42,9 +42,10 @@ def read_losses(content: bytes) -> dict[str, Losses]:
         if isinstance(losses, Problem):
             problems.append(losses)
             continue
-        first = next(iter(found), values[0])
+        team = clean_name(values[0])
+        first = next(iter(found), team)
         expected = len(found.get(first, losses))
-        at[values[0]], found[values[0]] = line, losses
+        at[team], found[team] = line, losses
         if len(losses) != expected:
             problems.append(
                 problem("other_items", line, found=len(losses), expected=expected, other=at[first])
@@ -106,8 +107,8 @@ def _line(
 ) -> Losses | Problem:
     if len(values) != width:
         return problem("wrong_width", line, found=len(values), expected=width)
-    team = values[0]
-    if not team.strip():
+    team = clean_name(values[0])
+    if not team:
         return problem("no_team", line)
     if team in at:
         return problem("duplicate_team", line, team=team, other=at[team])

@@ -113,7 +113,7 @@ class _Field:
         """
         private = row.private_score if self._direction == "min" else -row.private_score
         last = math.isnan(private)
-        return row.received_at, row.team, last, 0.0 if last else private, not row.selected
+        return row.received_at, row.finer, row.team, last, 0.0 if last else private, not row.selected
 
     def public(self) -> list[Scored]:
         """Return every entry with its public score."""

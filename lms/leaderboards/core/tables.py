@@ -9,6 +9,7 @@ import io
 import math
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,12 +18,15 @@ from pathlib import Path
 NEEDED = ("team", "score", "received_at")
 WANTED = ("private_score", "baseline", "selected")
 LIMIT_MEGABYTES = 256
+LONGEST_NAME = 100_000
 MOST_PROBLEMS = 20
 SENTENCES: Mapping[str, Mapping[str, str]] = tomllib.loads(
     Path(__file__).with_name("table_sentences.toml").read_text(encoding="utf-8")
 )
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _NO_SCORE = re.compile(r"|[+-]?nan|[+-]?inf(inity)?|n/?a|none|null", re.IGNORECASE)
+_FLAGS = {"": False, "0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+_FINER = re.compile(r"[.,][0-9]{6}([0-9]+)")
 _SHOWN = 40  # characters of a wrong value that are repeated
 
 
@@ -65,6 +69,8 @@ class Row:
     private_score: float = math.nan
     baseline: bool = False
     selected: bool = False
+    finer: str = ""
+    """The decimals of the second beyond the sixth, which a time does not hold; as texts they order well."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,11 @@ def problem(code: str, line: int = 0, **params: str | int) -> Problem:
 def printable(text: str) -> str:
     """Return a text in which nothing steers a terminal or turns the direction of writing."""
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+
+
+def clean_name(text: str) -> str:
+    """Return a team's name as tables and losses are matched: composed, without white space around it."""
+    return unicodedata.normalize("NFC", text.strip())
 
 
 def read_table(content: bytes) -> Table:
@@ -116,6 +127,8 @@ def read_table(content: bytes) -> Table:
 def read_lines(content: bytes) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the values of each line that is not empty; there is at least one.
 
+    A value is as long as `csv.field_size_limit` of this process lets it be.
+
     Raises:
         TableProblem: the bytes are no CSV in UTF-8.
     """
@@ -128,7 +141,11 @@ def read_lines(content: bytes) -> Iterator[tuple[int, list[str]]]:
                 yield before + 1, values
             before = reader.line_num
     except csv.Error as error:
-        raise TableProblem([problem("not_csv", before + 1, reason=str(error))]) from None
+        if "field limit" in str(error):
+            found_wrong = problem("long_value", before + 1, limit=csv.field_size_limit())
+        else:
+            found_wrong = problem("not_csv", before + 1, reason=str(error))
+        raise TableProblem([found_wrong]) from None
     if not found:
         raise TableProblem([problem("empty")])
 
@@ -171,6 +188,7 @@ def _row(line: int, values: Sequence[str], columns: Mapping[str, int], width: in
         team=reading.team(),
         score=reading.score("score"),
         received_at=reading.time(),
+        finer=reading.finer(),
         private_score=reading.score("private_score"),
         baseline=reading.flag("baseline"),
         selected=reading.flag("selected"),
@@ -186,10 +204,12 @@ class _Reading:
         self.problems: list[Problem] = []
 
     def team(self) -> str:
-        """Return the name as it is written."""
-        name = self._values[self._columns["team"]]
-        if not name.strip():
+        """Return the name."""
+        name = clean_name(self._values[self._columns["team"]])
+        if not name:
             self._complain("no_team")
+        elif len(name) > LONGEST_NAME:
+            self._complain("long_name", limit=LONGEST_NAME)
         return name
 
     def score(self, column: str) -> float:
@@ -205,18 +225,24 @@ class _Reading:
         """Return when it was received; a time without a zone is UTC."""
         value = _value(self._values, self._columns, "received_at")
         try:
-            time = datetime.fromisoformat(value)
+            time = datetime.fromisoformat(value[:-1] + "Z" if value.endswith("z") else value)
             return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
         except (ValueError, OverflowError):
             self._complain("bad_time", value=value)
             return datetime.min.replace(tzinfo=UTC)
 
+    def finer(self) -> str:
+        """Return what the time has beyond microseconds."""
+        found = _FINER.search(_value(self._values, self._columns, "received_at"))
+        return found[1].rstrip("0") if found else ""
+
     def flag(self, column: str) -> bool:
         """Return a yes or no; empty is no."""
         value = _value(self._values, self._columns, column)
-        if value not in {"", "0", "1"}:
+        found = _FLAGS.get(value.lower())
+        if found is None:
             self._complain("bad_flag", value=value, column=column)
-        return value == "1"
+        return found is True
 
     def _complain(self, code: str, **params: str | int) -> None:
         self.problems.append(problem(code, self._line, **params))

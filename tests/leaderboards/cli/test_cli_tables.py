@@ -1,3 +1,4 @@
+import csv
 import json
 import subprocess
 import sys
@@ -75,6 +76,22 @@ def test_with_losses_the_range_of_ranks_is_printed(board: Path, tmp_path: Path) 
     assert "–" in ran.stdout.splitlines()[1]
 
 
+def test_losses_of_many_items_stand_in_one_cell(board: Path, tmp_path: Path) -> None:
+    losses, limit = tmp_path / "losses.csv", csv.field_size_limit()
+    numbers = " ".join(["0.123456"] * 20_000)
+    losses.write_text(f"team,losses\n둘,{numbers}\none,{numbers}\nthree,{numbers}\n", encoding="utf-8")
+    ran = run("rank", board, "--direction", "max", "--losses", losses, "--json")
+    assert [row["tie_group"] for row in json.loads(ran.stdout)["rows"]] == [1, 1, 1]
+    assert csv.field_size_limit() == limit
+
+
+def test_a_name_without_end_is_refused_with_its_own_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text(f"{HEAD}{'x' * 200_000},1,2026-03-02,\n")
+    ran = run("rank", path, "--direction", "max")
+    assert (ran.exit_code, ran.stderr.startswith("line 2: The name of the team has more than")) == (2, True)
+
+
 @pytest.mark.parametrize("language", ["ko", "en"])
 def test_a_bad_table_is_told_by_line_with_status_2(tmp_path: Path, language: str) -> None:
     path = tmp_path / "bad.csv"
@@ -134,6 +151,39 @@ def test_the_ladder_stops_at_a_line_that_is_no_submission() -> None:
     assert (ran.exit_code, ran.stdout) == (2, "0.5\n")
     assert ran.stderr.startswith("line 2: There are 3 characters, but 4")
     assert run("ladder", "--language", "ko", given=b"01x\n").stderr.startswith("1번째 줄: 3번째 글자")
+
+
+@pytest.mark.parametrize("given", [b"\xef\xbb\xbf0011\n0000\n", b"0011\n0000\n\n", b"0011\r\n0000\r\n\r\n"])
+def test_the_ladder_passes_over_a_byte_order_mark_and_an_empty_line_at_the_end(given: bytes) -> None:
+    ran = run("ladder", given=given)
+    assert (ran.exit_code, ran.stdout) == (0, "0.5\n0.0\n")
+
+
+@pytest.mark.parametrize("given", [b"0011\n\n0000\n", b"0011\n\n\n"])
+def test_an_empty_line_between_submissions_is_none(given: bytes) -> None:
+    ran = run("ladder", given=given)
+    assert (ran.exit_code, ran.stdout) == (2, "0.5\n")
+    assert ran.stderr.startswith("line 2: The line is empty")
+
+
+def test_the_ladder_ends_quietly_where_nobody_reads_on() -> None:
+    program = "from lms.leaderboards.cli.boards import boards; boards(['ladder'])"
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as asked:
+        assert asked.stdin
+        assert asked.stdout
+        assert asked.stderr
+        asked.stdin.write(b"01\n")
+        asked.stdin.flush()
+        asked.stdout.readline()
+        asked.stdout.close()
+        asked.stdin.write(b"00\n" * 10)
+        asked.stdin.close()
+        assert asked.stderr.read() == b""
 
 
 def test_without_submissions_the_ladder_says_nothing() -> None:

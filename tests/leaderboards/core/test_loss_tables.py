@@ -48,6 +48,7 @@ def test_losses_may_be_any_finite_numbers() -> None:
         ("team,x,y\na,0\n", [(2, "wrong_width")]),
         ("team,losses\n,01\n", [(2, "no_team")]),
         ("team,losses\na,01\na,01\n", [(3, "duplicate_team")]),
+        ("team,losses\na,01\na ,01\n", [(3, "duplicate_team")]),
         ("team,losses\na,01\nb,011\nc,0\n", [(3, "other_items"), (4, "other_items")]),
     ],
 )

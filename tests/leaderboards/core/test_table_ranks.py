@@ -62,6 +62,19 @@ def test_equal_scores_rank_by_receipt_and_then_by_team() -> None:
     assert ranks(rows) == [("b", 1), ("c", 2), ("a", 3)]
 
 
+def test_times_order_however_many_decimals_they_have() -> None:
+    head = "2026-01-01 09:00:00.123456"
+    rows = f"a,0.9,{head}1,,,\nb,0.9,{head}09,,,\nc,0.9,{head},,,\nd,0.9,{head}10,,,\ne,0.9,{head}101,,,\n"
+    assert [team for team, _ in ranks(rows)] == ["c", "b", "a", "d", "e"]
+
+
+def test_a_name_is_one_team_however_it_is_composed_and_spaced() -> None:
+    apart = "Cafe\N{COMBINING ACUTE ACCENT}"
+    rows = "".join(f"{team},0.9,2026-01-01,,,\n" for team in ("Café", f"{apart} ", "\N{NO-BREAK SPACE}b"))
+    found = ranked(rows, losses=f"team,losses\n{apart},01\nb ,11\n")
+    assert [(team, row.rank) for team, row in found.items()] == [("Café", 1), ("b", 2)]
+
+
 def test_without_private_scores_nothing_private_is_said() -> None:
     row = ranked("a,0.4,2026-01-01,,,\n")["a"]
     assert (row.rank, row.public_rank, row.private_rank, row.change) == (1, 1, None, None)

@@ -47,6 +47,7 @@ def test_a_table_is_read_as_it_is_written() -> None:
     [
         ("2026-03-02 10:00:00", datetime(2026, 3, 2, 10, tzinfo=UTC)),
         ("2026-03-02T10:00:00Z", datetime(2026, 3, 2, 10, tzinfo=UTC)),
+        ("2026-03-02t10:00:00z", datetime(2026, 3, 2, 10, tzinfo=UTC)),
         ("2026-03-02T19:00:00+09:00", datetime(2026, 3, 2, 10, tzinfo=UTC)),
         (" 2026-03-02 ", datetime(2026, 3, 2, tzinfo=UTC)),
         ("2026-03-02 10:00:00.25", datetime(2026, 3, 2, 10, 0, 0, 250000, tzinfo=UTC)),
@@ -55,6 +56,26 @@ def test_a_table_is_read_as_it_is_written() -> None:
 @pytest.mark.usefixtures("in_korea")
 def test_a_time_without_a_zone_is_utc(written: str, meant: datetime) -> None:
     assert read_table(f"{HEAD}a,1,{written}\n".encode()).rows[0].received_at == meant
+
+
+@pytest.mark.parametrize("written", ["1", "1.0", "True", "true", "TRUE"])
+def test_a_yes_is_taken_as_other_programs_write_it(written: str) -> None:
+    assert read_table(f"team,score,received_at,selected\na,1,{TIME},{written}\n".encode()).rows[0].selected
+
+
+@pytest.mark.parametrize("written", ["", "0", "0.0", "False", "false"])
+def test_a_no_is_taken_as_other_programs_write_it(written: str) -> None:
+    assert (
+        not read_table(f"team,score,received_at,baseline\na,1,{TIME},{written}\n".encode()).rows[0].baseline
+    )
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["Cafe\N{COMBINING ACUTE ACCENT}", "Café ", "\N{NO-BREAK SPACE}Café", "\tCafé\N{IDEOGRAPHIC SPACE}"],
+)
+def test_a_name_is_composed_and_without_space_around_it(written: str) -> None:
+    assert read_table(f"{HEAD}{written},1,{TIME}\n".encode()).rows[0].team == "Café"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +125,8 @@ def test_a_missing_column_is_named(column: str) -> None:
         (HEAD.encode("utf-16"), [(1, "not_utf8")]),
         (f'{HEAD}"a,1,{TIME}\n', [(2, "not_csv")]),
         (f'{HEAD}"a"b,1,{TIME}\n', [(2, "not_csv")]),
-        (f"{HEAD}{'x' * 200_000},1,{TIME}\n", [(2, "not_csv")]),
+        (f"{HEAD}{'x' * 200_000},1,{TIME}\n", [(2, "long_value")]),
+        (f"{HEAD}{'x' * 100_001},1,{TIME}\n", [(2, "long_name")]),
         ("team,score,score,received_at\n", [(1, "duplicate_column")]),
         (f"{HEAD}a,1\n", [(2, "wrong_width")]),
         (f"{HEAD}a,1,{TIME},\n", [(2, "wrong_width")]),
