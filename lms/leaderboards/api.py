@@ -347,6 +347,7 @@ def _entry(one: OwnEntry, board: Board) -> dict[str, Any]:
         "counts": one.counts,
         "failure": said(message, params) if message else "",
         "disqualified": one.reason,
+        "automatic": one.automatic,
     }
 
 

@@ -33,6 +33,7 @@ from lms.leaderboards.services.correcting import correct, read_correction
 from lms.leaderboards.services.importing import import_table
 from lms.leaderboards.services.rescoring import prepare_rescore, publish_rescore, rescore_entry
 from lms.leaderboards.services.scoring import fail_entry
+from lms.leaderboards.services.selecting import select_entries
 from tests.factories.leaderboards import Contest, make_contest
 
 SHOWN = Ground(Truth(("a", "b", "c"), {"place": ["north", "south", "north"]}, (0,)), "def make(seed): ...", 7)
@@ -147,15 +148,50 @@ def test_what_the_scorer_failed_on_is_scored_again_by_hand(organiser: Organiser)
     assert "have no score because" not in organiser.get().text
 
 
-def test_teams_are_found_by_name_and_private_scores_are_nowhere(organiser: Organiser) -> None:
-    assert "하나" in organiser.get("?q=하").text
+def test_teams_are_found_by_name_with_all_that_they_sent(organiser: Organiser) -> None:
+    found = organiser.get("?q=하").text
+    assert "하나" in found
     assert "하나</a>" not in organiser.get("?q=%25").text
+    assert "0.123" not in found
     page = organiser.get(f"/teams/{organiser.team.id}").text
     assert "0.7500" in page
-    assert "0.123" not in page
     file = organiser.get(f"/entries/{organiser.entries[0].id}/file")
     assert file.data.startswith(b"id,place")
     assert "attachment" in file.headers["Content-Disposition"]
+
+
+def row_of(page: str, entry: Entry) -> str:
+    (row,) = (row for row in page.split("<tr") if f"/entries/{entry.id}/file" in row)
+    return " ".join(row.split())
+
+
+def test_organisers_see_private_scores_and_what_counts_and_members_do_not(organiser: Organiser) -> None:
+    session, (first, second) = organiser.contest.session, organiser.entries
+    organiser.client.set_cookie("language", "en")
+    page = organiser.get(f"/teams/{organiser.team.id}").text
+    assert "0.2500" in row_of(page, first)
+    assert "counts if none is chosen" not in row_of(page, first)
+    for told in ("0.1230", "counts if none is chosen"):
+        assert told in row_of(page, second)
+    assert "nobody but organisers knows private scores" in page
+    leader, challenge = organiser.contest.leader(organiser.team), organiser.contest.challenge
+    organiser.sign_in(leader)
+    for path in ("entries", "board"):
+        seen = organiser.client.get(f"/challenges/{challenge.slug}/{path}").text
+        assert "0.7500" in seen
+        assert "0.1230" not in seen
+        assert "0.2500" not in seen
+    select_entries(session, leader, organiser.team, [first.id], at=now())
+    page = organiser.get(f"/teams/{organiser.team.id}").text
+    assert "chosen" in row_of(page, first)
+    assert "counts" not in row_of(page, second)
+    select_entries(session, leader, organiser.team, [], at=now())
+    organiser.contest.board.ends_at = challenge.ends_at = now() - timedelta(seconds=1)
+    page = organiser.get(f"/teams/{organiser.team.id}").text
+    assert "counted automatically" in row_of(page, second)
+    assert "nobody but organisers" not in page
+    organiser.contest.board.selections = 0
+    assert "For the end" not in organiser.get(f"/teams/{organiser.team.id}").text
 
 
 def test_an_entry_is_taken_off_with_a_reason_and_put_back(organiser: Organiser) -> None:

@@ -155,6 +155,26 @@ def counting_of_team(
     return [_counting_of(board, row) for row in session.execute(statement, bound)]
 
 
+def final_entries(session: Session, board: Board, team_id: int, *, private: bool = True) -> set[int]:
+    """Return which entries of a team count in the end where teams select: the selected ones, or its best.
+
+    Args:
+        private: of those that have a private score, as the final board has it; else of all, and no private
+            score is read, whether it is there or not.
+
+    Complexity: O(n log n) in the entries of the team.
+    """
+    if not board.selections:
+        return set()
+    rows = _final_rows(_rule(board), private=private)
+    return {row.id for row in session.execute(rows, {"team": team_id, "selections": board.selections})}
+
+
+@lru_cache(maxsize=4)
+def _final_rows(rule: "_Rule", *, private: bool) -> Select[Any]:
+    return _selected(rule, _with_private_score() if private else _scored(Entry.public_score))
+
+
 def differences(session: Session, board: Board, team_id: int | None = None) -> list[Difference]:
     """Return where the kept standings of a board, or of one team, are not what the entries say.
 
@@ -224,9 +244,8 @@ def _of_share(rule: _Rule, share: Share) -> Select[Any]:
 
 def _ranked_within_team(rule: _Rule, share: Share) -> Select[Any]:
     is_private = share is Share.PRIVATE
-    rows = _scored(PrivateScore.score if is_private else Entry.released_score)
+    rows = _with_private_score() if is_private else _scored(Entry.released_score)
     if is_private:
-        rows = rows.join(PrivateScore, PrivateScore.entry_id == Entry.id)
         rows = _selected(rule, rows) if rule.selects else rows
     elif share is Share.FROZEN:
         rows = rows.where(Entry.received_at <= bindparam("frozen_at", type_=UtcDateTime))
@@ -249,6 +268,10 @@ def _scored(score: Any) -> Select[Any]:
         Entry.state == EntryState.SCORED,
         score.between(-LARGEST, LARGEST),
     )
+
+
+def _with_private_score() -> Select[Any]:
+    return _scored(PrivateScore.score).join(PrivateScore, PrivateScore.entry_id == Entry.id)
 
 
 def _selected(rule: _Rule, rows: Select[Any]) -> Select[Any]:

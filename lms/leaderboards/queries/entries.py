@@ -1,6 +1,6 @@
 """A team's own entries, what it has left of its quota, and how the first on a board got there."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -24,6 +24,7 @@ from lms.leaderboards.models import (
     Standing,
     Team,
 )
+from lms.leaderboards.queries.counting import final_entries
 from lms.leaderboards.queries.standings import share_seen
 
 PAGE = 50
@@ -48,6 +49,8 @@ class OwnEntry:
     selected: bool
     counts: bool
     """Whether it stands on the board now."""
+    automatic: bool
+    """Whether it counts in the end because the team has selected none; see `_automatic`."""
     reason: str  # why it was taken off the board
 
 
@@ -138,11 +141,24 @@ def entries_of(
         statement = statement.outerjoin(PrivateScore, PrivateScore.entry_id == Entry.id)
     if only is not None:
         statement = statement.where(Entry.id == only)
-    counting = session.scalar(standing)
-    return [_own_entry(row, board, counting) for row in session.execute(statement)]
+    counting, automatic = session.scalar(standing), _automatic(session, board, team, share)
+    return [_own_entry(row, board, counting, automatic) for row in session.execute(statement)]
 
 
-def _own_entry(row: Any, board: Board, counting: int | None) -> OwnEntry:
+def _automatic(session: Session, board: Board, team: Team, share: Share) -> set[int]:
+    """Return which entries count, or before the end would, of a team that has selected none.
+
+    They are its best by public scores as they are. Before the end a team knows this order from what it is
+    shown, but not behind a Ladder, which tells of no score whether a hidden one is better: there nothing is
+    said until then. No private score is read before the end.
+    """
+    is_over = share is Share.PRIVATE
+    if team.disqualified or (board.ladder and not is_over):
+        return set()
+    return final_entries(session, board, team.id, private=is_over)
+
+
+def _own_entry(row: Any, board: Board, counting: int | None, automatic: Collection[int]) -> OwnEntry:
     return OwnEntry(
         id=row[0],
         received_at=row[1],
@@ -155,6 +171,7 @@ def _own_entry(row: Any, board: Board, counting: int | None) -> OwnEntry:
         metrics={} if board.ladder else row[8],
         selected=row[9],
         reason=row[10] or "",
+        automatic=row[0] in automatic and not row[9],
         private_score=row[11] if len(row) > 11 else None,  # noqa: PLR2004 - the last column
         counts=row[0] == counting,
     )

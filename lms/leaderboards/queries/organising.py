@@ -15,10 +15,12 @@ from lms.leaderboards.models import (
     Disqualification,
     Entry,
     EntryState,
+    PrivateScore,
     Team,
     TeamMember,
     Truth,
 )
+from lms.leaderboards.queries.counting import final_entries
 
 PAGE = 50
 MOST = 200
@@ -36,7 +38,7 @@ class OrganisedTeam:
 
 @dataclass(frozen=True)
 class OrganisedEntry:
-    """An entry as organisers see it; private scores stand in a prepared difference only."""
+    """An entry as organisers see it, who take no part: with its private score, before the end too."""
 
     id: int
     received_at: datetime
@@ -45,6 +47,10 @@ class OrganisedEntry:
     state: EntryState
     failure: str
     public_score: float | None
+    private_score: float | None
+    selected: bool
+    automatic: bool
+    """Whether it counts in the end because the team has selected none."""
     disqualification: Disqualification | None
 
 
@@ -92,6 +98,7 @@ def _teams(board: Board, words: str) -> Any:
 
 def organised_entries(session: Session, team: Team, *, offset: int = 0) -> list[OrganisedEntry]:
     """Return a page of a team's entries, the newest first."""
+    final = set() if team.disqualified else final_entries(session, team.board, team.id)
     rows = session.execute(
         select(
             Entry.id,
@@ -101,6 +108,8 @@ def organised_entries(session: Session, team: Team, *, offset: int = 0) -> list[
             Entry.state,
             Entry.failure,
             Entry.public_score,
+            PrivateScore.score,
+            Entry.selected,
             Disqualification,
         )
         .outerjoin(User, User.id == Entry.submitted_by_id)
@@ -108,12 +117,29 @@ def organised_entries(session: Session, team: Team, *, offset: int = 0) -> list[
             Disqualification,
             (Disqualification.entry_id == Entry.id) & Disqualification.lifted_at.is_(None),
         )
+        .outerjoin(PrivateScore, PrivateScore.entry_id == Entry.id)
         .where(Entry.team_id == team.id)
         .order_by(Entry.sequence.desc())
         .offset(offset)
         .limit(PAGE)
     )
-    return [OrganisedEntry(row[0], row[1], row[2] or "", *row[3:]) for row in rows]
+    return [_organised_entry(row, final) for row in rows]
+
+
+def _organised_entry(row: Any, final: Collection[int]) -> OrganisedEntry:
+    return OrganisedEntry(
+        id=row[0],
+        received_at=row[1],
+        submitted_by=row[2] or "",
+        filename=row[3],
+        state=row[4],
+        failure=row[5],
+        public_score=row[6],
+        private_score=row[7],
+        selected=row[8],
+        automatic=row[0] in final and not row[8],
+        disqualification=row[9],
+    )
 
 
 def team_on(session: Session, board: Board, team_id: int) -> Team:

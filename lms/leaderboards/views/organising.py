@@ -12,9 +12,10 @@ from werkzeug.wrappers import Response
 from lms.accounts.models import User
 from lms.db import now
 from lms.errors import Conflict, DomainError, Invalid, NotFound
+from lms.leaderboards import policy
 from lms.leaderboards.core.predictions import BadPredictions, Fault
 from lms.leaderboards.forms import RescoreForm
-from lms.leaderboards.models import Board, Challenge, Team
+from lms.leaderboards.models import Board, Challenge, Share, Team
 from lms.leaderboards.queries import boards as queries
 from lms.leaderboards.queries import changes as kept
 from lms.leaderboards.queries import organising as found
@@ -269,6 +270,7 @@ def _team_page(challenge: Challenge, board: Board, team: Team, refused: Refused 
         pages=pages,
         page_address=lambda wanted: _team_address(challenge, team, wanted),
         mine=team_here(board),
+        ended=policy.share_at(board, now()) is Share.PRIVATE,
     )
 
 
