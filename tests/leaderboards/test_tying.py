@@ -12,6 +12,7 @@ from lms.leaderboards.core.metrics import Metric
 from lms.leaderboards.core.resampling import LEAST_RESAMPLES, draws
 from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Entry, EntryLosses, Share, Team, TieGroup
+from lms.leaderboards.queries.standings import standings
 from lms.leaderboards.services import judging, rescoring, teams, tying, upkeep
 from lms.leaderboards.services.scoring import score_entry
 from lms.leaderboards.services.selecting import select_entries
@@ -112,6 +113,28 @@ def test_a_score_that_was_stamped_before_the_groups_and_came_after_them_counts(
     assert score_entry(contest.session, contest.take(late).id, scores(31), at=NOW).scored_at == NOW
     assert again(contest, sessions) == 1
     assert groups(contest) == {three[0].id: 1, three[1].id: 2, late.id: 2, three[2].id: 3}
+
+
+def test_until_they_are_worked_out_anew_a_new_score_stands_without_the_groups_of_the_one_before(
+    contest: Contest, sessions: sessionmaker[Session], three: list[Team]
+) -> None:
+    """Whoever is passed keeps the group, dated as it is, but no range of ranks that leaves its own out."""
+
+    def shown() -> list[tuple[int, int | None, bool, bool]]:
+        contest.session.expire_all()
+        table = standings(contest.session, contest.board, None, NOW)
+        return [
+            (row.team_id or 0, row.tie_group, row.best_rank is not None, row.least_score is not None)
+            for row in table.rows
+        ]
+
+    first, second, third = (team.id for team in three)
+    assert shown() == [(first, 1, True, True), (second, 2, True, True), (third, 3, True, True)]
+    enter(contest, three[2], 10)
+    contest.session.commit()
+    assert shown() == [(first, 1, True, True), (third, None, False, False), (second, 2, False, True)]
+    again(contest, sessions)
+    assert shown() == [(first, 1, True, True), (third, 2, True, True), (second, 3, True, True)]
 
 
 def publish(contest: Contest, wrong: dict[int, int]) -> None:

@@ -109,7 +109,7 @@ class Shown:
     @property
     def has_ties(self) -> bool:
         """Say whether it is known which places cannot be told apart."""
-        return any(row.best_rank is not None for row in self.table.rows)
+        return any(row.tie_group is not None for row in self.table.rows)
 
     @cached_property
     def metrics(self) -> Sequence[str]:
@@ -144,10 +144,15 @@ class Shown:
         return number if number in self.groups else None
 
     def medal_of(self, row: Row) -> Medal | None:
-        """Return the medal of a row: on the final board of a challenge, by its private rank."""
-        if self.table.share is not Share.PRIVATE or self.board.challenge_id is None or row.rank is None:
-            return None
-        return medal(row.rank, self.table.ranked)
+        """Return the medal of a row, as `medal_in`."""
+        return medal_in(self.board, self.table, row)
+
+
+def medal_in(board: Board, table: Standings, row: Row) -> Medal | None:
+    """Return the medal of a row: on the final board of a challenge, by its private rank."""
+    if table.share is not Share.PRIVATE or board.challenge_id is None or row.rank is None:
+        return None
+    return medal(row.rank, table.ranked)
 
 
 def _told_of(row: Row, decimals: int) -> str:

@@ -237,7 +237,14 @@ def _rows(standing: Any = Standing) -> Any:
         )
         .join(Team, Team.id == kept.team_id)
         .join(Entry, Entry.id == kept.entry_id)
-        .outerjoin(TieGroup, and_(*_on_share(TieGroup), TieGroup.team_id == kept.team_id))
+        .outerjoin(  # of the entry that counts now: what was worked out of the one before says nothing of it
+            TieGroup,
+            and_(
+                *_on_share(TieGroup),
+                TieGroup.team_id == kept.team_id,
+                TieGroup.entry_id == kept.entry_id,
+            ),
+        )
     )
 
 
@@ -301,6 +308,8 @@ def named(
     for record, rank in zip(records, ranks, strict=False):
         members = people.get(record.team_id, ())
         name = record.name if board.challenge_id is not None else ", ".join(members) or record.alias
+        best, worst = record.best_rank, record.worst_rank
+        ranges = told and best is not None and best <= rank <= worst  # else others moved since it was made
         row = Row(
             rank=rank,
             name=record.alias if hidden else name,
@@ -316,8 +325,8 @@ def named(
             last_received_at=record.last_received_at,
             rank_before=record.rank_before if share is not Share.PRIVATE else None,  # see `aftermath`
             tie_group=record.number if told else None,
-            best_rank=record.best_rank if told else None,
-            worst_rank=record.worst_rank if told else None,
+            best_rank=best if ranges else None,
+            worst_rank=worst if ranges else None,
             least_score=record.least_score if told else None,
             most_score=record.most_score if told else None,
             metrics=metrics.get(record.entry_id, {}),
