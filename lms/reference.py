@@ -239,7 +239,8 @@ def states_page() -> str:
         "withdrawal is a date beside it. Every other step is the worker's.",
         _drawn(certificates.TRANSITIONS),
         "## An entry of a challenge",
-        "Nothing leaves the records. A failure gives its slot of the quota back; a score may come again, "
+        "Nothing leaves the records. A failure gives its slot of the quota back, so often a day as the "
+        "challenge allows; a score may come again, "
         "after a new version of the truth. A disqualification is lifted to the state before it.",
         _drawn(leaderboards.ENTRY_STEPS),
         "## A team's claim to have won",

@@ -11,6 +11,7 @@ import lms.leaderboards.tables.flags
 import lms.leaderboards.tables.grades
 import lms.leaderboards.tables.honours
 import lms.leaderboards.tables.run_logs
+import lms.leaderboards.tables.slots
 import lms.leaderboards.tables.winners
 import lms.leaderboards.tables.writeups  # noqa: F401 - with certs they bring every table in
 from lms.config import Settings

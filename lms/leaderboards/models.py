@@ -46,7 +46,7 @@ class EntryState(StrEnum):
     RECEIVED = "received"
     SCORING = "scoring"
     SCORED = "scored"
-    FAILED = "failed"  # gave its slot back
+    FAILED = "failed"  # gave its slot back, unless the day had too many that failed
     DISQUALIFIED = "disqualified"  # kept as evidence; never ranks
 
 
@@ -343,7 +343,7 @@ class QuotaDay(Base):
     team_id: Mapped[int] = mapped_column(ForeignKey("teams.id"), primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)  # on the calendar of the challenge's zone
     used: Mapped[int] = mapped_column(default=0)  # slots held by entries in flight, or used
-    failed: Mapped[int] = mapped_column(default=0)  # entries that gave their slot back
+    failed: Mapped[int] = mapped_column(default=0)  # slots given back by entries that failed by themselves
 
 
 class Truth(Base):

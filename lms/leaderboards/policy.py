@@ -190,10 +190,6 @@ class UsedOfDay(Protocol):
     def used(self) -> int:
         """Return how many slots are held."""
 
-    @property
-    def failed(self) -> int:
-        """Return how many entries gave their slot back."""
-
 
 def check_quota(challenge: Challenge, team: Team, day: UsedOfDay, received_at: datetime) -> None:
     """Refuse an entry for which no slot is left; says when the next one comes.
@@ -204,29 +200,19 @@ def check_quota(challenge: Challenge, team: Team, day: UsedOfDay, received_at: d
 
     Raises:
         Conflict: all entries of the whole challenge are used.
-        TooSoon: all entries, or all failures, of the day are used.
+        TooSoon: all entries of the day are used.
     """
     if challenge.total_limit is not None and team.taken >= challenge.total_limit:
         raise Conflict(N_("All %(limit)d entries of your team are used."), limit=challenge.total_limit)
-    if day.used < challenge.daily_limit and day.failed < challenge.failures_per_day:
+    if day.used < challenge.daily_limit:
         return
-    has_failed = day.used < challenge.daily_limit
-    limit = challenge.failures_per_day if has_failed else challenge.daily_limit
     opens = next_day_at(challenge, day.day)
     if opens > challenge.ends_at:
-        message = N_("All entries of this day are used, and the challenge ends before the next day.")
-        if has_failed:
-            message = N_(
-                "%(limit)d files of this day could not be scored, and the challenge ends before the next day."
-            )
-        raise Conflict(message, limit=limit)
-    message = N_("All %(limit)d entries of this day are used. The next one can come at %(time)s.")
-    if has_failed:
-        message = N_("%(limit)d files of this day could not be scored. The next one can come at %(time)s.")
+        raise Conflict(N_("All entries of this day are used, and the challenge ends before the next day."))
     raise TooSoon(
-        message,
+        N_("All %(limit)d entries of this day are used. The next one can come at %(time)s."),
         retry_after_seconds=max(1, math.ceil((opens - received_at).total_seconds())),
-        limit=limit,
+        limit=challenge.daily_limit,
         time=f"{opens:%Y-%m-%d %H:%M} ({challenge.timezone})",
     )
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from lms.accounts.models import User
 from lms.db import make_sessions
 from lms.errors import Conflict, DomainError, NotAllowed, NotFound, TooSoon
+from lms.leaderboards.core.failures import SCORER_FAILED
 from lms.leaderboards.models import Challenge, Entry, EntryKind, EntryState, QuotaDay, Team
 from lms.leaderboards.queries.entries import quota_of
 from lms.leaderboards.services.receiving import Work, microseconds, take_entry
@@ -61,11 +62,55 @@ def test_entries_in_flight_hold_a_slot(contest: Contest, team: Team) -> None:
 def test_a_failure_gives_its_slot_back_under_a_cap_of_its_own(contest: Contest, team: Team) -> None:
     for _ in range(3):
         fail_entry(contest.session, contest.take(team).id, "broken")
-    quota = quota_of(contest.session, contest.challenge, team, NOW)
-    assert (quota.used, quota.failed, quota.taken, quota.left) == (0, 3, 0, 0)
-    assert quota.next_at == datetime(2026, 9, 5, tzinfo=UTC)
-    with pytest.raises(TooSoon, match="could not be scored"):
+    assert counted(contest, team) == (0, 3, 0)
+    fail_entry(contest.session, contest.take(team).id, "broken")  # beyond the cap: it costs its slot
+    assert counted(contest, team) == (1, 3, 1)
+    for _ in range(4):
+        contest.enter(team, 0.5)
+    with pytest.raises(TooSoon, match="All 5 entries of this day"):
         contest.take(team)
+
+
+def test_entries_in_flight_that_all_fail_give_no_more_slots_back_than_the_cap(
+    contest: Contest, team: Team
+) -> None:
+    for _ in range(2):
+        entries = [contest.take(team) for _ in range(5 - counted(contest, team)[0])]
+        for entry in entries:
+            fail_entry(contest.session, entry.id, "broken")
+    assert counted(contest, team) == (5, 3, 5)  # 8 files: the limit and the cap
+
+
+def test_an_entry_that_the_organisers_scorer_failed_on_counts_as_no_failure(
+    contest: Contest, team: Team
+) -> None:
+    for _ in range(4):
+        fail_entry(contest.session, contest.take(team).id, SCORER_FAILED)
+    assert counted(contest, team) == (0, 0, 0)
+    again = contest.take(team)
+    fail_entry(contest.session, again.id, SCORER_FAILED)
+    retry_entry(contest.session, again.id)
+    assert counted(contest, team) == (1, 0, 1)
+
+
+def test_an_entry_that_kept_its_slot_takes_no_second_one_when_it_is_tried_again(
+    contest: Contest, team: Team
+) -> None:
+    entries = [contest.take(team) for _ in range(4)]
+    for entry in entries:
+        fail_entry(contest.session, entry.id, "broken")
+    for at, expected in ((3, (1, 3, 1)), (0, (2, 2, 2))):
+        retry_entry(contest.session, entries[at].id)
+        assert counted(contest, team) == expected
+    fail_entry(contest.session, entries[3].id, "broken")  # a place under the cap has come free
+    assert counted(contest, team) == (1, 3, 1)
+
+
+def counted(contest: Contest, team: Team) -> tuple[int, int, int]:
+    """Slots of the day that are held, counted failures of the day, slots of the whole."""
+    quota = quota_of(contest.session, contest.challenge, team, NOW)
+    assert quota.left == 5 - quota.used
+    return quota.used, quota.failed, quota.taken
 
 
 def test_a_failure_that_is_told_twice_gives_one_slot_back(contest: Contest, team: Team) -> None:
@@ -161,3 +206,31 @@ def test_parallel_posts_take_every_slot_once_and_none_twice(meeting: sessionmake
         sequences = session.scalars(select(Entry.sequence)).all()
         assert len(set(sequences)) == 6
         assert session.scalars(select(Team.taken)).one() == 6
+
+
+def test_parallel_failures_give_no_more_slots_back_than_the_cap(meeting: sessionmaker[Session]) -> None:
+    with meeting.begin() as session:
+        contest = make_contest(session, per_day=4, failures_per_day=2)
+        team = contest.team()
+        number, user = contest.challenge.id, contest.leader(team).id
+
+    def post_and_fail(thread: int) -> int:
+        done = 0
+        for turn in range(4):
+            moment = NOW + timedelta(microseconds=4 * thread + turn)
+            try:
+                with meeting.begin() as session:
+                    person, challenge = session.get_one(User, user), session.get_one(Challenge, number)
+                    entry = take_entry(session, person, challenge, WORK, received_at=moment).id
+            except TooSoon:
+                continue
+            done += 1
+            with meeting.begin() as session:
+                fail_entry(session, entry, "broken")
+        return done
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        assert sum(pool.map(post_and_fail, range(THREADS))) == 6
+    with meeting() as session:
+        day = session.scalars(select(QuotaDay)).one()
+        assert (day.used, day.failed, session.scalars(select(Team.taken)).one()) == (4, 2, 4)

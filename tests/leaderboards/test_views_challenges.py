@@ -207,7 +207,7 @@ def test_when_a_day_is_used_up_the_page_says_when_the_next_begins(browser_of: Br
     assert 'type="file"' not in page
 
 
-def test_the_page_says_which_limit_of_the_day_was_reached(browser_of: Browser) -> None:
+def test_the_page_says_when_failures_give_no_more_slots_back(browser_of: Browser) -> None:
     user = browser_of.member()
     team = browser_of.team(user)
     assert team is not None
@@ -216,12 +216,15 @@ def test_the_page_says_which_limit_of_the_day_was_reached(browser_of: Browser) -
     browser_of.contest.session.commit()
     browser_of.client.set_cookie("language", "en")
     page = browser_of.get("/entries", user).text
-    assert "3 files of this day could not be scored. The next one can come at" in page
-    assert 'type="file"' not in page
+    assert "of those that cannot be scored later, 3 a day give theirs back" in page
+    assert "For today these are all given back: a file that cannot be scored uses one now." in page
+    assert browser_of.send(user).status_code == 303  # a good file is refused for no failure before it
+    assert browser_of.send(user).status_code == 303
     browser_of.contest.challenge.ends_at = now() + timedelta(seconds=30)
     browser_of.contest.session.commit()
     page = browser_of.get("/entries", user).text
-    assert "3 files of this day could not be scored, and the challenge ends before the next day." in page
+    assert "All entries of this day are used, and the challenge ends before the next day." in page
+    assert 'type="file"' not in page
 
 
 def test_what_will_not_be_taken_is_neither_read_nor_kept(browser_of: Browser, blobs: FolderBlobs) -> None:

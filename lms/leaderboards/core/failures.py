@@ -99,6 +99,14 @@ def _encodable(text: str) -> str:
 SCORER_FAILED = write_failure(EntryFailed("scorer_failed"))
 """The line of an entry that could not be scored through no fault of its own."""
 
+NOT_BY_ITSELF = frozenset({"scorer_failed", "no_file"})
+"""Codes of failures that no other predictions would have spared the entry."""
+
+
+def is_own(line: str) -> bool:
+    """Say whether an entry failed by itself, and not by the organiser's scorer or a corrected truth."""
+    return code_of(line) not in NOT_BY_ITSELF
+
 
 def code_of(line: str) -> str:
     """Return the code of a failure as an entry keeps it."""

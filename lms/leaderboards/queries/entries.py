@@ -71,8 +71,6 @@ class Quota:
     @property
     def left(self) -> int:
         """Return how many entries can still come on this day."""
-        if self.failed >= self.failure_limit:
-            return 0
         left = self.limit - self.used
         return max(0, left if self.total_limit is None else min(left, self.total_limit - self.taken))
 

@@ -132,7 +132,7 @@ def _restore(session: Session, entry: Entry, disqualification: Disqualification)
     before = EntryState(disqualification.state_before)
     if before is EntryState.SCORED and entry.public_score is None:  # a newer truth could not score it
         before = EntryState.FAILED
-        give_back(session, team, entry)
+        give_back(session, team, entry, counts=False)
     if before in {EntryState.RECEIVED, EntryState.SCORING}:  # what came of it meanwhile, or once more
         before = EntryState.RECEIVED if entry.public_score is None else EntryState.SCORED
     entry.state = before

@@ -25,6 +25,7 @@ from lms.leaderboards.models import (
 )
 from lms.leaderboards.queries.boards import versions_accepted
 from lms.leaderboards.services.standing import lock_team
+from lms.leaderboards.tables.slots import ReturnedSlot
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TRIES = 20  # parallel entries that met in the same microsecond; each try loses to one that won
@@ -95,7 +96,7 @@ def take_entry(
     """Give the receipt for an entry: its place in the order of receipt, and a slot of the day it came on.
 
     Short, as entries of one team wait for each other here. What the entry is worth is said later, by
-    `scoring.score_entry`; a failure gives the slot back.
+    `scoring.score_entry`; a failure gives the slot back, unless the day had too many (`give_back`).
 
     Raises:
         NotFound: the user is in no team of this challenge.
@@ -142,27 +143,42 @@ def _counter(session: Session, team: Team, day: Any) -> QuotaDay:
     return known
 
 
-def give_back(session: Session, team: Team, entry: Entry) -> None:
-    """Give the slot of a failed entry back; the failure itself is counted. The team is locked."""
-    hold_slots(session, team, entry.day, -1)
+def give_back(session: Session, team: Team, entry: Entry, *, counts: bool) -> None:
+    """Give the slot of a failed entry back, or let it keep it where the day's failures gave back enough.
+
+    So a day takes no more files than it has slots and counted failures together, however they come. The team
+    is locked. Entries without a day hold no slot.
+
+    Args:
+        counts: whether the entry failed by itself; what the organisers caused always gives the slot back.
+    """
+    challenge = entry.board.challenge
+    if entry.day is None or challenge is None:
+        return
+    if counts and _counter(session, team, entry.day).failed >= challenge.failures_per_day:
+        return
+    move_slots(session, team, entry.day, used=-1, failed=int(counts))
+    session.add(ReturnedSlot(entry_id=entry.id, counted=counts))
 
 
 def take_again(session: Session, team: Team, entry: Entry) -> None:
-    """Let an entry that had failed hold its slot again, as it is scored after all; limits do not ask it."""
-    hold_slots(session, team, entry.day, 1)
+    """Let an entry that had failed hold its slot again, as it is scored after all; limits do not ask it.
 
-
-def hold_slots(session: Session, team: Team, day: date | None, slots: int) -> None:
-    """Let so many entries of a day that had failed hold their slots again; below zero: give them back.
-
-    The team is locked. Entries without a day hold none.
+    One that kept its slot has it still. The team is locked.
     """
-    if day is None:
+    returned = session.get(ReturnedSlot, entry.id, populate_existing=True)
+    if returned is None or entry.day is None:
         return
+    move_slots(session, team, entry.day, used=1, failed=-int(returned.counted))
+    session.delete(returned)
+
+
+def move_slots(session: Session, team: Team, day: date, *, used: int, failed: int) -> None:
+    """Change what a team used of a day, and how many counted failures gave a slot back; it is locked."""
     counter = _counter(session, team, day)
-    counter.used += slots
-    counter.failed = max(0, counter.failed - slots)
-    team.taken += slots
+    counter.used += used
+    counter.failed += failed
+    team.taken += used
 
 
 def keep_entry(session: Session, board: Board, team: Team, *, received_at: datetime, **fields: Any) -> Entry:

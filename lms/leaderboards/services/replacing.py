@@ -18,8 +18,9 @@ from lms.leaderboards.models import (
     Truth,
 )
 from lms.leaderboards.queries.waiting import has_part_in_versions
-from lms.leaderboards.services.receiving import hold_slots
+from lms.leaderboards.services.receiving import move_slots
 from lms.leaderboards.tables.flags import EntryPrint
+from lms.leaderboards.tables.slots import ReturnedSlot
 
 WITHOUT_SYNC = {"synchronize_session": False}
 BATCH = 10_000  # entries that one statement names
@@ -103,16 +104,38 @@ def write_new(session: Session, board: Board, truth: Truth) -> None:
 
 
 def _move_slots(session: Session, truth: Truth, is_lost: Any, is_found: Any) -> None:
-    """Give back the slots of what fails now, and let what is scored after all hold its own again."""
-    moved = session.execute(
-        select(Entry.team_id, Entry.day, func.sum(case((is_found, 1), else_=-1)))
+    """Give back the slots of what fails now, and let what is scored after all hold its own again.
+
+    What fails by another truth did not fail by itself, so it counts as no failure of its day.
+    """
+    takes_again = and_(is_found, ReturnedSlot.entry_id.is_not(None))
+    moved = (
+        select(
+            Entry.team_id,
+            Entry.day,
+            func.sum(case((is_found, 1), else_=-1)),
+            func.sum(case((and_(is_found, ReturnedSlot.counted), 1), else_=0)),
+        )
         .join(Rescore, and_(Rescore.entry_id == Entry.id, Rescore.truth_id == truth.id))
-        .where(or_(is_lost, is_found), Entry.team_id.is_not(None), Entry.day.is_not(None))
+        .outerjoin(ReturnedSlot, ReturnedSlot.entry_id == Entry.id)
+        .where(or_(is_lost, takes_again), Entry.team_id.is_not(None), Entry.day.is_not(None))
         .group_by(Entry.team_id, Entry.day)
     )
-    for team_id, day, slots in moved.all():
-        hold_slots(session, session.get_one(Team, team_id, populate_existing=True), day, slots)
+    for team_id, day, slots, counted in session.execute(moved).all():
+        team = session.get_one(Team, team_id, populate_existing=True)
+        move_slots(session, team, day, used=slots, failed=-counted)
         session.flush()
+    concerns = and_(Rescore.entry_id == Entry.id, Rescore.truth_id == truth.id)
+    found = select(Entry.id).join(Rescore, concerns).where(is_found)
+    lost = (
+        select(Entry.id, literal(value=False)).join(Rescore, concerns).where(is_lost, Entry.day.is_not(None))
+    )
+    session.execute(
+        delete(ReturnedSlot).where(ReturnedSlot.entry_id.in_(found)), execution_options=WITHOUT_SYNC
+    )
+    session.execute(
+        insert(ReturnedSlot).from_select(["entry_id", "counted"], lost), execution_options=WITHOUT_SYNC
+    )
 
 
 def _drop_unfiled(session: Session, truth: Truth) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from lms.errors import N_, Conflict, NotFound
 from lms.leaderboards import policy
-from lms.leaderboards.core.failures import SCORER_FAILED
+from lms.leaderboards.core.failures import SCORER_FAILED, is_own
 from lms.leaderboards.core.losses import losses_of, pack
 from lms.leaderboards.core.prints import Print
 from lms.leaderboards.core.scoring import Scores
@@ -127,7 +127,7 @@ def _was_scored(entry: Entry) -> bool:
 
 
 def fail_entry(session: Session, entry_id: int, code: str, *, unless_scored: bool = False) -> Entry:
-    """Note that an entry cannot be scored: its slot comes back, and its standing goes.
+    """Note that an entry cannot be scored: its slot comes back under the day's cap, and its standing goes.
 
     Args:
         unless_scored: leave alone what has a score; another scorer was quicker and had more luck.
@@ -151,7 +151,7 @@ def _fail(session: Session, entry: Entry, team: Team, code: str) -> Entry:
     if entry.failure == SCORER_FAILED:
         tell_scorer_failed(session, entry.board)
     entry.released_score = None
-    give_back(session, team, entry)
+    give_back(session, team, entry, counts=is_own(entry.failure))
     session.flush()
     take_off(session, entry)
     return entry
