@@ -78,12 +78,15 @@ def test_digits_that_are_not_shown_change_no_mark() -> None:
     assert _told_of(row, 6) != _told_of(other, 6)
 
 
-def test_an_error_too_large_to_be_added_up_has_no_interval() -> None:
+def test_an_error_as_large_as_numbers_go_has_an_interval() -> None:
     huge = [1e308] + [0.0] * (ITEMS - 1)
     rows = {1: (1, packed(0)), 2: (2, pack(losses_of(huge)))}
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="raise", under="ignore"):
         found = tying._tied(rows, METRICS["mean_absolute_error"])
-    assert found[1].most_score is None
+    least, most = found[1].least_score, found[1].most_score
+    assert least is not None
+    assert most is not None
+    assert 0 <= least < 1e308 / ITEMS <= most < 1e308
 
 
 def test_without_a_metric_that_is_known_no_score_is_made_up() -> None:

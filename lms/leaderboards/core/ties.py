@@ -35,6 +35,7 @@ from lms.leaderboards.core.significance import differing, exceeding, holm, mcnem
 
 ALPHA = 0.05
 _CELLS = 1_000_000  # of a table that is ranked at once
+_BELOW_ONE = math.nextafter(1.0, 0.0)
 _NO_LOSSES = "losses are finite numbers: a row for each team, a column for each item"
 
 
@@ -171,13 +172,21 @@ class _Evidence(Protocol):
 
 
 class _Averaged:
-    """Losses of any size."""
+    """Losses of any size.
+
+    They are compared as shares of a power of two that all are below, so that neither sums of huge ones nor
+    squares of tiny ones leave what a number can hold. That changes no digit, and so no group.
+    """
 
     def __init__(self, losses: Floats, resamples: int, seed: int) -> None:
         self._losses = losses
-        self._observed: Floats = losses.mean(axis=1)
-        self.values = means(losses, resamples, seed)
+        exponent = int(np.frexp(np.abs(losses).max())[1])
+        scaled = np.ldexp(losses, -exponent)
+        self._observed: Floats = scaled.mean(axis=1)
+        self.values = means(scaled, resamples, seed)
         self._spread = _Spread(self.values)
+        np.clip(self.values, -_BELOW_ONE, _BELOW_ONE, out=self.values)  # no mean is larger than what it is of
+        np.ldexp(self.values, exponent, out=self.values)
 
     def p_values(self, leader: int) -> Floats:
         """Take the bootstrap's, but never less than signs alone could show."""

@@ -1,6 +1,5 @@
 """Working out tie groups: from the losses of the entries that stand, apart from ranking."""
 
-import math
 from datetime import datetime, timedelta
 
 import structlog
@@ -81,8 +80,8 @@ def _tied(rows: dict[int, tuple[int, bytes]], measured: Metric | None) -> list[T
 
 
 def _scores(tie: Tie, measured: Metric | None) -> tuple[float, float] | tuple[()]:
-    """Return between which scores a team lies, the smaller number first; nothing where one is no number."""
-    if measured is None or not (math.isfinite(tie.low) and math.isfinite(tie.high)):
-        return ()  # squares of huge errors add up to infinity on resamples that draw them twice
+    """Return between which scores a team lies, the smaller number first."""
+    if measured is None:
+        return ()
     ends = sorted((measured.score_of(tie.low), measured.score_of(tie.high)))
     return ends[0], ends[1]
