@@ -1,6 +1,7 @@
 """The errors of the domain, fit to be shown to a person.
 
     DomainError             something a person asked for cannot be done
+    ├── NotKnown      401   nobody knows who asks: a token is missing or not good
     ├── NotFound      404   it is not there, or this person may not know that it is
     ├── NotAllowed    403   it is there, but not for this person
     ├── Conflict      409   it cannot be done now, or not twice
@@ -29,6 +30,12 @@ class DomainError(Exception):
         super().__init__(message % params if params else message)
         self.message = message
         self.params = params
+
+
+class NotKnown(DomainError):
+    """Nobody knows who asks: a token is missing or not good."""
+
+    status = 401
 
 
 class NotFound(DomainError):

@@ -142,6 +142,8 @@ def _option(option: click.Option) -> tuple[str, str, str, str]:
         value = option.type.name
     default = f"`{option.default}`" if option.show_default and not option.is_flag else "–"
     meaning = option.help or ("Asked for when it is not given." if option.prompt else "–")
+    if option.show_envvar:
+        meaning += f" Or the variable `{option.envvar}`."
     return names, value, "required" if option.required else default, meaning
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Blueprint, current_app, g, request
 from flask.blueprints import BlueprintSetupState
-from flask_babel import gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
@@ -16,7 +15,7 @@ from lms.accounts.models import User
 from lms.accounts.services.limits import check_tries, count_try
 from lms.accounts.services.tokens import Purpose, person_of
 from lms.db import QUIET, now
-from lms.errors import N_, Invalid, NotFound, TooLarge
+from lms.errors import N_, Invalid, NotFound, NotKnown, TooLarge
 from lms.leaderboards import policy
 from lms.leaderboards.core.challenge_file import FILE_BYTES
 from lms.leaderboards.core.digits import rounded
@@ -31,12 +30,13 @@ from lms.leaderboards.queries.dates import date_changes
 from lms.leaderboards.queries.entries import OwnEntry, Quota, entries_of, quota_of
 from lms.leaderboards.queries.other_metrics import metrics_beside
 from lms.leaderboards.queries.run_logs import logs_of
+from lms.leaderboards.queries.shown import medal_in
 from lms.leaderboards.queries.standings import PAGE, Row, Standings, is_anonymous, standings
 from lms.leaderboards.services.addresses import keep_address
 from lms.leaderboards.services.entering import REFUSED_PER_PERSON, check_file, hand_in
 from lms.leaderboards.services.receiving import check_can_send
 from lms.leaderboards.tables.run_logs import EntryLog
-from lms.web.errors import said
+from lms.web.errors import problem, said
 from lms.web.guard import public
 from lms.web.session import blobs, reads_first, refusals, session, settings, write
 from lms.web.shapes import row_number
@@ -44,6 +44,7 @@ from lms.web.shapes import row_number
 blueprint = Blueprint("leaderboards_api", __name__, url_prefix="/api")
 
 LARGEST_PAGE = 1000
+FORMS = frozenset({"multipart/form-data", "application/x-www-form-urlencoded"})
 
 
 @blueprint.record_once
@@ -108,8 +109,8 @@ def board(challenge_slug: str) -> Response:
             "ranked": table.ranked,
             "offset": offset,
             "tied_at": found.tied_at if has_ties else None,
-            "rows": [_row(row, found, is_named=row.mine or not hidden) for row in table.rows],
-            "mine": _row(table.mine, found) if table.mine is not None else None,
+            "rows": [_row(row, found, table, is_named=row.mine or not hidden) for row in table.rows],
+            "mine": _row(table.mine, found, table) if table.mine is not None else None,
             **end,
         }
     )
@@ -184,10 +185,9 @@ def _person_row(row: honours.Person) -> dict[str, Any]:
 @public
 def entries(challenge_slug: str) -> Response:
     """Answer with the entries of the asker's team, the newest first; one alone, with its log, by `id`."""
-    if not _token() and not current_user.is_authenticated:
-        return _without_token()
+    user = _person()
     _, found = _seen(challenge_slug)
-    team = queries.team_of(session(), found, _person())
+    team = queries.team_of(session(), found, user)
     if team is None:
         raise NotFound(N_("You are in no team of this challenge. Join it first."))
     only = request.args.get("id", type=row_number)
@@ -202,8 +202,6 @@ def entries(challenge_slug: str) -> Response:
 @reads_first
 def enter(challenge_slug: str) -> Response:
     """Take an entry: the body, or the form's field `file`. The answer is its receipt."""
-    if not _token():
-        return _without_token()
     user = _person()
     who = str(user.id)
     check_tries(session(), REFUSED_PER_PERSON, who)
@@ -211,7 +209,7 @@ def enter(challenge_slug: str) -> Response:
         with refusals(lambda own: count_try(own, REFUSED_PER_PERSON, who)):
             return _json(_taken(challenge_slug, user, _checked(challenge_slug, user)), 202)
     except BadPredictions as bad:
-        return _json({"detail": said(bad.message, bad.params), "faults": _faults(bad)}, 422)
+        return problem(bad, faults=_faults(bad))
 
 
 def _checked(slug: str, user: User) -> tuple[EntryKind, bytes, str]:
@@ -250,10 +248,12 @@ def _person() -> User:
     """Return whose token this is; a browser's session is not enough where something may change.
 
     Raises:
-        NotAllowed: there is no good token.
+        NotKnown: there is no good token.
     """
     if request.method != "POST" and not _token() and current_user.is_authenticated:
         return session().get_one(User, current_user.id)
+    if not _token():
+        raise NotKnown(N_("Send your token with the request: Authorization: Bearer …."))
     return person_of(session(), _token(), Purpose.BOARDS, settings().session_key())
 
 
@@ -261,12 +261,6 @@ def _token() -> str:
     """Return the token; empty without one. What else a site's front door is told is nothing to us."""
     scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _without_token() -> Response:
-    answer = _json({"detail": gettext("Send your token with the request: Authorization: Bearer ….")}, 401)
-    answer.headers["WWW-Authenticate"] = "Bearer"
-    return answer
 
 
 def _seen(slug: str, user: User | None = None) -> tuple[Challenge, Board]:
@@ -278,6 +272,14 @@ def _seen(slug: str, user: User | None = None) -> tuple[Challenge, Board]:
 
 def _sent() -> tuple[bytes, str]:
     sent = request.files.get("file")
+    if sent is None and request.mimetype in FORMS:
+        raise Invalid(
+            N_(
+                'Send the file as the field "file" of a form of the type multipart/form-data, or as the body '
+                "with the type application/octet-stream."
+            ),
+            field="file",
+        )
     if sent is None:
         content, filename = request.get_data(), request.args.get("filename", "")
     else:
@@ -314,7 +316,7 @@ def _challenge(found: Challenge, at: datetime, reader: User | None) -> dict[str,
     }
 
 
-def _row(row: Row, board: Board, *, is_named: bool = True) -> dict[str, Any]:
+def _row(row: Row, board: Board, table: Standings, *, is_named: bool = True) -> dict[str, Any]:
     return {
         "rank": row.rank,
         "team": row.name or row.title,
@@ -329,6 +331,7 @@ def _row(row: Row, board: Board, *, is_named: bool = True) -> dict[str, Any]:
         if row.least_score is None or row.most_score is None
         else [_shown(row.least_score, board), _shown(row.most_score, board)],
         "movement": row.movement,
+        "medal": medal_in(board, table, row),
         "baseline": row.rank is None,
     }
 
@@ -344,10 +347,10 @@ def _entry(one: OwnEntry, board: Board) -> dict[str, Any]:
         "private_score": _shown(one.private_score, board),
         "metrics": {name: _shown(value, board) for name, value in one.metrics.items()},
         "selected": one.selected,
+        "automatic": one.automatic,
         "counts": one.counts,
         "failure": said(message, params) if message else "",
         "disqualified": one.reason,
-        "automatic": one.automatic,
     }
 
 

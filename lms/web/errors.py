@@ -10,7 +10,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import BadHost, HTTPException, InternalServerError
 
-from lms.errors import N_, DomainError, Invalid, TooSoon
+from lms.errors import N_, DomainError, Invalid, NotKnown, TooSoon
 from lms.web.session import read_on
 
 SENTENCES = {
@@ -81,6 +81,11 @@ def _domain(error: DomainError) -> Response:
     return response
 
 
+def problem(error: DomainError, **members: object) -> Response:
+    """Answer a program with what was refused, and with more about it (RFC 9457, section 3.2)."""
+    return _problem(error.status, gettext(TITLES[error.status]), translated(error), **members)
+
+
 def _csrf(error: CSRFError) -> Response:
     del error
     return _answer(400, gettext(CSRF_SENTENCE))
@@ -137,10 +142,16 @@ def _answer(status: int, sentence: str | None = None) -> Response:
     text = sentence or gettext(SENTENCES.get(status, SENTENCES[fallback]), limit=limit)
     title = gettext(TITLES.get(status, TITLES[fallback]))
     if wants_json():
-        problem = jsonify(type="about:blank", title=title, status=status, detail=text)
-        problem.mimetype = "application/problem+json"
-        return make_response(problem, status)
+        return _problem(status, title, text)
     return make_response(render_template("web/error.html", status=status, heading=title, text=text), status)
+
+
+def _problem(status: int, title: str, detail: str, **members: object) -> Response:
+    response = jsonify(type="about:blank", title=title, status=status, detail=detail, **members)
+    response.status_code, response.mimetype = status, "application/problem+json"
+    if status == NotKnown.status:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
 
 
 def wants_json() -> bool:

@@ -19,6 +19,7 @@ from lms.accounts.services.tokens import Purpose, make_token
 from lms.blobs import FolderBlobs
 from lms.db import now
 from lms.leaderboards import api
+from lms.leaderboards.core.honours import medal
 from lms.leaderboards.models import Entry, EntryKind, Share, Visibility
 from lms.leaderboards.services.entering import REFUSED_PER_PERSON
 from lms.leaderboards.services.ties import Tied, keep_tie_groups
@@ -108,6 +109,68 @@ def test_a_file_with_faults_is_told_each_line_and_costs_nothing(program: Program
     assert "열이 없어요" in korean.get_json()["faults"][0]["detail"]
 
 
+def test_whatever_is_refused_is_a_problem_of_one_form(program: Program) -> None:
+    user, stranger = program.member(), program.contest.person()
+    program.contest.session.commit()
+    path = f"/api/challenges/{program.contest.challenge.slug}/entries"
+    lines = program.post(user, b"id,place\na,north\nb,\n")
+    first = [program.post(user).status_code for _ in range(2)]
+    assert first == [202, 202]
+    refused = {
+        401: program.client.post(path, data=GOOD),
+        404: program.post(stranger),
+        405: program.client.delete(path),
+        413: program.client.post(path, data=b"x" * (api.FILE_BYTES + 2), headers=program.token(stranger)),
+        422: lines,
+        429: program.post(user),
+    }
+    program.contest.challenge.ends_at = now() - timedelta(seconds=1)
+    program.contest.session.commit()
+    refused[409] = program.post(user)
+    for status, answer in refused.items():
+        told = answer.get_json()
+        assert (answer.status_code, answer.mimetype) == (status, "application/problem+json"), status
+        assert (told["type"], told["status"]) == ("about:blank", status)
+        assert told["title"], status
+        assert told["detail"], status
+    assert refused[422].get_json()["faults"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"data": {"csv": (io.BytesIO(GOOD), "first.csv")}},
+        {"data": {"file": "first.csv"}},
+        {"data": GOOD, "content_type": "application/x-www-form-urlencoded"},
+    ],
+)
+def test_a_form_without_the_field_is_told_which_one_is_wanted(
+    program: Program, form: dict[str, object]
+) -> None:
+    user = program.member()
+    path = f"/api/challenges/{program.contest.challenge.slug}/entries"
+    answer = program.client.post(path, headers=program.token(user), **form)  # type: ignore[arg-type]
+    assert answer.status_code == 422
+    assert "'file'" in answer.get_json()["detail"]
+    assert program.entries == 0
+
+
+def test_rows_of_an_ended_board_have_their_medal(program: Program) -> None:
+    contest = program.contest
+    for number in range(3):
+        contest.enter(contest.team(at=now()), 0.5 - number / 10, at=now())
+    contest.session.commit()
+    assert {row["medal"] for row in program.get("/board").get_json()["rows"]} == {None}
+    contest.board.ends_at = contest.challenge.ends_at = now() - timedelta(seconds=1)
+    contest.session.commit()
+    told = program.get("/board").get_json()
+    assert told["share"] == "private"
+    assert [row["medal"] for row in told["rows"]] == [medal(rank, 3) for rank in (1, 2, 3)]
+    assert told["rows"][0]["medal"] is not None
+    public = program.get("/board?share=public").get_json()
+    assert {row["medal"] for row in public["rows"]} == {None}
+
+
 @pytest.mark.parametrize("given", ["Basic dXNlcjpwYXNz", "Digest x", ""])
 def test_what_a_site_asks_at_its_own_door_is_no_token(program: Program, given: str) -> None:
     user = program.member()
@@ -155,7 +218,13 @@ def test_without_a_good_token_nothing_is_entered(program: Program, sign_in: Call
     user = program.member()
     path = f"/api/challenges/{program.contest.challenge.slug}/entries"
     for headers in ({"Authorization": "Bearer x"}, program.token(user, Purpose.VERIFY_MANY)):
-        assert program.client.post(path, data=GOOD, headers=headers).status_code == 403
+        for answer in (
+            program.client.post(path, data=GOOD, headers=headers),
+            program.client.get(path, headers=headers),
+            program.client.get(path.replace("entries", "board"), headers=headers),
+        ):
+            assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+            assert "토큰" in answer.get_json()["detail"]
     unsigned = program.client.post(path, data=GOOD)
     assert (unsigned.status_code, unsigned.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert program.client.get(path).status_code == 401

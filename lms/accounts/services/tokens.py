@@ -11,7 +11,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
-from lms.errors import N_, NotAllowed
+from lms.errors import N_, NotKnown
 
 DAYS = 90
 _SECONDS = DAYS * 24 * 3600
@@ -39,7 +39,7 @@ def person_of(session: Session, token: str, purpose: Purpose, key: str) -> User:
     """Return whose token this is.
 
     Raises:
-        NotAllowed: it is none, too old, of a closed account, or from before the present password.
+        NotKnown: it is none, too old, of a closed account, or from before the present password.
     """
     try:
         user_id, token_session = URLSafeTimedSerializer(key, salt=purpose.value).loads(
@@ -49,7 +49,7 @@ def person_of(session: Session, token: str, purpose: Purpose, key: str) -> User:
         user_id, token_session = 0, ""
     user = session.get(User, user_id)
     if user is None or not user.is_active or token_session != _session(user):
-        raise NotAllowed(
+        raise NotKnown(
             N_("The token is missing, wrong or too old. Make a new one on the page where this one came from.")
         )
     return user

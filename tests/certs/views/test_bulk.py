@@ -21,7 +21,7 @@ from lms.accounts.services.tokens import Purpose, make_token, person_of
 from lms.certs import policy
 from lms.certs.models import Credential
 from lms.certs.queries.credentials import content_of
-from lms.errors import NotAllowed
+from lms.errors import NotKnown
 from tests.certs.views.conftest import KEY
 from tests.factories.accounts import make_user
 from tests.factories.certs import NOW, PUBLIC_URL
@@ -170,12 +170,12 @@ def test_a_program_without_a_good_token_is_refused(
     program = app.test_client()
     for token in wrong:
         sent = send(program, "/api/verify/many", {"a": b"x"}, Authorization=f"Bearer {token}")
-        assert sent.status_code == 403
+        assert sent.status_code == 401
     assert person_of(session, fine, Purpose.VERIFY_MANY, KEY) is user
     user.session_token = "another password"
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotKnown):
         person_of(session, fine, Purpose.VERIFY_MANY, KEY)
     user.session_token = "yet another"
     monkeypatch.setattr(tokens, "_SECONDS", -1)
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotKnown):
         person_of(session, make_token(user, Purpose.VERIFY_MANY, KEY), Purpose.VERIFY_MANY, KEY)
