@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from lms.leaderboards.core.digits import rounded
+from lms.leaderboards.core.digits import LARGE, rounded
 from lms.leaderboards.core.rank import Direction
 
 SENTENCES: Mapping[str, Mapping[str, str]] = tomllib.loads(
@@ -343,13 +343,18 @@ def written_out(rule: Rule, language: str) -> list[str]:
 
 
 def shown(number: Fraction) -> str:
-    """Return a number as people write it: as a decimal, and with four decimals where it has no end."""
+    """Return a number as people write it: as a decimal, and with four decimals where it has no end.
+
+    One from `LARGE` on is written in scientific notation, as boards do.
+    """
     whole = number.denominator
     while whole % 2 == 0:
         whole //= 2
     while whole % 5 == 0:
         whole //= 5
     exact = Decimal(number.numerator) / Decimal(number.denominator)
+    if abs(exact) >= LARGE:
+        return f"{exact.normalize():e}"
     text = f"{exact:f}" if whole == 1 else f"{exact:.4f}"
     return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
 

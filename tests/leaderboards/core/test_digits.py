@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lms.leaderboards
-from lms.leaderboards.core.digits import in_digits, rounded
+from lms.leaderboards.core.digits import LARGE, in_digits, rounded
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 DECIMALS = st.integers(0, 10)
@@ -30,8 +30,14 @@ ELSEWHERE = re.compile(r"number\([\w.]*decimals\)|round\([^\n]*decimals\)|\.\{[\
         (0.5, 0, "0"),
         (1.5, 0, "2"),
         (1e-7, 10, "0.0000001000"),
-        (1e22, 1, "10000000000000000000000.0"),
-        (1.5e30, 0, "1500000000000000000000000000000"),
+        (123456789012345.6, 1, "123456789012345.6"),
+        (999999999999999.9, 0, "1e+15"),  # 16 digits before the point, when they are shown
+        (1e15, 4, "1.0000e+15"),
+        (-1.23456789e30, 4, "-1.2346e+30"),
+        (1.5e30, 0, "2e+30"),
+        (9.999e20, 1, "1.0e+21"),
+        (1e300, 10, "1.0000000000e+300"),
+        (1.7976931348623157e308, 10, "1.7976931348e+308"),  # rounded up no program could read it
     ],
 )
 def test_a_score_has_the_decimals_of_its_board_and_a_half_goes_to_the_even_digit(
@@ -46,7 +52,10 @@ def test_a_float_and_the_fraction_that_it_is_written_as_are_rounded_alike(
 ) -> None:
     exact = Fraction(repr(score))
     assert rounded(score, decimals) == rounded(exact, decimals) == Decimal(in_digits(score, decimals))
-    assert abs(Fraction(rounded(score, decimals)) - exact) <= Fraction(1, 2 * 10**decimals)
+    unit = Fraction(1, 10**decimals)
+    if abs(rounded(score, decimals)) >= LARGE:
+        unit *= abs(exact)  # so many decimals behind the first digit
+    assert abs(Fraction(rounded(score, decimals)) - exact) <= unit / (2 if abs(exact) < 10**308 else 1)
 
 
 @given(FINITE, FINITE, DECIMALS)
@@ -58,6 +67,7 @@ def test_what_is_better_is_never_shown_as_worse(one: float, other: float, decima
 @given(FINITE, DECIMALS)
 def test_what_was_rounded_stays_as_it_is_and_no_zero_has_a_sign(score: float, decimals: int) -> None:
     told = float(rounded(score, decimals))
+    assert math.isfinite(told)
     assert float(rounded(told, decimals)) == told
     assert told != 0 or math.copysign(1, told) == 1
 
