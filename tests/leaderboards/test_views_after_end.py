@@ -80,6 +80,24 @@ def test_who_sent_nothing_late_is_told_of_no_entry(ending: Ending) -> None:
     assert refused in ending.client.post(ending.path.replace("/board", "/entries"), data=late).text
 
 
+def test_my_boards_count_teams_and_say_which_are_over(ending: Ending) -> None:
+    def row() -> str:
+        ending.contest.session.commit()
+        page = ending.client.get("/boards").text
+        return page[page.index("<tbody>") : page.index("</tbody>")]
+
+    tag = 'class="tag quiet"'
+    assert "3 of 3 teams" in row()
+    assert tag not in row()
+    ending.end()
+    assert "1 of 3 teams" in row()
+    assert tag in row()
+    ending.last.language = "ko"
+    assert "3팀 중 1위" in row()
+    assert "끝남" in row()
+    assert "우리 팀은 3팀 중 1위예요." in ending.client.get(ending.path.removesuffix("/board")).text
+
+
 def test_a_final_board_says_that_chosen_entries_count(ending: Ending) -> None:
     before = pages(ending)["board"]
     assert BEST in before

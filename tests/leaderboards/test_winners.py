@@ -332,6 +332,20 @@ def test_a_team_that_was_never_asked_is_not_led_there(ended: Ended) -> None:
     assert "Verification</a>" not in ended.get("/team", ended.leader(3)).text
 
 
+def test_the_board_leads_members_of_asked_teams_to_their_verification_and_nobody_else(ended: Ended) -> None:
+    link = "Verification</a>"
+    assert link not in ended.get("/board", ended.leader(0)).text, "nobody is asked yet"
+    ended.ask()
+    fellow = ended.contest.add(ended.teams[0])
+    ended.post("/verification", ended.leader(1), statement="We grew trees.")
+    ended.decide(1, "refused", "no")
+    for asked in (ended.leader(0), fellow, ended.leader(1)):  # a refusal too is read there
+        for path in ("/board", "/board?share=public"):
+            assert link in ended.get(path, asked).text
+    for other in (ended.leader(3), ended.contest.organiser, make_user(ended.contest.session)):
+        assert link not in ended.get("/board", other).text
+
+
 def test_the_table_of_steps_is_what_can_be_decided(ended: Ended) -> None:
     """Every step that the table does not allow is refused, whatever was handed in."""
     ended.ask(winners=1)

@@ -88,6 +88,11 @@ def claim_on(session: Session, board: Board, claim_id: int) -> WinnerClaim:
     return found
 
 
+def is_asked(session: Session, team_id: int) -> bool:
+    """Say whether a team was ever asked to prove its place."""
+    return session.scalar(select(WinnerClaim.id).where(WinnerClaim.team_id == team_id)) is not None
+
+
 def claim_of(session: Session, team: Team) -> WinnerClaim | None:
     """Return what a team is asked for, if it is."""
     return session.scalar(select(WinnerClaim).where(WinnerClaim.team_id == team.id).options(*WHOLE))

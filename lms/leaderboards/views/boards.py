@@ -182,9 +182,17 @@ def _rooms(table: Shown) -> dict[str, object]:
     user, board = reader(), table.board
     if user is None or board.challenge is None:
         return _filters(table)
-    has_team = table.table.mine is not None or queries.team_of(session(), board, user) is not None
-    organises = not has_team and policy.can_organise(user, board.challenge)
-    return {"team": has_team, "organises": organises, **_filters(table)}
+    team = _own_team(table, user)
+    organises = team is None and policy.can_organise(user, board.challenge)
+    return {"team": team, "organises": organises, **_filters(table)}
+
+
+def _own_team(table: Shown, user: User) -> int | None:
+    """Return the number of the reader's team; who stands on the board is known already."""
+    if table.table.mine is not None:
+        return table.table.mine.team_id
+    team = queries.team_of(session(), table.board, user)
+    return None if team is None else team.id
 
 
 def _filters(table: Shown) -> dict[str, object]:

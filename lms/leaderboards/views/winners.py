@@ -30,9 +30,9 @@ from lms.web.session import blobs, reads_first, session, write
 
 
 @blueprint.app_template_test("asked_to_prove")
-def asked_to_prove(team: Team) -> bool:
-    """Say whether a team was ever asked to prove its place."""
-    return queries.claim_of(session(), team) is not None
+def asked_to_prove(team: Team | int) -> bool:
+    """Say whether a team, or the team of this number, was ever asked to prove its place."""
+    return queries.is_asked(session(), team if isinstance(team, int) else team.id)
 
 
 @blueprint.get("/challenges/<challenge_slug>/organise/winners")
