@@ -1,12 +1,15 @@
 """Tie groups follow what stands, whatever changed it."""
 
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sqlalchemy import delete, select
+from click.testing import CliRunner
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from lms.leaderboards.cli.boards import boards
 from lms.leaderboards.core.losses import Losses
 from lms.leaderboards.core.metrics import Metric
 from lms.leaderboards.core.resampling import LEAST_RESAMPLES, draws
@@ -248,3 +251,19 @@ def test_what_entries_lost_is_kept_until_nothing_else_can_come_to_stand(
     session.flush()
     assert not is_kept(long_after)
     assert session.scalars(select(EntryLosses)).all()  # of those that stand
+
+
+def test_tie_groups_that_were_changed_are_worked_out_anew_after_a_recompute(
+    contest: Contest, sessions: sessionmaker[Session], three: list[Team]
+) -> None:
+    right = groups(contest)
+    contest.session.execute(update(TieGroup).values(number=7))
+    contest.session.commit()
+    assert tying.tie_boards(sessions, NOW + timedelta(hours=1)) == 0
+    tools = SimpleNamespace(sessions=sessions)
+    CliRunner().invoke(boards, ["recompute"], obj=tools, catch_exceptions=False)
+    assert set(groups(contest).values()) == {7}  # what is kept stays till then, and is dated by nothing
+    assert tying.tie_boards(sessions, NOW + timedelta(hours=1)) == 1
+    assert groups(contest) == right
+    assert tying.tie_boards(sessions, NOW + timedelta(hours=3)) == 0
+    assert [team.id for team in three] == list(right)

@@ -14,7 +14,9 @@ from lms.leaderboards.core.tables import read_table
 from lms.leaderboards.models import Entry, PrivateScore, Standing, Team
 from lms.leaderboards.queries.standings import standings
 from lms.leaderboards.services import upkeep
+from lms.leaderboards.services.honouring import count_results
 from lms.leaderboards.services.importing import import_table
+from lms.leaderboards.tables.honours import Honours, TeamResult
 from tests.factories.leaderboards import NOW, Contest, make_contest
 
 TABLE = """\
@@ -61,9 +63,61 @@ def test_a_difference_is_told_by_status_and_mended_by_recompute(
     assert "0.75" in done.output
     assert "0.5" in done.output
     assert "\x1b" not in done.output
-    assert "differed and were mended" in run("recompute").output
+    assert "differed and was mended" in run("recompute").output
     assert run("diff").exit_code == 0
     assert run("diff", "--language", "ko", str(contest.board.id)).output.startswith("리더보드")
+
+
+def test_a_sort_key_that_differs_is_told_as_such(contest: Contest, run: Callable[..., Result]) -> None:
+    team = contest.team()
+    contest.enter(team, 0.5)
+    standing = contest.standing(team)
+    assert standing is not None
+    right, standing.key = standing.key, bytes(16)
+    done = run("diff")
+    assert done.exit_code == 1
+    assert f"only the sort key differs, kept {bytes(16).hex()}, entries say {right.hex()}" in done.output
+    assert "정렬 키만 다름" in run("diff", "--language", "ko").output
+
+
+def test_results_that_were_changed_are_told_and_mended(contest: Contest, run: Callable[..., Result]) -> None:
+    session = contest.session
+    teams = [contest.team("first\x1b[2J"), contest.team("second")]
+    for team, score in zip(teams, (0.9, 0.5), strict=True):
+        contest.enter(team, score)
+    assert "results" not in run("diff").output
+    contest.board.ends_at = NOW + timedelta(days=30)
+    kept = count_results(session, contest.board, contest.board.ends_at + timedelta(seconds=1))
+    assert kept is not None
+    assert "kept results are what the standings give" in run("diff").output
+    kept.shake_up = 0.75
+    session.get_one(TeamResult, (contest.board.id, teams[0].id)).rank = 2
+    session.get_one(Honours, teams[1].leader_id).gold = 7
+    done = run("diff")
+    assert done.exit_code == 1
+    assert "shake_up: kept 0.75, standings give 0.0" in done.output
+    assert "rank: kept 2, standings give 1" in done.output
+    assert "not what the places give, people: 2" in done.output
+    assert "\x1b" not in done.output
+    mended = run("recompute")
+    assert "were mended, values: 2" in mended.output
+    assert run("diff").exit_code == 0
+    session.expire_all()
+    assert (kept.shake_up, session.get_one(Honours, teams[1].leader_id).gold) == (0.0, 0)
+    assert "mended" not in run("recompute").output
+
+
+def test_sums_of_people_that_were_changed_are_told_and_mended(
+    contest: Contest, run: Callable[..., Result]
+) -> None:
+    team = contest.team()
+    contest.enter(team, 0.9)
+    contest.board.ends_at = NOW + timedelta(days=30)
+    count_results(contest.session, contest.board, contest.board.ends_at + timedelta(seconds=1))
+    contest.session.get_one(Honours, team.leader_id).gold = 7
+    assert "people: 1" in run("diff").output
+    assert "sums of points and medals were mended, people: 1" in run("recompute").output
+    assert run("diff").exit_code == 0
 
 
 def test_a_board_that_is_not_there_is_no_traceback(run: Callable[..., Result]) -> None:

@@ -1,6 +1,7 @@
 """`lms boards diff`, `recompute` and `import`: looking after the boards of this installation."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,10 +15,11 @@ from lms.leaderboards.cli.tables import long_values
 from lms.leaderboards.core.tables import TableProblem, printable, read_table
 from lms.leaderboards.models import Board, Challenge, Team
 from lms.leaderboards.queries.counting import Counting, Difference, differences
-from lms.leaderboards.services.honouring import count_results, mend_people
+from lms.leaderboards.queries.results import ResultDifference, result_differences
+from lms.leaderboards.services.honouring import count_results, mend_people, people_to_mend
 from lms.leaderboards.services.importing import import_table
 from lms.leaderboards.services.standing import recompute as work_out
-from lms.leaderboards.services.ties import lock_truth
+from lms.leaderboards.services.ties import lock_truth, tie_again
 
 DIFFERS, REFUSED = 1, 2
 WORDS = {
@@ -29,6 +31,47 @@ WORDS = {
     "mended": (
         "Board {}: {} standings differed and were mended.",
         "리더보드 {}: 순위 {}개가 달라 바로잡았습니다.",
+    ),
+    "one_differs": ("Board {}: one standing differs.", "리더보드 {}: 순위 1개가 다릅니다."),
+    "one_mended": (
+        "Board {}: one standing differed and was mended.",
+        "리더보드 {}: 순위 1개가 달라 바로잡았습니다.",
+    ),
+    "results_same": (
+        "Board {}: the kept results are what the standings give.",
+        "리더보드 {}: 저장된 결과가 순위와 같습니다.",
+    ),
+    "results_differ": (
+        "Board {}: kept results differ from what the standings give, values: {}.",
+        "리더보드 {}: 저장된 결과가 순위와 다릅니다. 값 {}개.",
+    ),
+    "results_mended": (
+        "Board {}: kept results differed from what the standings give and were mended, values: {}.",
+        "리더보드 {}: 저장된 결과가 순위와 달라 바로잡았습니다. 값 {}개.",
+    ),
+    "people_differ": (
+        "Board {}: sums of points and medals that are not what the places give, people: {}.",
+        "리더보드 {}: 포인트와 메달 합계가 결과와 다른 사람 {}명.",
+    ),
+    "people_mended": (
+        "Board {}: sums of points and medals were mended, people: {}.",
+        "리더보드 {}: 포인트와 메달 합계를 바로잡은 사람 {}명.",
+    ),
+    "ties": (
+        "Board {}: its tie groups are worked out anew within a minute or so, where a worker runs.",
+        "리더보드 {}: 동률 묶음은 작업 프로세스가 1분쯤 안에 다시 계산합니다.",
+    ),
+    "key": (
+        "  {share}, team {team} ({name}): only the sort key differs, kept {kept}, entries say {counts}",
+        "  {share}, 팀 {team}({name}): 정렬 키만 다름, 저장 {kept}, 기록 {counts}",
+    ),
+    "result": (
+        "  team {team} ({name}), {column}: kept {kept}, standings give {given}",
+        "  팀 {team}({name}), {column}: 저장 {kept}, 순위로는 {given}",
+    ),
+    "figure": (
+        "  {column}: kept {kept}, standings give {given}",
+        "  {column}: 저장 {kept}, 순위로는 {given}",
     ),
     "row": (
         "  {share}, team {team} ({name}): kept {kept}, entries say {counts}",
@@ -57,15 +100,22 @@ WORDS = {
 def diff(context: click.Context, names: Sequence[str], language: str) -> None:
     """Work boards out anew from their entries and say where the kept standings differ; nothing changes.
 
+    Of boards that have ended, what is kept of their results (ranks, medals, points, the shake-up) is compared
+    with their standings, and the sums of their people with those results.
+
     BOARD is a number, or the name of a challenge; without one all boards are looked at. Status 1: something
     differs.
     """
     tools: Database = context.obj
     with tools.sessions() as session:
-        found = {board.id: differences(session, board) for board in _boards(session, names, language)}
-        for number, different in found.items():
-            _say(session, number, different, language)
-    if any(found.values()):
+        differs = False
+        for board in _boards(session, names, language):
+            different, results = differences(session, board), result_differences(session, board)
+            people = 0 if results is None else len(people_to_mend(session, board))
+            _say(session, board.id, different, language)
+            _say_results(session, board.id, results, people, language)
+            differs |= bool(different or results or people)
+    if differs:
         context.exit(DIFFERS)
 
 
@@ -76,7 +126,8 @@ def diff(context: click.Context, names: Sequence[str], language: str) -> None:
 def recompute(context: click.Context, names: Sequence[str], language: str) -> None:
     """Work boards out anew from their entries, and mend what differs. BOARD as with `diff`.
 
-    Points and medals of challenges that have ended follow.
+    Points and medals of challenges that have ended follow; tie groups are worked out anew at the next look of
+    a worker.
     """
     tools: Database = context.obj
     with tools.sessions() as session:
@@ -85,9 +136,13 @@ def recompute(context: click.Context, names: Sequence[str], language: str) -> No
         with tools.sessions.begin() as session:
             board = lock_truth(session, number)  # before any team, as who publishes a new truth does
             different = work_out(session, board)
+            results, people = result_differences(session, board), 0
             if count_results(session, board, now()) is not None:
-                mend_people(session, board)
+                people = mend_people(session, board)
+            tie_again(session, board)
             _say(session, number, different, language, mended=True)
+            _say_results(session, number, results, people, language, mended=True)
+            click.echo(_word("ties", language).format(number))
 
 
 @click.command("import", short_help="Bring a table of entries onto a challenge's board.")
@@ -140,12 +195,49 @@ def _say(
     session: Session, number: int, found: Sequence[Difference], language: str, *, mended: bool = False
 ) -> None:
     code = ("mended" if mended else "differs") if found else "same"
+    code = f"one_{code}" if len(found) == 1 else code
     click.echo(_word(code, language).format(number, len(found)))
     for each in found:
-        name = printable(session.get_one(Team, each.team_id).name)
         kept, counts = (_standing(one, language) for one in (each.kept, each.counts))
-        row = _word("row", language)
-        click.echo(row.format(share=each.share, team=each.team_id, name=name, kept=kept, counts=counts))
+        row = "row"
+        if each.kept is not None and each.counts is not None and kept == counts:
+            row, kept, counts = "key", each.kept.key.hex(), each.counts.key.hex()
+        name = _team_name(session, each.team_id)
+        told = _word(row, language)
+        click.echo(told.format(share=each.share, team=each.team_id, name=name, kept=kept, counts=counts))
+
+
+def _say_results(
+    session: Session,
+    number: int,
+    found: Sequence[ResultDifference] | None,
+    people: int,
+    language: str,
+    *,
+    mended: bool = False,
+) -> None:
+    """Say what of a board's kept results differs; nothing where none are kept."""
+    if found is None:
+        return
+    code = ("results_mended" if mended else "results_differ") if found else "results_same"
+    click.echo(_word(code, language).format(number, len(found)))
+    for each in found:
+        kept, given = (_result(value, language) for value in (each.kept, each.given))
+        told = _word("figure" if each.team_id is None else "result", language)
+        name = "" if each.team_id is None else _team_name(session, each.team_id)
+        click.echo(told.format(team=each.team_id, name=name, column=each.column, kept=kept, given=given))
+    if people:
+        click.echo(_word("people_mended" if mended else "people_differ", language).format(number, people))
+
+
+def _team_name(session: Session, team_id: int) -> str:
+    return printable(session.get_one(Team, team_id).name)
+
+
+def _result(value: object, language: str) -> str:
+    if value is None:
+        return _word("nothing", language)
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _standing(counting: Counting | None, language: str) -> str:

@@ -247,11 +247,15 @@ def file_blobs(session: Session, board_id: int) -> dict[str, str]:
 def boards_to_tie(session: Session, before: datetime) -> Sequence[int]:
     """Return the boards whose tie groups are not of the entries that stand, if those are older than a moment.
 
+    Those of no date are looked at whatever they are of.
+
     What stands is compared with what was tied, and no times are: a score may be stamped long before it is
     committed, and a choice, a disqualification or a merge leaves no score at all.
     """
     due = or_(Board.tied_at.is_(None), Board.tied_at < before)
-    return session.scalars(select(Board.id).where(due, or_(_untied(), _tied_before()))).all()
+    return session.scalars(
+        select(Board.id).where(due, or_(_untied(), _tied_before(), _tied_at_no_time()))
+    ).all()
 
 
 def _untied() -> Any:
@@ -264,6 +268,10 @@ def _untied() -> Any:
 def _tied_before() -> Any:
     """Pick boards with a tie group of something that stands no more."""
     return exists().where(TieGroup.board_id == Board.id, ~exists().where(_is_tied()))
+
+
+def _tied_at_no_time() -> Any:
+    return and_(Board.tied_at.is_(None), exists().where(TieGroup.board_id == Board.id))
 
 
 def _is_tied() -> Any:

@@ -7,26 +7,24 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
 from lms.accounts.services.audit import record
 from lms.errors import N_, Invalid
-from lms.leaderboards.core.honours import Category, Won, honour, medal, points, tier
-from lms.leaderboards.core.moves import shake_up, shake_up_of_top
+from lms.leaderboards.core.honours import Category, Won, honour, tier
 from lms.leaderboards.models import (
     Board,
     Challenge,
     Entry,
     EntryState,
-    Share,
-    Standing,
     TeamMember,
     Visibility,
 )
 from lms.leaderboards.queries.honours import own_organisations
+from lms.leaderboards.queries.results import given_results, kept_results
 from lms.leaderboards.services.ties import lock_truth
 from lms.leaderboards.tables.honours import BoardResult, Honours, TeamResult
 
@@ -76,28 +74,21 @@ def count_results(
     kept = session.get(BoardResult, board.id, populate_existing=True, with_for_update=True)
     if kept is None and not is_final(session, board, at):
         return None
-    public, private = (_ranks(session, board, share) for share in (Share.PUBLIC, Share.PRIVATE))
-    fresh = _team_results(session, board, public, private)
-    figures = {
-        "ended_at": board.ends_at,
-        "teams": len(fresh),
-        "shake_up": shake_up(public, private),
-        "shake_up_of_top": shake_up_of_top(public, private),
-    }
+    given = given_results(session, board)
     if kept is None:
         kept = BoardResult(board_id=board.id, counted_at=at)
         session.add(kept)
-    elif _figures(kept) == figures and _as_kept(session, board) == fresh:
+    elif kept_results(session, board) == given:
         if kept.counted_at <= kept.ended_at:
             kept.counted_at = at
         if people_too:
             count_people(session, _members(session, board))
         return kept
     kept.counted_at = at
-    for name, value in figures.items():
+    for name, value in given.figures.items():
         setattr(kept, name, value)
     session.flush()
-    _replace(session, board, fresh.values())
+    _replace(session, board, given.teams.values())
     count_people(session, _members(session, board))
     return kept
 
@@ -141,49 +132,6 @@ def _forget(session: Session, board: Board) -> None:
 
 def _members(session: Session, board: Board) -> Sequence[int]:
     return session.scalars(select(TeamMember.user_id).where(TeamMember.board_id == board.id)).all()
-
-
-def _team_results(
-    session: Session, board: Board, public: Mapping[int, int], private: Mapping[int, int]
-) -> dict[int, dict[str, Any]]:
-    sizes: Mapping[int, int] = dict(
-        session.execute(
-            select(TeamMember.team_id, func.count())
-            .where(TeamMember.board_id == board.id)
-            .group_by(TeamMember.team_id)
-        ).all()
-    )
-    return {
-        team: {
-            "board_id": board.id,
-            "team_id": team,
-            "rank": rank,
-            "public_rank": public.get(team),
-            "people": sizes.get(team, 0),
-            "points": points(rank, team_size=max(1, sizes.get(team, 0)), teams=len(private)),
-            "medal": medal(rank, len(private)),
-        }
-        for team, rank in private.items()
-    }
-
-
-def _ranks(session: Session, board: Board, share: Share) -> dict[int, int]:
-    teams = session.scalars(
-        select(Standing.team_id)
-        .where(Standing.board_id == board.id, Standing.share == share)
-        .order_by(Standing.key)
-    )
-    return {team: rank for rank, team in enumerate(teams, 1)}
-
-
-def _figures(kept: BoardResult) -> dict[str, Any]:
-    return {name: getattr(kept, name) for name in ("ended_at", "teams", "shake_up", "shake_up_of_top")}
-
-
-def _as_kept(session: Session, board: Board) -> dict[int, dict[str, Any]]:
-    columns = TeamResult.__table__.columns
-    rows = session.execute(select(*columns).where(columns.board_id == board.id)).mappings()
-    return {row["team_id"]: dict(row) for row in rows}
 
 
 def _replace(session: Session, board: Board, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -233,15 +181,21 @@ def mend_people(session: Session, board: Board) -> int:
 
     Nobody is locked where nothing differs.
     """
+    differ = people_to_mend(session, board)
+    if differ:
+        count_people(session, differ)
+    return len(differ)
+
+
+def people_to_mend(session: Session, board: Board) -> list[int]:
+    """Return the members of a board whose sums are not what their kept places give."""
     session.flush()
     differ: list[int] = []
     for batch in _batches(_members(session, board)):
         kept = _kept_sums(session, batch)
         found = _sums_of(session, batch).items()
         differ += [each for each, sums in found if kept.get(each, NOTHING) != sums]
-    if differ:
-        count_people(session, differ)
-    return len(differ)
+    return differ
 
 
 def _make_missing(session: Session, people: Sequence[int]) -> None:

@@ -39,6 +39,12 @@ def keep_tie_groups(
     session.flush()
 
 
+def tie_again(session: Session, board: Board) -> None:
+    """Have the tie groups of a board worked out anew at the next look, whatever is kept of them till then."""
+    board.tied_at = None
+    session.flush()
+
+
 def lock_truth(session: Session, board_id: int) -> Board:
     """Return a board whose truth nobody replaces before this transaction ends."""
     same = update(Board).where(Board.id == board_id).values(truth_version=Board.truth_version)
