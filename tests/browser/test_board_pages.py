@@ -29,6 +29,26 @@ FRAME = """source => new Promise(done => {
   document.body.append(frame);
 })"""
 OVERFLOWING = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+BROKEN_WORDS = """() => {
+  const broken = [];
+  for (const cell of document.querySelectorAll(".prose th, .prose td")) {
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      for (const word of texts.currentNode.data.matchAll(/\\S+/g)) {
+        const range = document.createRange();
+        range.setStart(texts.currentNode, word.index);
+        range.setEnd(texts.currentNode, word.index + word[0].length);
+        if (new Set([...range.getClientRects()].map(each => each.top)).size > 1) broken.push(word[0]);
+      }
+    }
+  }
+  return broken;
+}"""
+SAMPLES = """| {0} | {1} | {2} |
+| --- | --- | ---: |
+| `reading_calibrated_celsius` | {1} {2} {1} {2} | 1234567 |
+| {2} | `https://boxes.example/calibration` | 2 |
+"""
 Open = Callable[..., Page]
 SignIn = Callable[[Page, User], None]
 NAMES = (
@@ -214,6 +234,32 @@ def test_a_choice_outlives_what_the_page_fetches_meanwhile(
     expect(new).not_to_be_checked()
     expect(page.locator("input[name=entries]:checked")).to_have_count(1)
     expect(page.locator("input[name=entries]").nth(1)).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("language", "width", "words"),
+    [
+        ("ko", 390, ("온도계보정값이들어있는열", "무엇을재었는지설명", "시험용상자개수")),
+        ("en", 390, ("Instrumentation", "Acknowledgements", "Characteristics")),
+    ],
+)
+def test_tables_of_descriptions_break_no_word_and_scroll_by_themselves(
+    contest: Contest, open_page: Open, language: str, width: int, words: tuple[str, str, str]
+) -> None:
+    challenge = contest.challenge
+    challenge.texts = {**challenge.texts, "description": dict.fromkeys(("ko", "en"), SAMPLES.format(*words))}
+    contest.session.commit()
+    page = open_page(f"/challenges/{challenge.slug}", language=language, width=width)
+    table = page.locator(".prose table")
+    expect(table).to_contain_text(words[0])
+    assert page.evaluate(BROKEN_WORDS) == []
+    last = table.locator("th").last
+    expect(last).not_to_be_in_viewport(ratio=0.9)
+    table.focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowRight")
+    expect(last).to_be_in_viewport(ratio=0.9)
+    _check(page)
 
 
 def test_only_the_frame_can_be_shown_within_a_page(
