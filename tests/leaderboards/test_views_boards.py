@@ -399,7 +399,7 @@ def test_the_list_of_boards_asks_no_more_the_more_there_are(
     client.get("/boards", headers=English)
     statements.clear()
     page = client.get("/boards", headers=English).text
-    assert page.count("3명 중 2위") == 1
+    assert page.count("3팀 중 2위") == 1
     assert page.count(f"/boards/{contest.board.id}") == 1
     assert page.count("<tr>") == 1 + 5
     assert len(statements) < 12
