@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import User
 from lms.db import now
+from lms.leaderboards.core.digits import in_digits
 from lms.leaderboards.core.metrics import METRICS
 from lms.leaderboards.models import Entry, Share, Team
 from lms.leaderboards.queries.standings import standings
@@ -44,6 +45,15 @@ BROKEN_WORDS = """() => {
   }
   return broken;
 }"""
+CUT_NUMBERS = """() => [...document.querySelectorAll("td.num, .climbs .figure")].filter(each => {
+  const around = each.closest(".scroll") ?? document.documentElement;
+  const words = document.createRange();
+  words.selectNodeContents(each);
+  const left = around.getBoundingClientRect().left - around.scrollLeft;
+  return words.getBoundingClientRect().width > 0 && (words.getBoundingClientRect().left < left - 0.5
+    || words.getBoundingClientRect().right > left + around.scrollWidth + 0.5);
+}).map(each => each.textContent)"""
+"""Figures that reach beyond what can be scrolled to."""
 SAMPLES = """| {0} | {1} | {2} |
 | --- | --- | ---: |
 | `reading_calibrated_celsius` | {1} {2} {1} {2} | 1234567 |
@@ -181,6 +191,32 @@ def test_other_metrics_have_room_beside_the_score_or_below_it(
         expect(first.locator(".other").nth(0)).to_be_visible()
         _check(page)
         page.goto(f"{address}/frame")
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+@pytest.mark.parametrize("size", [1e30, 123456789012345.6], ids=["scientific", "digits"])
+def test_long_scores_are_no_wider_than_a_telephone(
+    contest: Contest, open_page: Open, sign_in_page: SignIn, *, language: str, size: float
+) -> None:
+    session, board, team = contest.session, contest.board, _teams(contest)[0]
+    path = f"/challenges/{contest.challenge.slug}"
+    board.decimals = 10
+    for each in _teams(contest):
+        contest.enter(each, size * (1 + each.id / 7), size / 3, at=now())
+    session.commit()
+    best = size * (1 + team.id / 7)
+    shown = in_digits(best, 10) if size == 1e30 else f"{best:,.0f}"[:-2]
+    page = open_page("/", language=language, width=390)
+    sign_in_page(page, contest.leader(team))
+    for rest in ("/board", "/board/frame", "/board/climbs", "/entries"):
+        page.goto(f"{path}{rest}?lang={language}")
+        expect(page.locator("body")).to_contain_text(shown)
+        assert not page.evaluate(OVERFLOWING), rest
+        assert page.evaluate(CUT_NUMBERS) == [], rest
+    sign_in_page(page, contest.organiser)
+    page.goto(f"{path}/organise/teams/{team.id}?lang={language}")
+    assert not page.evaluate(OVERFLOWING)
+    assert page.evaluate(CUT_NUMBERS) == []
 
 
 def test_a_page_that_stays_open_shows_the_new_first(contest: Contest, open_page: Open) -> None:

@@ -1,14 +1,16 @@
 """Where the lines of a chart run that shows how scores got better over time."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from lms.leaderboards.core.digits import rounded
+from lms.leaderboards.core.digits import in_digits, rounded
 
 WIDTH, HEIGHT = 640, 300
-LEFT, RIGHT, TOP, BOTTOM = 64, 150, 14, 34  # margins, for figures and names
+LEFT, RIGHT, TOP, BOTTOM = 64, 150, 14, 34  # margins, for figures and names; the left one at least
+SIGN = 6.4  # of a figure, at most
 APART = 16  # between two names
 TICKS = 4
 
@@ -46,6 +48,8 @@ class Chart:
     scores: Sequence[Tick]
     begins: datetime
     ends: datetime
+    left: int = LEFT
+    """Where the plot begins: right of its longest figure."""
 
 
 def chart(climbs: Sequence[Sequence[Point]], until: datetime, decimals: int) -> Chart | None:
@@ -64,7 +68,7 @@ def chart(climbs: Sequence[Sequence[Point]], until: datetime, decimals: int) -> 
         return None
     begins, ends = min(point.at for point in points), max(until, *(point.at for point in points))
     low, high = min(point.score for point in points), max(point.score for point in points)
-    plot = _Plot(begins, (ends - begins).total_seconds() or 1.0, low, high)
+    plot = _Plot(begins, (ends - begins).total_seconds() or 1.0, low, high, _left(low, high, decimals))
     last = [plot.y(climb[-1].score) for climb in climbs]
     labels = spread(last, APART, TOP, HEIGHT - BOTTOM)
     x = float(WIDTH - RIGHT)
@@ -72,7 +76,14 @@ def chart(climbs: Sequence[Sequence[Point]], until: datetime, decimals: int) -> 
         Line(_path(plot, climb, x), x, round(y, 1), round(label, 1))
         for climb, y, label in zip(climbs, last, labels, strict=True)
     ]
-    return Chart(lines, plot.ticks(decimals), begins, ends)
+    return Chart(lines, plot.ticks(decimals), begins, ends, plot.left)
+
+
+def _left(low: float, high: float, decimals: int) -> int:
+    """Return a margin with room for every figure from `low` to `high`, with separators of thousands."""
+    texts = [in_digits(score, decimals) for score in (low, high)]
+    signs = max(len(text) + (len(text.partition(".")[0]) - 1) // 3 for text in texts)
+    return max(LEFT, math.ceil(signs * SIGN) + 8)
 
 
 def spread(wanted: Sequence[float], apart: float, low: float, high: float) -> list[float]:
@@ -102,9 +113,10 @@ class _Plot:
     seconds: float
     low: float
     high: float
+    left: int
 
     def x(self, at: datetime) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * ((at - self.begins).total_seconds() / self.seconds)
+        return self.left + (WIDTH - self.left - RIGHT) * ((at - self.begins).total_seconds() / self.seconds)
 
     def y(self, score: float) -> float:
         if self.high == self.low:
