@@ -260,7 +260,8 @@ class Scorer:
         except DomainError as problem:
             return _Result(None, write_failure(_said(problem.message, problem.params)))
         except ChallengeFailed as failed:
-            log.error("scorer.own_scorer_failed", board=entry.board_id, reason=str(failed))  # noqa: TRY400 - its words say it all
+            # Neither its words nor its traceback: they may hold the truth, or what somebody sent.
+            log.error("scorer.own_scorer_failed", board=entry.board_id, kind=failed.kind)  # noqa: TRY400
             return _Result(None, SCORER_FAILED)
         finally:
             took = time.monotonic() - begun

@@ -88,7 +88,7 @@ class FakeWorkshop:
         assert script
         assert challenge.metric == "own"
         if self.score_fails:
-            raise ChallengeFailed("ZeroDivisionError")
+            raise ChallengeFailed("ValueError: SECRET [0.556]", "ValueError")
         right = [said == known for said, known in zip(table["place"], truth.columns["place"], strict=True)]
         public, private = ([right[at] for at in rows] for rows in (truth.public, truth.private))
         return sum(public) / len(public), sum(private) / len(private)
@@ -329,6 +329,15 @@ def with_own_scorer_that_fails(arena: Arena) -> list[int]:
     return entries
 
 
+def test_what_a_scorer_says_as_it_fails_is_in_no_log(arena: Arena) -> None:
+    with capture_logs() as said:
+        with_own_scorer_that_fails(arena)
+    assert [(each["event"], each["kind"]) for each in said] == [
+        ("scorer.own_scorer_failed", "ValueError")
+    ] * 3
+    assert "SECRET" not in str(said)
+
+
 def corrected(arena: Arena) -> None:
     """Prepare a version, score it in private, publish it."""
     with arena.sessions.begin() as session:
@@ -353,7 +362,7 @@ def quota(arena: Arena, entry_id: int) -> tuple[int, int, int]:
 def test_what_a_broken_scorer_left_behind_is_scored_by_its_correction(arena: Arena) -> None:
     """On the last evening every entry fails: nobody's work is lost with it."""
     entries = with_own_scorer_that_fails(arena)
-    assert quota(arena, entries[0]) == (0, 1, 0)
+    assert quota(arena, entries[0]) == (0, 0, 0)  # the failure was none of its own
     corrected(arena)
     kept = [arena.entry(number) for number in entries]
     assert {(entry.state, entry.failure) for entry in kept} == {(EntryState.SCORED, "")}

@@ -19,7 +19,7 @@ from lms.errors import N_, Invalid, NotFound, NotKnown, TooLarge
 from lms.leaderboards import policy
 from lms.leaderboards.core.challenge_file import FILE_BYTES
 from lms.leaderboards.core.digits import rounded
-from lms.leaderboards.core.failures import read_failure
+from lms.leaderboards.core.failures import sentences as sentences_of_failure
 from lms.leaderboards.core.honours import Tier
 from lms.leaderboards.core.predictions import BadPredictions
 from lms.leaderboards.core.run_logs import sentences
@@ -337,7 +337,6 @@ def _row(row: Row, board: Board, table: Standings, *, is_named: bool = True) -> 
 
 
 def _entry(one: OwnEntry, board: Board) -> dict[str, Any]:
-    message, params = read_failure(one.failure) if one.failure else ("", {})
     return {
         "id": one.id,
         "state": one.state.value,
@@ -349,7 +348,7 @@ def _entry(one: OwnEntry, board: Board) -> dict[str, Any]:
         "selected": one.selected,
         "automatic": one.automatic,
         "counts": one.counts,
-        "failure": said(message, params) if message else "",
+        "failure": " ".join(said(*each) for each in sentences_of_failure(one.failure)),
         "disqualified": one.reason,
     }
 

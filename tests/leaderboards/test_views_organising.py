@@ -410,3 +410,14 @@ def test_what_cannot_be_read_prepares_nothing(organiser: Organiser, sent: dict[s
     assert organiser.post("/rescores", **data).status_code == 422
     versions = organiser.contest.session.scalars(select(Version.version)).all()
     assert versions == [1]
+
+
+@pytest.mark.parametrize("label", [b"nan", b"", b"1.0"])
+def test_a_corrected_truth_without_a_class_in_each_row_is_refused_with_its_line(
+    organiser: Organiser, label: bytes
+) -> None:
+    truth = b"id,place\na,south\nb," + label + b"\nc,north\n"
+    answer = organiser.post("/rescores", reason="x", truth=(io.BytesIO(truth), "truth.csv"))
+    assert answer.status_code == 422
+    assert re.search(r"<b>Line 3</b>|3번째 줄", answer.text)
+    assert organiser.contest.session.scalars(select(Version.version)).all() == [1]

@@ -55,7 +55,7 @@ class JailedModels:
     def _predictions(self, challenge: Challenge, content: bytes, program: bytes, rows: bytes) -> bytes:
         answer = self._ask(challenge, content, {f"{FOLDER}/model.py": program, ROWS: rows})
         if isinstance(answer.get("error"), str):
-            raise ChallengeFailed(_printable(answer["error"], ERROR_CHARACTERS))
+            raise ChallengeFailed(_printable(answer["error"], ERROR_CHARACTERS), "model program")
         if "predictions" not in answer:
             raise _failure(challenge, answer)
         return json.dumps(_bounded(challenge, answer["predictions"])).encode()

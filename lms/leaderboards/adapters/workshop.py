@@ -21,15 +21,17 @@ from lms.runtime.jobs import run_job
 PROGRAM = Path(challenge_program.__file__).read_text(encoding="utf-8")
 BUILD_SECONDS = 120
 SCORE_SECONDS = 60
+KIND_CHARACTERS = 60
 MARGIN_SECONDS = 30  # of processor time beyond the limit of the clock, which alone says why it ended
 OUTPUT_BYTES = 256 << 20
 PARQUET = "parquet"
 """The environment in which Parquet files are read; labs do without it, as it starts threads."""
+TOLD = ("found", "rows", "names", "row", "name")
 UNREADABLE = N_("The Parquet file cannot be read. Write it anew, or send a CSV file.")
 REFUSED: Mapping[str, str] = {
     "rows": N_("The Parquet file has %(found)s rows, and %(rows)s are asked for."),
     "columns": N_("The columns of the Parquet file must be %(names)s."),
-    "values": N_("The Parquet file holds something that is neither a number nor text."),
+    "values": N_('In row %(row)s of the Parquet file "%(name)s" is neither a number nor text.'),
 }
 
 
@@ -100,7 +102,7 @@ class JailedWorkshop:
         except ChallengeFailed:
             raise Invalid(UNREADABLE, field="file") from None
         if "refused" in answer:
-            params = {name: answer[name] for name in ("found", "rows", "names") if name in answer}
+            params = {name: answer[name] for name in TOLD if name in answer}
             raise Invalid(REFUSED.get(str(answer["refused"]), UNREADABLE), field="file", **params)
         return json.dumps(answer["columns"]).encode()
 
@@ -123,14 +125,21 @@ class JailedWorkshop:
         result = run_job(spec, json.dumps(request).encode(), seconds=seconds, output_bytes=OUTPUT_BYTES)
         if not result.ok:
             last = result.errors.strip().splitlines()[-1:]
-            raise ChallengeFailed(last[0][-500:] if last else result.status.value)
+            raise ChallengeFailed(last[0][-500:] if last else result.status.value, result.status.value)
         try:
             answer = json.loads(result.output)
         except ValueError:
-            raise ChallengeFailed("no answer") from None
-        if not isinstance(answer, dict) or "error" in answer:
-            raise ChallengeFailed(str(answer.get("error", "")) if isinstance(answer, dict) else "no answer")
+            raise ChallengeFailed("no answer", "no answer") from None
+        if not isinstance(answer, dict):
+            raise ChallengeFailed("no answer", "no answer")
+        if "error" in answer:
+            raise ChallengeFailed(str(answer["error"]), _kind(answer.get("kind")))
         return answer
+
+
+def _kind(told: object) -> str:
+    """Return the type of an exception as a jail names it; a name that is none could be anything."""
+    return told if isinstance(told, str) and told.isidentifier() and len(told) <= KIND_CHARACTERS else "error"
 
 
 def _lay(folder: Path, files: Mapping[str, bytes]) -> dict[Path, str]:

@@ -93,13 +93,17 @@ def table(request: dict[str, Any]) -> dict[str, Any]:
     file = parquet.ParquetFile(io.BytesIO(base64.b64decode(request["content"])))
     if file.metadata.num_rows > min(MOST_PARQUET_ROWS, request["rows"]):
         return {"refused": "rows", "found": file.metadata.num_rows, "rows": request["rows"]}
-    if set(file.schema_arrow.names) != set(request["names"]):
+    if sorted(file.schema_arrow.names) != sorted(request["names"]):  # each once
         return {"refused": "columns", "names": ", ".join(request["names"])}
     found = file.read(columns=request["names"]).to_pydict()
-    try:
-        return {"columns": {name: [_cell(value) for value in values] for name, values in found.items()}}
-    except TypeError:
-        return {"refused": "values"}
+    columns: dict[str, list[Any]] = {name: [] for name in request["names"]}
+    for name, values in found.items():
+        for row, value in enumerate(values, 1):
+            try:
+                columns[name].append(_cell(value))
+            except TypeError:
+                return {"refused": "values", "name": name, "row": row}
+    return {"columns": columns}
 
 
 def _author_module(script: str) -> Any:
@@ -167,7 +171,8 @@ def main() -> None:
     try:
         answer = json.dumps(uses[request["use"]](request), allow_nan=False)
     except Exception as error:  # noqa: BLE001  # of the author's code, whatever it is
-        answer = json.dumps({"error": f"{type(error).__name__}: {error}"[:REASON_CHARACTERS]})
+        kind = type(error).__name__
+        answer = json.dumps({"error": f"{kind}: {error}"[:REASON_CHARACTERS], "kind": kind})
     answer_to.write(answer)
     answer_to.flush()
 

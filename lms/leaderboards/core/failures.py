@@ -123,3 +123,11 @@ def read_failure(line: str) -> tuple[str, Mapping[str, object]]:
     except ValueError:
         code, params = line, {}
     return FAILURES.get(code, str(code)), params
+
+
+def sentences(line: str) -> list[tuple[str, Mapping[str, object]]]:
+    """Return the msgids of a failure, each with its parameters: the row first, where it is one's; or none."""
+    if not line:
+        return []
+    message, params = read_failure(line)
+    return [*([(N_("Row %(line)s:"), params)] if "line" in params else []), (message, params)]

@@ -16,13 +16,15 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from lms.errors import N_, Invalid, TooLarge
+from lms.leaderboards.core.json_text import SaidTwice, read_json
+from lms.leaderboards.core.labels import label_of
 
 MOST_FAULTS = 20
-CELL_CHARACTERS = 1_000
 SHOWN_CHARACTERS = 40
 BYTES_BESIDE = 1 << 20
 BYTES_OF_CELL = 64
 HEADER_LINE = 1
+TWICE = N_('The column "%(name)s" stands there twice.')
 
 
 class Kind(StrEnum):
@@ -172,7 +174,7 @@ def _read_at_once(text: str, form: Form) -> Table | None:
 
 def _values_at_once(cells: Sequence[str], column: Column) -> Sequence[Value] | None:
     if column.kind is Kind.LABEL:
-        return cells if set(cells) <= column.labels else None
+        return cells if all(label_of(cell, column.labels) == cell for cell in set(cells)) else None
     text = "".join(cells)
     if "_" in text or not text.isascii():
         return None
@@ -250,7 +252,7 @@ def _order(header: Sequence[str], form: Form) -> list[int]:
     faults = _Faults()
     often = Counter(header)
     for name in sorted(name for name, count in often.items() if count > 1)[:MOST_FAULTS]:
-        faults.note(HEADER_LINE, N_('The column "%(name)s" stands there twice.'), name=_shown(name))
+        faults.note(HEADER_LINE, TWICE, name=_shown(name))
     for name in form.names:
         if name not in header:
             faults.note(
@@ -271,7 +273,7 @@ def _order(header: Sequence[str], form: Form) -> list[int]:
 def _json_rows(text: str, form: Form) -> Iterator[_Row]:
     """Read rows `[{"id": …}, …]` or columns `{"id": […], …}`; what is called a line is a row, from 1."""
     try:
-        found = json.loads(text, parse_constant=str)
+        found = read_json(text)
     except json.JSONDecodeError as error:
         raise _refused(error.lineno, N_("This line cannot be read as JSON.")) from None
     except (RecursionError, ValueError):  # nested a thousandfold, or a number of thousands of digits
@@ -281,7 +283,13 @@ def _json_rows(text: str, form: Form) -> Iterator[_Row]:
     return (_json_row(number, row, form) for number, row in enumerate(found, 1))
 
 
+def _check_once(found: object, line: int | None) -> None:
+    if isinstance(found, SaidTwice):
+        raise _refused(line, TWICE, name=_shown(found.name))
+
+
 def _json_columns(found: Mapping[str, Any], form: Form) -> Iterator[_Row]:
+    _check_once(found, None)
     order = _order(list(found), form)
     columns = [list(found.values())[at] for at in order]
     if not all(isinstance(column, list) for column in columns) or len({len(one) for one in columns}) != 1:
@@ -290,6 +298,7 @@ def _json_columns(found: Mapping[str, Any], form: Form) -> Iterator[_Row]:
 
 
 def _json_row(number: int, row: object, form: Form) -> _Row:
+    _check_once(row, number)
     if not isinstance(row, dict) or set(row) != set(form.names):
         raise _refused(number, N_("Each row must be an object with: %(names)s."), names=", ".join(form.names))
     return _Row(number, [row[name] for name in form.names])
@@ -331,7 +340,8 @@ def _place(cell: object, line: int, form: Form, seen: dict[int, int], faults: _F
 
 
 def _note_value(faults: _Faults, line: int, column: Column, cell: object) -> None:
-    faults.note(line, WANTED[column.kind], name=column.name, value=_shown(cell))
+    wanted = WANTED[column.kind] if column.labels or column.kind is not Kind.LABEL else WANTED_OF_ANY
+    faults.note(line, wanted, name=column.name, value=_shown(cell))
 
 
 def _note_missing(faults: _Faults, form: Form, seen: Mapping[int, int]) -> None:
@@ -344,23 +354,6 @@ def _note_missing(faults: _Faults, form: Form, seen: Mapping[int, int]) -> None:
         count=len(missing),
         id=_shown(missing[0]),
     )
-
-
-def _label(cell: object, column: Column) -> str | None:
-    if isinstance(cell, bool) or not isinstance(cell, str | int):
-        return None
-    label = str(cell).strip()
-    known = label in column.labels if column.labels else 0 < len(label) <= CELL_CHARACTERS
-    return label if known and _is_text(label) else None
-
-
-def _is_text(label: str) -> bool:
-    """Say whether a label is whole characters: JSON can name halves of one, which nobody could write down."""
-    try:
-        label.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in label
 
 
 def _number(cell: object, column: Column) -> float | None:
@@ -382,7 +375,7 @@ def _probability(cell: object, column: Column) -> float | None:
 
 
 READERS: Mapping[Kind, Callable[[object, Column], Value | None]] = {
-    Kind.LABEL: _label,
+    Kind.LABEL: lambda cell, column: label_of(cell, column.labels),
     Kind.NUMBER: _number,
     Kind.PROBABILITY: _probability,
 }
@@ -391,6 +384,9 @@ WANTED = {
     Kind.NUMBER: N_('"%(value)s" in "%(name)s" is not a finite number.'),
     Kind.PROBABILITY: N_('"%(value)s" in "%(name)s" is not a number from 0 to 1.'),
 }
+WANTED_OF_ANY = N_(
+    '"%(value)s" in "%(name)s" is no class. Classes are text or whole numbers, 1 and not 1.0, none missing.'
+)
 
 
 def _shown(cell: object) -> str:

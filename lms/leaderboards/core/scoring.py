@@ -91,7 +91,15 @@ class Scores:
 
 
 class ChallengeFailed(Exception):
-    """An author's program did not answer; the message is for staff."""
+    """An author's program did not answer.
+
+    The message is for staff who try the program out; it may hold what the program knew, so no log has it.
+    Logs have `kind`: how the program ended, or the type of what it raised.
+    """
+
+    def __init__(self, message: str, kind: str = "challenge") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class Workshop(Protocol):

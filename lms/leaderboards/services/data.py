@@ -2,9 +2,10 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,6 +15,7 @@ from lms.errors import DomainError
 from lms.leaderboards.core import challenge_file
 from lms.leaderboards.core.failures import FAILURES, EntryFailed
 from lms.leaderboards.core.ground import Ground
+from lms.leaderboards.core.labels import label_of
 from lms.leaderboards.core.model_file import check_model
 from lms.leaderboards.core.model_table import check_inputs
 from lms.leaderboards.core.scoring import (
@@ -32,7 +34,7 @@ from lms.leaderboards.queries.boards import board_of_challenge
 from lms.leaderboards.services.challenges import set_baselines
 
 SAMPLE = "sample_submission.csv"
-"""A predictions file with every id and a value worth little; among the files unless models are sent."""
+"""A predictions file with every id and a value worth little: for uploads public, for notebooks hidden."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,9 @@ def make_data(
     made = workshop.make(found, files, seed)
     _check_truth(found, made)
     script = files[challenge_file.SCRIPT]
-    shared = _with_sample(found, {**_shared(files), **made.files}, made)
-    hidden = {name: blobs.put(content) for name, content in made.hidden.items()}
-    ground = Ground(made.truth, script.decode(), seed, hidden)
+    shared, hidden = _with_sample(found, {**_shared(files), **made.files}, made)
+    kept = {name: blobs.put(content) for name, content in hidden.items()}
+    ground = Ground(made.truth, script.decode(), seed, kept)
     predictions = {**made.baselines, **_answers(found, shared, made, workshop)}
     baselines = {}
     for key, content in predictions.items():
@@ -109,8 +111,10 @@ def _answer(
 
 
 def _check_truth(found: challenge_file.Challenge, made: MadeChallenge) -> None:
-    """Refuse a truth beyond the bounds of what models may answer."""
+    """Refuse a truth that no file could say: no classes, or beyond the bounds of what models may answer."""
     for column in found.form.columns:
+        if column.kind == "label":
+            _check_labels(column, made.truth.columns[column.name])
         if column.bounds is None:
             continue
         least, most = column.bounds
@@ -118,6 +122,14 @@ def _check_truth(found: challenge_file.Challenge, made: MadeChallenge) -> None:
             isinstance(one, int | float) and least <= one <= most for one in made.truth.columns[column.name]
         ):
             raise ChallengeFailed(f"the truth's {column.name} has to be numbers from {least:g} to {most:g}")
+
+
+def _check_labels(column: challenge_file.Column, values: Sequence[Any]) -> None:
+    known = frozenset(column.labels)
+    for row, label in enumerate(map(str, values), 1):
+        if label_of(label, known) != label:
+            wanted = "one of its labels" if known else "text or a whole number (1, not 1.0)"
+            raise ChallengeFailed(f"row {row} of the truth's {column.name} has to be {wanted}")
 
 
 def _shared(files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -129,14 +141,18 @@ def _shared(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 def _with_sample(
     found: challenge_file.Challenge, shared: Mapping[str, bytes], made: MadeChallenge
-) -> dict[str, bytes]:
-    """Return what everyone gets with the sample: ours where uploads are compared with its ids.
+) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """Return what everyone gets and what is hidden, with our sample of the ids that count.
 
-    A notebook reads it beside the sample of the rows, so that the author's own, which fits those, stands.
+    Uploads are compared with its ids, so all get it. A notebook finds it beside the hidden rows, unless the
+    author put one there, and nobody else does: it names every hidden row.
     """
-    if found.kind == "model" or (found.kind == "notebook" and SAMPLE in shared):
-        return dict(shared)
-    return {**shared, SAMPLE: _sample(found, made)}
+    public, hidden = dict(shared), dict(made.hidden)
+    if found.kind == "predictions":
+        public[SAMPLE] = _sample(found, made)
+    elif found.kind == "notebook":
+        hidden.setdefault(SAMPLE, _sample(found, made))
+    return public, hidden
 
 
 def _sample(found: challenge_file.Challenge, made: MadeChallenge) -> bytes:

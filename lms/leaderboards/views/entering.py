@@ -16,7 +16,7 @@ from lms.db import QUIET, now
 from lms.errors import N_, Conflict, DomainError, Invalid, NotFound, TooLarge
 from lms.leaderboards import policy
 from lms.leaderboards.core.challenge_file import FILE_BYTES
-from lms.leaderboards.core.failures import read_failure
+from lms.leaderboards.core.failures import sentences
 from lms.leaderboards.core.predictions import BadPredictions, Fault
 from lms.leaderboards.forms import EntryForm
 from lms.leaderboards.models import Board, Challenge, EntryKind, EntryState, Team
@@ -55,8 +55,7 @@ class Choice(NamedTuple):
 @blueprint.app_template_filter("failure")
 def failure(line: str) -> str:
     """Say in the reader's language why an entry has no score."""
-    message, params = read_failure(line)
-    return said(message, params)
+    return " ".join(said(*each) for each in sentences(line))
 
 
 @blueprint.app_template_filter("fault")

@@ -50,7 +50,14 @@ BAD = {
         "3000000 rows, and 100",
     ),
     "another column": (f"pa.table({{'id': {IDS}, 'there': {IDS}}})", "must be id, place"),
-    "a list": (f"pa.table({{'id': {IDS}, 'place': [['north']] * 100}})", "neither a number nor text"),
+    "a list": (
+        f"pa.table({{'id': {IDS}, 'place': [None] * 6 + [['north']] * 94}})",
+        'In row 7 of the Parquet file "place" is neither',
+    ),
+    "a column twice": (
+        f"pa.Table.from_arrays([pa.array({IDS})] * 3, names=['id', 'place', 'place'])",
+        "must be id, place",
+    ),
 }
 
 

@@ -88,20 +88,31 @@ BAD_SCORERS = {
     "crashes": (
         "def score(truth, predictions):\n    print(truth.to_csv())\n    raise KeyError('x')",
         "KeyError",
+        "KeyError",
     ),
-    "is no number": ("def score(truth, predictions):\n    return float('nan')", "finite"),
-    "ends the process": ("import os\n\nprint('south')\nos._exit(3)", "done"),
-    "prints without end": ("import sys\n\nwhile True:\n    sys.__stdout__.write('x' * 10000)", "output"),
+    "is no number": ("def score(truth, predictions):\n    return float('nan')", "finite", "ValueError"),
+    "ends the process": ("import os\n\nprint('south')\nos._exit(3)", "done", "done"),
+    "prints without end": (
+        "import sys\n\nwhile True:\n    sys.__stdout__.write('x' * 10000)",
+        "output",
+        "output",
+    ),
+    "names its error with a sentence": (
+        "def score(truth, predictions):\n    raise type('row 3 is north', (Exception,), {})",
+        "row 3",
+        "error",
+    ),
 }
 
 
-@pytest.mark.parametrize(("script", "said"), BAD_SCORERS.values(), ids=BAD_SCORERS)
+@pytest.mark.parametrize(("script", "said", "kind"), BAD_SCORERS.values(), ids=BAD_SCORERS)
 def test_a_scorer_that_fails_gives_no_score_and_tells_no_labels(
     workshop: JailedWorkshop,
     challenge: Challenge,
     made: MadeChallenge,
     script: str,
     said: str,
+    kind: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("lms.leaderboards.adapters.workshop.SCORE_SECONDS", 30)
@@ -110,6 +121,7 @@ def test_a_scorer_that_fails_gives_no_score_and_tells_no_labels(
     with pytest.raises(ChallengeFailed) as failed:
         workshop.score(challenge, script.encode(), made.truth, table)
     assert said in str(failed.value)
+    assert failed.value.kind == kind
     assert "south" not in str(failed.value)
 
 

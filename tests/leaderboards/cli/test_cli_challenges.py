@@ -97,6 +97,24 @@ def test_a_baseline_of_bytes_where_no_models_are_taken_is_refused(publish: Publi
     assert "baselines are models, and the challenge takes none: north" in said
 
 
+@pytest.mark.parametrize(
+    ("asked", "label", "said"),
+    [
+        ("kind: label", "1.0", "text or a whole number (1, not 1.0)"),
+        ("kind: label", " north", "text or a whole number"),
+        ("kind: label, labels: [north, south]", "west", "one of its labels"),
+    ],
+)
+def test_a_truth_that_no_file_can_say_is_refused(
+    publish: Publish, tmp_path: Path, asked: str, label: str, said: str
+) -> None:
+    home = write_challenge(tmp_path, text=CHALLENGE.replace("kind: label, labels: [north, south]", asked))
+    truth = replace(MADE.truth, columns={"place": ["north", label] * 30})
+    assert f"row 2 of the truth's place has to be {said}" in publish(
+        home, replace(MADE, truth=truth, models={})
+    )
+
+
 def test_a_truth_beyond_its_bounds_is_refused(publish: Publish, tmp_path: Path) -> None:
     text = MODEL_CHALLENGE.replace("kind: label, labels: [north, south]", "kind: number, min: 0, max: 5")
     home = write_model_challenge(tmp_path, text=text.replace("accuracy", "r2").replace("[f1_macro]", "[]"))

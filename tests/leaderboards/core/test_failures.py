@@ -8,6 +8,7 @@ from lms.leaderboards.core.failures import (
     EntryFailed,
     names_in,
     read_failure,
+    sentences,
     write_failure,
 )
 
@@ -51,6 +52,13 @@ def test_what_cannot_be_cut_ends_in_a_line_that_can_be_kept(params: dict[str, st
 def test_the_names_of_a_sentence_are_known() -> None:
     assert names_in("model_unreadable") == {"version", "reason"}
     assert names_in("model_range") == set()
+
+
+def test_a_fault_of_one_row_is_told_with_its_row() -> None:
+    told = sentences(write_failure(EntryFailed('"%(value)s" is wrong.', value="x", line=7)))
+    assert [message % params for message, params in told] == ["Row 7:", '"x" is wrong.']
+    assert sentences("") == []
+    assert len(sentences("not_finite")) == 1
 
 
 def test_a_line_of_an_older_release_is_shown_as_it_stands() -> None:

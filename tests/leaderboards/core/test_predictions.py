@@ -203,6 +203,82 @@ def test_a_label_that_nobody_can_write_down_is_refused(label: str) -> None:
     assert len(faults(json.dumps(rows).encode(), form)) == 3
 
 
+WORDS = Form("id", (Column("word", Kind.LABEL),), {"a": 0})
+NO_CLASSES = [
+    "nan",
+    "NaN",
+    "-inf",
+    "Infinity",
+    "",
+    " ",
+    "1.0",
+    "-.5",
+    "2.",
+    "1.5e3",
+    "None",
+    "<NA>",
+    "NaT",
+    "a\x1b[2J",
+]
+
+
+def as_files(cell: str) -> list[bytes]:
+    """One cell in each form that holds text."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([("id", "word"), ("a", cell)])
+    return [
+        text.getvalue().encode(),
+        *(json.dumps(j).encode() for j in ([{"id": "a", "word": cell}], {"id": ["a"], "word": [cell]})),
+    ]
+
+
+@pytest.mark.parametrize("cell", NO_CLASSES)
+def test_what_is_no_class_is_refused_with_its_line_in_every_form(cell: str) -> None:
+    for content, line in zip(as_files(cell), (2, 1, 1), strict=True):
+        ((found, said),) = faults(content, WORDS)
+        assert found == line
+        assert "is no class. Classes are text or whole numbers" in said
+
+
+@pytest.mark.parametrize(
+    "cell", ["1", "-7", "007", "none", "2023_01", "1.2.3", "v1.0", "1e5", "북쪽", "👩\u200d🔬", "True"]
+)
+def test_text_and_whole_numbers_are_classes_in_every_form(cell: str) -> None:
+    assert [read_predictions(content, WORDS) for content in as_files(cell)] == [{"word": [cell]}] * 3
+
+
+@pytest.mark.parametrize(
+    ("said", "cells"),
+    [("1", ["1", "7", "0"]), ("1.0", ["1.0", "7.0", "0.0"]), ("true", ["True", "False", "True"])],
+)
+def test_values_of_other_types_are_classes_as_their_text_is(said: str, cells: list[str]) -> None:
+    form = Form("id", (Column("word", Kind.LABEL),), IDS)
+    values = [json.loads(cell.lower()) for cell in cells]
+    typed = json.dumps({"id": list(IDS), "word": values}).encode()
+    text = "id,word\n" + "".join(f"{name},{cell}\n" for name, cell in zip(IDS, cells, strict=True))
+    if said == "1.0":
+        assert len(faults(typed, form)) == len(faults(text.encode(), form)) == 3
+    else:
+        assert read_predictions(typed, form) == read_predictions(text.encode(), form) == {"word": cells}
+
+
+def test_classes_that_an_author_names_may_look_like_anything() -> None:
+    form = Form("id", (Column("word", Kind.LABEL, frozenset({"1.0", "nan"})),), {"a": 0, "b": 1})
+    assert read_predictions(b"id,word\na,nan\nb,1.0\n", form) == {"word": ["nan", "1.0"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"id,digit,digit\na,0,1\nb,1,1\nc,7,7\n", 1),
+        (b'{"id": ["a", "b", "c"], "digit": [0, 1, 7], "digit": [1, 1, 1]}', None),
+        (b'[{"id": "a", "digit": 0}, {"id": "b", "digit": 1, "digit": 7}, {"id": "c", "digit": 7}]', 2),
+    ],
+)
+def test_a_column_that_stands_there_twice_is_refused_in_every_form(content: bytes, line: int | None) -> None:
+    assert faults(content) == [(line, 'The column "digit" stands there twice.')]
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_at_all_make_it_crash(content: bytes) -> None:
     for start in (b"", b"id,digit\n", b"[", b"{"):
