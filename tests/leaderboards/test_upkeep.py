@@ -8,9 +8,8 @@ from click.testing import CliRunner, Result
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from lms.errors import Conflict
 from lms.leaderboards.cli.boards import boards
-from lms.leaderboards.core.tables import read_table
+from lms.leaderboards.core.tables import TableProblem, read_table
 from lms.leaderboards.models import Entry, PrivateScore, Standing, Team
 from lms.leaderboards.queries.standings import standings
 from lms.leaderboards.services import upkeep
@@ -31,8 +30,11 @@ first,nan,2026-09-03T00:00:00Z,0.1,0,0
 
 
 @pytest.fixture
-def run(sessions: sessionmaker[Session], session: Session) -> Callable[..., Result]:
-    """Run `lms boards …` on what was committed so far."""
+def run(
+    sessions: sessionmaker[Session], session: Session, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Result]:
+    """Run `lms boards …` on what was committed so far, two months after `NOW`."""
+    monkeypatch.setattr("lms.leaderboards.cli.upkeep.now", lambda: NOW + timedelta(days=60))
 
     def run(*arguments: str) -> Result:
         session.commit()
@@ -132,6 +134,7 @@ def test_a_table_is_imported_whole(contest: Contest, run: Callable[..., Result],
     file.write_text(TABLE, encoding="utf-8")
     done = run("import", str(file), "--board", contest.challenge.slug)
     assert done.exit_code == 0, done.output
+    assert f"Rows brought in: 6. Teams that stand on board {contest.board.id} now: 3." in done.output
     session, board = contest.session, contest.board
     rows = standings(session, board, None, NOW).rows
     assert [(row.rank, row.name or "baseline", row.score, row.entries) for row in rows] == [
@@ -147,8 +150,8 @@ def test_a_table_is_imported_whole(contest: Contest, run: Callable[..., Result],
     assert session.scalars(private).all() == [0.2, 0.7]  # one selection: the earlier of the two best public
     assert run("diff").exit_code == 0
     again = run("import", str(file), "--board", str(board.id))
-    assert again.exit_code == 0
-    assert session.scalar(select(func.count(Team.id))) == 3
+    assert (again.exit_code, "has ended" in again.output) == (2, True)
+    assert session.scalar(select(func.count(Entry.id))) == 6
 
 
 def test_a_table_with_a_fault_changes_nothing(
@@ -165,7 +168,7 @@ def test_a_table_with_a_fault_changes_nothing(
 def test_two_names_that_are_compared_as_one_are_not_one_team_without_a_word(contest: Contest) -> None:
     rows = ("Team One,0.5,2026-09-01T00:00:00Z", "ＴＥＡＭ ONE,0.6,2026-09-02T00:00:00Z")
     table = read_table("\n".join(["team,score,received_at", *rows]).encode())
-    with pytest.raises(Conflict, match="one name here"):
+    with pytest.raises(TableProblem, match=r"line 3: .*one name here"):
         import_table(contest.session, None, contest.board, table, at=NOW)
 
 
@@ -175,13 +178,16 @@ def test_an_older_table_does_not_turn_back_when_a_team_entered_last(contest: Con
     import_table(contest.session, None, contest.board, read_table(TABLE.encode()), at=NOW)
     assert team.last_received_at == NOW
     later = TABLE.replace("2026-09-0", "2026-10-0")
-    import_table(contest.session, None, contest.board, read_table(later.encode()), at=NOW)
+    contest.board.ends_at = None
+    import_table(
+        contest.session, None, contest.board, read_table(later.encode()), at=NOW + timedelta(days=60)
+    )
     assert team.last_received_at == datetime(2026, 10, 3, tzinfo=UTC)
 
 
 def test_a_board_with_a_ladder_needs_more_than_scores(session: Session) -> None:
     contest = make_contest(session, ladder=True)
-    with pytest.raises(Conflict):
+    with pytest.raises(TableProblem, match="without a Ladder"):
         import_table(session, None, contest.board, read_table(TABLE.encode()), at=NOW)
 
 

@@ -87,8 +87,8 @@ WORDS = {
     "reading": ("Reading {}", "{} 읽는 중"),
     "importing": ("Importing", "가져오는 중"),
     "imported": (
-        "{} rows are on board {}, with {} standings.",
-        "{}행을 리더보드 {}에 넣었습니다. 순위는 {}개입니다.",
+        "Rows brought in: {}. Teams that stand on board {} now: {}.",
+        "{}행을 넣었습니다. 리더보드 {}에 순위가 있는 팀은 {}개입니다.",
     ),
 }
 
@@ -154,7 +154,9 @@ def import_entries(context: click.Context, table: Path, name: str, language: str
     """Enter every row of FILE.csv on a challenge's board: all of it, or nothing where something is wrong.
 
     The table is that of `lms boards rank`: team, score, received_at, and if there are such private_score,
-    baseline, selected. Stop the server first where the database is SQLite: nobody can write meanwhile.
+    baseline, selected. Refused are times that are still to come, rows that the board has already, more
+    selected rows of a team than the board takes, names that no team can have, and boards that have ended and
+    are not empty. Stop the server first where the database is SQLite: nobody can write meanwhile.
     """
     tools: Database = context.obj
     click.echo(_word("reading", language).format(table.name), err=True)
@@ -163,11 +165,14 @@ def import_entries(context: click.Context, table: Path, name: str, language: str
             read = read_table(table.read_bytes())
     except TableProblem as problem:
         _refuse(*problem.sentences(language))
-    with tools.sessions.begin() as session:
-        (board,) = _boards(session, [name], language)
-        with click.progressbar(length=len(read.rows), label=_word("importing", language)) as bar:
-            standing = import_table(session, None, board, read, at=now(), tell=bar.update)
-        click.echo(_word("imported", language).format(len(read.rows), board.id, standing))
+    try:
+        with tools.sessions.begin() as session:
+            (board,) = _boards(session, [name], language)
+            with click.progressbar(length=len(read.rows), label=_word("importing", language)) as bar:
+                teams = import_table(session, None, board, read, at=now(), tell=bar.update)
+            click.echo(_word("imported", language).format(len(read.rows), board.id, teams))
+    except TableProblem as problem:
+        _refuse(*problem.sentences(language))
 
 
 def _boards(session: Session, names: Sequence[str], language: str) -> list[Board]:

@@ -55,7 +55,8 @@ class TableProblem(Exception):
         """Return the first faults in Korean or English, and how many more there are."""
         said = [one.sentence(language) for one in self.problems[:MOST_PROBLEMS]]
         more = len(self.problems) - len(said)
-        return [*said, _say("more", {"count": more}, language)] if more else said
+        left = _say("more_one" if more == 1 else "more", {"count": more}, language)
+        return [*said, left] if more else said
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,21 @@
 import math
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import bindparam, case, insert, literal_column, or_, select, update
+from sqlalchemy import bindparam, case, func, insert, literal_column, or_, select, update
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
 from lms.accounts.services.audit import record
 from lms.db import UtcDateTime, learn_sizes
-from lms.errors import N_, Conflict
 from lms.leaderboards import policy
 from lms.leaderboards.core.tables import Row, Table
 from lms.leaderboards.models import Board, Entry, EntryKind, EntryState, PrivateScore, Standing, Team
+from lms.leaderboards.services.checking_imports import check_import, shown_name
 from lms.leaderboards.services.honouring import recount
 from lms.leaderboards.services.receiving import microseconds
 from lms.leaderboards.services.standing import rebuild
@@ -41,6 +42,9 @@ def import_table(
 ) -> int:
     """Enter every row of a table on a challenge's board; return how many teams stand there now.
 
+    Everything is looked at before anything is written; a board that has ended takes a table only while it is
+    empty. Any finite score is taken, as from a scorer.
+
     Teams are found by their names, or made, without people. A row without a finite score is kept and never
     ranks. Where the board has ended, the points and medals that it gave follow. On SQLite others cannot write
     meanwhile.
@@ -50,32 +54,44 @@ def import_table(
 
     Raises:
         NotAllowed: the actor does not run the board.
-        Conflict: the board is a lab's, has a Ladder, which needs more than scores, or two teams of the table
-            have names that are compared as one.
+        TableProblem: the board takes no table, or not these rows, as `check_import` tells.
     """
     policy.check_can_organise(actor, board)
     lock_truth(session, board.id)  # before any team, as who publishes a new truth does
-    if board.challenge_id is None or board.ladder:
-        raise Conflict(N_("Only boards of challenges without a Ladder can be imported."))
-    teams = _teams(session, board, table.rows, at)
+    check_import(session, board, table.rows, at=at)
+    every = _in_order(table.rows)
+    teams = _teams(session, board, every, at)
     places = _Places(session, board)
-    rows = iter(table.rows)
+    rows = iter(every)
     entering = _entering(board, at)
     while batch := list(islice(rows, BATCH)):
         entries = [_entry(row, teams, places) for row in batch]
         session.execute(entering, entries)
         _keep_private(session, board, batch, _numbers(session, board, entries))
         tell(len(batch))
-    _count(session, table.rows, teams)
-    is_large = len(table.rows) >= BATCH
+    _count(session, every, teams)
+    is_large = len(every) >= BATCH
     if is_large:
         learn_sizes(session, Team, Entry, PrivateScore)
-    standing = rebuild(session, board)
+    rebuild(session, board)
     if is_large:
         learn_sizes(session, Standing)
     recount(session, board, at)
-    record(session, actor, "board.import", f"board:{board.id}", rows=len(table.rows))
-    return standing
+    record(session, actor, "board.import", f"board:{board.id}", rows=len(every))
+    return (
+        session.scalar(select(func.count(Standing.team_id.distinct())).where(Standing.board_id == board.id))
+        or 0
+    )
+
+
+def _in_order(rows: Sequence[Row]) -> Sequence[Row]:
+    """Return rows with names as forms keep them; those of one microsecond in the order of their decimals."""
+    changed = {name: shown_name(name) for name in {row.team for row in rows}}
+    if any(name != shown for name, shown in changed.items()):
+        rows = [replace(row, team=changed[row.team]) for row in rows]
+    if any(row.finer for row in rows):
+        rows = sorted(rows, key=lambda row: (row.received_at, row.finer))
+    return rows
 
 
 class _Places:
@@ -105,17 +121,9 @@ class _Places:
 
 
 def _teams(session: Session, board: Board, rows: Sequence[Row], at: datetime) -> dict[str, int]:
-    """Return name -> team of every team in the rows."""
+    """Return name -> team of every team in the rows; no two names are compared as one."""
     names = dict.fromkeys(row.team for row in rows if not row.baseline)
-    compared: dict[str, str] = {}
-    for name in names:
-        other = compared.setdefault(name_key(name), name)
-        if other != name:
-            raise Conflict(
-                N_('"%(one)s" and "%(other)s" are one name here. Give the two teams different ones.'),
-                one=other[:60],
-                other=name[:60],
-            )
+    compared = {name_key(name): name for name in names}
     known = _known(session, board)
     fresh = {key: name for key, name in compared.items() if key not in known}
     made = iter(fresh.items())
@@ -125,7 +133,7 @@ def _teams(session: Session, board: Board, rows: Sequence[Row], at: datetime) ->
             [
                 {
                     "board_id": board.id,
-                    "name": name[:120],
+                    "name": name,
                     "name_key": key,
                     "alias": secrets.token_hex(3),
                     "taken": 0,
