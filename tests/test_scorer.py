@@ -42,6 +42,7 @@ from lms.leaderboards.queries.standings import page
 from lms.leaderboards.queries.waiting import waiting_entries
 from lms.leaderboards.services import teams
 from lms.leaderboards.services.challenges import accept_rules
+from lms.leaderboards.services.data import SAMPLE
 from lms.leaderboards.services.entering import form_of_challenge
 from lms.leaderboards.services.measuring import measure_baselines
 from lms.leaderboards.services.publishing import publish_folder
@@ -272,6 +273,25 @@ def test_a_notebook_is_run_again_where_hidden_files_stand_over_shared_ones(arena
     assert set(arena.notebooks.seen[0]) == {"test.csv", "sample_submission.csv"}
     assert arena.entry(good).public_score == 1.0
     assert read_failure(arena.entry(bad).failure)[1] == {"cell": 3, "error": "ValueError"}
+
+
+@pytest.mark.parametrize("own", [b"id,place\nsample-1,north\n", None], ids=["own", "none"])
+def test_a_notebook_finds_the_ids_that_count_in_its_sample_and_nobody_else_does(
+    arena: Arena, own: bytes | None
+) -> None:
+    """Whatever sample the author gives to everyone, one that fits the hidden rows is beside them."""
+    if own is not None:
+        (arena.folder / "data").mkdir()
+        (arena.folder / "data" / SAMPLE).write_bytes(own)
+    arena.publish(**{"kind: predictions": "kind: notebook"})
+    with arena.sessions() as session:
+        files = session.scalars(select(Challenge)).one().files
+    assert (arena.blobs.get(files[SAMPLE]["sha256"]) if SAMPLE in files else None) == own
+    arena.enter(right(40), EntryKind.NOTEBOOK)
+    arena.scorer.score_waiting()
+    assert [line.split(b",")[0] for line in arena.notebooks.seen[0][SAMPLE].split()] == [
+        each.encode() for each in ("id", *IDS)
+    ]
 
 
 @pytest.mark.parametrize(
