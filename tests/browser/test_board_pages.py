@@ -54,6 +54,7 @@ CUT_NUMBERS = """() => [...document.querySelectorAll("td.num, .climbs .figure")]
     || words.getBoundingClientRect().right > left + around.scrollWidth + 0.5);
 }).map(each => each.textContent)"""
 """Figures that reach beyond what can be scrolled to."""
+NARROWEST_NAME = "Math.min(...[...document.querySelectorAll('.board .who')].map(each => each.clientWidth))"
 SAMPLES = """| {0} | {1} | {2} |
 | --- | --- | ---: |
 | `reading_calibrated_celsius` | {1} {2} {1} {2} | 1234567 |
@@ -203,18 +204,21 @@ def test_long_scores_are_no_wider_than_a_telephone(
     board.decimals = 10
     for each in _teams(contest):
         contest.enter(each, size * (1 + each.id / 7), size / 3, at=now())
+    contest.leader(team).language = contest.organiser.language = language
     session.commit()
     best = size * (1 + team.id / 7)
     shown = in_digits(best, 10) if size == 1e30 else f"{best:,.0f}"[:-2]
     page = open_page("/", language=language, width=390)
     sign_in_page(page, contest.leader(team))
     for rest in ("/board", "/board/frame", "/board/climbs", "/entries"):
-        page.goto(f"{path}{rest}?lang={language}")
+        page.goto(f"{path}{rest}")
         expect(page.locator("body")).to_contain_text(shown)
         assert not page.evaluate(OVERFLOWING), rest
         assert page.evaluate(CUT_NUMBERS) == [], rest
+        if "board" in rest and "climbs" not in rest:
+            assert page.evaluate(NARROWEST_NAME) >= 90, rest
     sign_in_page(page, contest.organiser)
-    page.goto(f"{path}/organise/teams/{team.id}?lang={language}")
+    page.goto(f"{path}/organise/teams/{team.id}")
     assert not page.evaluate(OVERFLOWING)
     assert page.evaluate(CUT_NUMBERS) == []
 
