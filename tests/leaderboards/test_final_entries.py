@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
@@ -17,6 +18,8 @@ from lms.leaderboards.models import Entry, Team
 from lms.leaderboards.queries.boards import team_of
 from lms.leaderboards.queries.counting import final_entries
 from lms.leaderboards.queries.entries import entries_of
+from lms.leaderboards.queries.organising import organised_entries
+from lms.leaderboards.queries.standings import standings
 from lms.leaderboards.services.judging import disqualify_entry, disqualify_team
 from lms.leaderboards.services.scoring import score_entry
 from lms.leaderboards.services.selecting import select_entries
@@ -149,3 +152,15 @@ def test_who_chose_is_told_of_nothing_automatic(
     assert "chosen" in page
     assert AUTOMATIC not in page
     assert "None was chosen" not in page
+
+
+@pytest.mark.postgres
+def test_postgresql_tells_the_same(postgres_engine: Engine) -> None:
+    with Session(postgres_engine, expire_on_commit=False) as session:
+        contest = make_contest(session, selections=2)
+        team, board = contest.team(), contest.board
+        entries = [contest.enter(team, public, 1 - public) for public in (0.5, 0.7, 0.6)]
+        assert marked(contest, team) == marked(contest, team, over=True) == {each.id for each in entries[1:]}
+        assert [each.automatic for each in organised_entries(session, team)] == [True, True, False]
+        after = contest.challenge.ends_at + timedelta(seconds=1)
+        assert [row.entries for row in standings(session, board, None, after).rows] == [3]
