@@ -249,7 +249,7 @@ def _graded(session: Session, blobs: BlobStore, enrolment: Enrolment) -> Submiss
 
 def _contest(session: Session, blobs: BlobStore, campus: Campus) -> Challenge:
     """A challenge of the company, in which the student is on a team with a scored entry."""
-    document = challenge_document(campus.course.company.slug)
+    document = challenge_document(campus.course.company.slug, logs=True)
     contest = publish_challenge(session, None, document, at=now())
     sample = b"id,place\na,north\n"
     contest.files = {"duri.css": {"sha256": blobs.put(sample), "bytes": len(sample)}}

@@ -117,7 +117,8 @@ def write_model_challenge(folder: Path, *, text: str = MODEL_CHALLENGE, script: 
 
 
 NOTEBOOK_CHALLENGE = CHALLENGE.replace("kind: predictions", "kind: notebook").replace(
-    "environment: ml-basics", "environment: ml-basics\ncompute: {seconds: 20, memory_mib: 512, processes: 16}"
+    "environment: ml-basics",
+    "environment: ml-basics\nlogs: true\ncompute: {seconds: 20, memory_mib: 512, processes: 16}",
 )
 NOTEBOOK_SCRIPT = """\
 import numpy as np

@@ -19,6 +19,7 @@ from lms.accounts.services.tokens import Purpose, make_token
 from lms.blobs import FolderBlobs
 from lms.db import now
 from lms.leaderboards.cli.boards import boards
+from lms.leaderboards.core.challenge_file import load_challenge
 from lms.leaderboards.core.failures import SCORER_FAILED, EntryFailed, write_failure
 from lms.leaderboards.core.run_logs import CellLog, RunLog
 from lms.leaderboards.models import Entry, EntryKind, EntryState, Team
@@ -91,7 +92,7 @@ class Scene:
 def scene(
     app: Flask, session: Session, blobs: FolderBlobs, client: FlaskClient, sign_in: Callable[[User], None]
 ) -> Scene:
-    contest = make_contest(session, opens_at=now() - timedelta(days=3), kind="notebook", per_day=2)
+    contest = make_contest(session, opens_at=now() - timedelta(days=3), kind="notebook", logs=True, per_day=2)
     team = contest.team("하나", at=now())
     blob = blobs.put(notebook("1 / 0"))
     entry = contest.take(team, at=now(), kind=EntryKind.NOTEBOOK, blob=blob, filename="work.ipynb")
@@ -228,13 +229,47 @@ def test_only_notebooks_that_failed_get_one(scene: Scene, session: Session, kind
     assert retracing.ask_for_log(session, entry, at=now()) is None
 
 
-def test_a_challenge_may_want_no_logs(scene: Scene, session: Session) -> None:
-    challenge = scene.contest.challenge
-    challenge.settings = {**challenge.settings, "logs": False}
-    assert retracing.ask_for_log(session, scene.entry, at=now()) is None
-    before = {name: value for name, value in challenge.settings.items() if name != "logs"}
-    challenge.settings = before  # published before there were any
-    assert retracing.ask_for_log(session, scene.entry, at=now()) is not None
+def without_logs(scene: Scene) -> list[dict[str, object]]:
+    """The settings of a challenge without: it says nothing, came before there were any, or says so."""
+    silent = {name: value for name, value in scene.contest.document.items() if name != "logs"}
+    unsaid = load_challenge(silent).to_dict()
+    assert unsaid["logs"] is False
+    return [unsaid, silent, {**silent, "logs": False}]
+
+
+def test_a_challenge_has_no_logs_unless_it_says_so(scene: Scene, session: Session) -> None:
+    for settings in without_logs(scene):
+        scene.contest.challenge.settings = settings
+        assert retracing.ask_for_log(session, scene.entry, at=now()) is None
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_logs_that_are_turned_off_are_neither_shown_nor_written_any_more(
+    scene: Scene, session: Session, *, is_written: bool
+) -> None:
+    challenge, wanted = scene.contest.challenge, scene.contest.challenge.settings
+    address = f"/challenges/{challenge.slug}"
+    if is_written:
+        scene.write()
+    scene.asked()
+    for settings in without_logs(scene):
+        challenge.settings = settings
+        session.commit()
+        for query in ("", f"?id={scene.entry.id}"):
+            [told] = scene.told(scene.leader, query)
+            assert (told["log"], told["log_follows"]) == (None, False)
+        for reader, path in (
+            (scene.leader, f"{address}/entries"),
+            (scene.contest.organiser, f"{address}/organise/teams/{scene.team.id}"),
+        ):
+            status, page = scene.page(reader, path)
+            assert status == 200
+            assert not any(word in page for word in (scene.path, "A log of a run", "every 3s"))
+            assert scene.page(reader)[0] == 404
+        assert waiting_log(session) is None
+    challenge.settings = wanted
+    session.commit()
+    assert scene.page(scene.leader)[0] == 200
 
 
 @pytest.mark.parametrize("failure", ["not_finite", write_failure(EntryFailed("bad_predictions")), FAILURE])
@@ -256,7 +291,7 @@ def test_a_run_that_never_comes_back_is_begun_three_times(scene: Scene, session:
 
 def test_two_scorers_keep_one_log_on_either_database(crossing: Engine) -> None:
     with Session(crossing) as session:
-        contest = make_contest(session, kind="notebook")
+        contest = make_contest(session, kind="notebook", logs=True)
         entry = contest.take(contest.team(), kind=EntryKind.NOTEBOOK)
         fail_entry(session, entry.id, FAILURE)
         retracing.ask_for_log(session, entry, at=now())

@@ -171,8 +171,8 @@ class ChallengeFile(Part):
     limits: Limits = Limits()
     compute: Compute = Compute()
     model: ModelPart | None = None
-    logs: bool = True
-    """Whether a team may read what its failed notebook says on the files that everyone has."""
+    logs: bool = False
+    """Whether a team may read what its failed notebook says on public files; it can carry hidden rows there."""
     rules_version: Annotated[str, Field(min_length=1, max_length=40, pattern=r"\S")]
     licence: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
     """Of the data."""

@@ -23,7 +23,7 @@ def ask_for_log(session: Session, entry: Entry, *, at: datetime) -> EntryLog | N
     if entry.kind is not EntryKind.NOTEBOOK or entry.state is not EntryState.FAILED:
         return None
     challenge = entry.board.challenge
-    if challenge is None or not challenge.settings.get("logs", True):
+    if challenge is None or not challenge.settings.get("logs", False):
         return None
     if code_of(entry.failure) in TOLD_ALREADY:
         return None
