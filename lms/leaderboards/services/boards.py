@@ -179,9 +179,13 @@ def make_team_of_one(
 ) -> Team:
     """Put a person on a board as a team of one.
 
+    Waits for whoever holds the board's row, as who moves its freeze does: they lock the teams that are there
+    (`standing.lock_teams`), and this one would not be among them.
+
     Raises:
         sqlalchemy.exc.IntegrityError: the person is in a team of the board already.
     """
+    session.execute(select(Board.id).where(Board.id == board.id).with_for_update(read=True)).one()
     team = Team(
         board_id=board.id,
         name=name,

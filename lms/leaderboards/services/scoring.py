@@ -185,12 +185,15 @@ def retry_entry(session: Session, entry_id: int) -> Entry:
 
 
 def take_off(session: Session, entry: Entry) -> None:
-    """Bring standings in line after an entry stopped counting, or counts again; the team is locked."""
+    """Bring standings in line after an entry stopped counting, or counts again.
+
+    The team is locked, and its board was read after that, or is locked itself.
+    """
     if entry.team_id is None:
         return
     if entry.board.ladder:
         climbing.replay_team(session, entry.board, entry.team_id)
-    refresh_team(session, entry.board, entry.team_id)
+    refresh_team(session, entry.board, entry.team_id, is_fresh=True)
 
 
 def _locked(session: Session, entry_id: int) -> tuple[Entry, Team, Board]:

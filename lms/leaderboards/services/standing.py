@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from lms.leaderboards.core.keys import key
 from lms.leaderboards.models import Board, Entry, Share, Standing, Team
-from lms.leaderboards.queries.counting import Counting, Difference, counting_of_team, differences
+from lms.leaderboards.queries.counting import Counting, Difference, counting_of_team, differences, shares_of
 
 BATCH = 1000  # rows of one INSERT
 FRESH = {"populate_existing": True, "synchronize_session": False}
@@ -32,9 +32,11 @@ def lock_team(session: Session, team_id: int) -> Team:
 
 
 def lock_teams(session: Session, board: Board) -> None:
-    """Let nobody score on a board before this transaction ends, and wait for those who do at this moment.
+    """Let no team's standings change before this transaction ends, and wait for those that do at this moment.
 
-    In the order in which two teams that merge are locked. SQLite has one writer anyway.
+    With the board's row held already: who joins waits for that one, so that no team comes that is not locked
+    (`boards.make_team_of_one`). Teams in the order in which two that merge are locked. Whoever waits for a
+    team has read the board before; it reads anew what it counts by. SQLite has one writer anyway.
     """
     session.flush()
     teams = select(Team.id).where(Team.board_id == board.id).order_by(Team.id)
@@ -91,12 +93,18 @@ def _row(board: Board, counting: Counting) -> dict[str, Any]:
     return {"board_id": board.id, **vars(counting)}
 
 
-def refresh_team(session: Session, board: Board, team_id: int) -> None:
+def refresh_team(session: Session, board: Board, team_id: int, *, is_fresh: bool = False) -> None:
     """Bring a team's standings in line with its entries; the team is locked.
+
+    Args:
+        is_fresh: the board was read with the team, or the board, locked. Otherwise its freeze is read anew:
+            it may have come, moved or gone while the team was waited for.
 
     Complexity: O(n) in the entries of the team.
     """
     session.flush()
+    if not is_fresh:
+        session.refresh(board, ["freezes_at"])
     counting = counting_of_team(session, board, team_id)
     gone = delete(Standing).where(
         Standing.board_id == board.id,
@@ -122,6 +130,8 @@ def rebuild(session: Session, board: Board) -> int:
     Complexity: O(n log n) in the entries of the board.
     """
     session.flush()
+    dropped = delete(Standing).where(Standing.board_id == board.id, Standing.share.not_in(shares_of(board)))
+    session.execute(dropped.execution_options(synchronize_session=False))  # of a freeze lifted: all at once
     found = differences(session, board)
     for each in found:
         if each.counts is None:
