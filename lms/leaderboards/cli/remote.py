@@ -31,6 +31,8 @@ WAIT = httpx.Timeout(30, write=300, read=120)  # seconds; a large file takes its
 MOST_SHOWN = 1000
 MOST_FAULTS = 20
 LOOK_SECONDS = 3.0  # between questions whether an entry is scored
+MOST_LOOK_SECONDS = 30.0  # while the server has trouble
+PATIENCE_SECONDS = 300.0  # with a server that has trouble, before nobody waits any longer
 
 
 class Status(IntEnum):
@@ -43,6 +45,17 @@ class Status(IntEnum):
     TOO_SOON = 6
     NOT_NOW = 7
     NOT_SCORED = 8
+
+
+class Refused(Exception):
+    """A question without an answer: what to say of it, and with what the command ends."""
+
+    def __init__(
+        self, status: int, code: str, *more: str, again: float | None = None, **params: object
+    ) -> None:
+        super().__init__(code)
+        self.status, self.code, self.more, self.params = status, code, more, params
+        self.again = again  # in how many seconds the same question may have an answer; None: it has none
 
 
 REFUSALS = {
@@ -94,9 +107,9 @@ def submit(
             told = asking.post("entries", content, filename=file.name)
         if not as_json:
             _say_receipt(asking, told)
-        entry = _awaited(asking, told) if waits else None
+        entry = _waited(asking, told, as_json=as_json) if waits else None
     if as_json:
-        click.echo(json.dumps(entry or told, ensure_ascii=False))
+        _print(entry or told)
     elif entry is not None:
         for line in entry_lines(entry, language):
             click.echo(line)
@@ -112,16 +125,64 @@ def _say_receipt(asking: "_Asking", told: Mapping[str, Any]) -> None:
         asking.say("left", left=flat(quota.get("left")), limit=flat(quota.get("limit")))
 
 
+def _print(told: Mapping[str, Any]) -> None:
+    """Print what a server answered, in ASCII: no sign in it steers a terminal, or is none of its encoding."""
+    click.echo(json.dumps(told))
+
+
+def _waited(asking: "_Asking", receipt: Mapping[str, Any], *, as_json: bool) -> dict[str, Any]:
+    """Wait for an entry; whatever ends the waiting, its receipt is printed, and that it was received said.
+
+    Raises:
+        Refused: the server does not tell of the entry.
+    """
+    try:
+        return _awaited(asking, receipt)
+    except (Refused, KeyboardInterrupt) as ended:
+        if as_json:
+            _print(receipt)
+        kept = word("kept", asking.language).format(id=flat(receipt.get("id")))
+        if isinstance(ended, KeyboardInterrupt):
+            click.echo(kept, err=True)
+        elif ended.again is None:
+            ended.more = (*ended.more, kept)
+        else:
+            raise Refused(Status.UNREACHABLE, "cannot-tell", kept, server=printable(asking.server)) from ended
+        raise
+
+
 def _awaited(asking: "_Asking", receipt: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask for an entry until there is nothing more to come: a score, or why there is none, with its log."""
+    """Ask for an entry until there is nothing more to come: a score, or why there is none, with its log.
+
+    A server that has trouble is asked again, for some minutes: it has the entry.
+
+    Raises:
+        Refused: it does not tell of the entry.
+    """
+    pause, trouble_at = LOOK_SECONDS, None
     while True:
-        told = asking.get("entries", id=flat(receipt.get("id"))).get("entries")
-        entry = next((one for one in told or () if isinstance(one, dict)), None)
-        if entry is None or entry.get("id") != receipt.get("id"):
-            asking.end(Status.UNREACHABLE, "no-such-entry", server=asking.server)
-        if entry.get("state") not in {"received", "scoring"} and not entry.get("log_follows"):
+        try:
+            entry = _entry(asking, receipt)
+        except Refused as refused:
+            moment_now = time.monotonic()
+            trouble_at = moment_now if trouble_at is None else trouble_at
+            if refused.again is None or moment_now + refused.again - trouble_at > PATIENCE_SECONDS:
+                raise
+            time.sleep(max(pause, refused.again))
+            pause = min(2 * pause, MOST_LOOK_SECONDS)
+            continue
+        if str(entry.get("state")) not in {"received", "scoring"} and not entry.get("log_follows"):
             return entry
-        time.sleep(LOOK_SECONDS)
+        pause, trouble_at = LOOK_SECONDS, None
+        time.sleep(pause)
+
+
+def _entry(asking: "_Asking", receipt: Mapping[str, Any]) -> dict[str, Any]:
+    told = asking.get("entries", id=flat(receipt.get("id"))).get("entries")
+    found = next((one for one in told if isinstance(one, dict)), None) if isinstance(told, list) else None
+    if found is None or found.get("id") != receipt.get("id"):
+        raise Refused(Status.UNREACHABLE, "no-such-entry", server=asking.server)
+    return found
 
 
 @click.command("standings", short_help="Show the board of a challenge on a server.")
@@ -144,7 +205,7 @@ def standings(
     with _Asking(context, server, slug, language) as asking:
         told = asking.get("board", limit=top, **({"share": "public"} if public else {}))
     if as_json:
-        click.echo(json.dumps(told, ensure_ascii=False))
+        _print(told)
         return
     for line in board_lines(told, language):
         click.echo(line)
@@ -169,7 +230,7 @@ def points(
     with _Asking(context, server, None, language) as asking:
         told = asking.get("honours", **{name: value for name, value in wanted.items() if value})
     if as_json:
-        click.echo(json.dumps(told, ensure_ascii=False))
+        _print(told)
         return
     for line in people_lines(told, language):
         click.echo(line)
@@ -194,8 +255,10 @@ class _Asking:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
         self._client.close()
+        if isinstance(problem, Refused):
+            self.end(problem.status, problem.code, *problem.more, **problem.params)
 
     def _check_token(self) -> None:
         """End where no server can know the token, which is no text that fits into a header."""
@@ -238,27 +301,34 @@ class _Asking:
         try:
             response = self._client.request(method, address, **request)
         except httpx.ReadTimeout:
-            self.end(Status.UNREACHABLE, "slow", server=self.server)
+            raise Refused(Status.UNREACHABLE, "slow", again=0, server=self.server) from None
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as problem:
             why = printable(str(problem)) or type(problem).__name__
-            self.end(Status.UNREACHABLE, "unreachable", server=printable(self.server), why=why)
+            again = 0 if isinstance(problem, httpx.HTTPError) else None
+            raise Refused(
+                Status.UNREACHABLE, "unreachable", again=again, server=printable(self.server), why=why
+            ) from problem
         told = _document(response)
         if told is None or not response.is_success:
-            self._refuse(response, told)
+            raise self._refused(response, told)
         return told
 
-    def _refuse(self, response: httpx.Response, told: Mapping[str, Any] | None) -> NoReturn:
-        status = response.status_code
+    def _refused(self, response: httpx.Response, told: Mapping[str, Any] | None) -> Refused:
+        """Say what an answer means that is not what was asked for."""
+        status, after = response.status_code, _after(response)
         if response.is_redirect:
-            where = flat(response.headers.get("Location"))
-            self.end(Status.UNREACHABLE, "elsewhere", where=where)
+            return Refused(Status.UNREACHABLE, "elsewhere", where=flat(response.headers.get("Location")))
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
-            self.end(Status.UNREACHABLE, "trouble", *self._details(told), number=status)
+            return Refused(
+                Status.UNREACHABLE, "trouble", *self._details(told), again=after or 0, number=status
+            )
+        again = after or 0 if status == httpx.codes.TOO_MANY_REQUESTS else None
         is_ours = told is not None or status == httpx.codes.REQUEST_ENTITY_TOO_LARGE  # a proxy may say that
         if status not in REFUSALS or not is_ours or self.slug is None:
-            self.end(Status.UNREACHABLE, "not-ours", server=self.server, number=status)
+            return Refused(Status.UNREACHABLE, "not-ours", again=again, server=self.server, number=status)
         code, end = REFUSALS[status]
-        self.end(end, code, *self._details(told), *self._next(response), slug=printable(self.slug))
+        more = [*self._details(told), *self._next(after)]
+        return Refused(end, code, *more, again=again, slug=printable(self.slug))
 
     def _details(self, told: Mapping[str, Any] | None) -> list[str]:
         """Return what the server said, and each fault with its line."""
@@ -279,12 +349,17 @@ class _Asking:
             return detail
         return word("line", self.language).format(line=flat(fault["line"]), detail=detail)
 
-    def _next(self, response: httpx.Response) -> list[str]:
-        after = response.headers.get("Retry-After", "")
-        if not (after.isascii() and after.isdigit() and len(after) < 9):  # noqa: PLR2004 - fits a time
+    def _next(self, after: int | None) -> list[str]:
+        if after is None:
             return []
-        at = datetime.now(UTC) + timedelta(seconds=int(after))
-        return [word("next", self.language).format(at=local(at))]
+        return [word("next", self.language).format(at=local(datetime.now(UTC) + timedelta(seconds=after)))]
+
+
+def _after(response: httpx.Response) -> int | None:
+    """Return in how many seconds a server wants to be asked again; None: it does not say."""
+    after = response.headers.get("Retry-After", "")
+    fits = after.isascii() and after.isdigit() and len(after) < 9  # noqa: PLR2004 - fits a time
+    return int(after) if fits else None
 
 
 def _document(response: httpx.Response) -> dict[str, Any] | None:

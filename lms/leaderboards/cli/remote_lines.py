@@ -35,6 +35,14 @@ WORDS = {
         "What answers at {server} does not tell what became of the entry: it is too old. Look at its page.",
         "{server} 서버가 너무 오래돼서 제출이 어떻게 됐는지 알려 주지 않아요. 페이지에서 확인하세요.",
     ),
+    "cannot-tell": (
+        "The server at {server} has trouble, and cannot tell now what became of the entry.",
+        "{server} 서버에 문제가 있어서 제출이 어떻게 됐는지 지금은 알 수 없어요.",
+    ),
+    "kept": (
+        "It was received as entry {id}; do not send it again. Look at the page of your entries.",
+        "제출 {id}(으)로 접수됐으니 다시 보내지 마세요. 내 제출 페이지에서 확인하세요.",
+    ),
     "no-token": (
         "There is no token. Make one on the page of your entries and put it into DURI_TOKEN.",
         "토큰이 없어요. 내 제출 페이지에서 토큰을 만들어 DURI_TOKEN에 넣으세요.",
@@ -211,7 +219,7 @@ def moment(text: object) -> str:
     """Return a time that a server said, on the reader's clock; as it came if it is none."""
     try:
         return local(datetime.fromisoformat(str(text)))
-    except ValueError:
+    except (ValueError, OverflowError):  # no time, or one that this clock does not reach
         return flat(text)
 
 
