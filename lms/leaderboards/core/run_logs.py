@@ -1,7 +1,8 @@
 """What a notebook said on the files that everyone has: bounded, and harmless where it is shown.
 
-A log is made of a run that never met a hidden row, so its words may be told. They are still a stranger's: no
-escape moves a terminal, no sign turns the text around, and what is long is cut.
+A log is made of a run that met no hidden row itself. A team that wants to can carry hidden rows into it all
+the same, through what runs leave on the machine (ADR 0028), so a challenge has logs only where it says so.
+The words are a stranger's: no escape moves a terminal, no sign turns the text around, and what is long is cut.
 """
 
 import re
