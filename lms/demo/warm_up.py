@@ -164,7 +164,7 @@ class WarmUp:
             wall = end.astimezone(ZoneInfo(challenge.timezone)).replace(tzinfo=None)
             typed = {"entry_deadline": wall, "merge_deadline": wall, "freezes_at": None, "ends_at": wall}
             organiser, seen = person(session, ORGANISER), schedule_of(challenge).mark
-            reschedule(session, organiser, challenge, typed, text("early"), seen=seen, at=moment)
+            reschedule(session, organiser, challenge, typed, text("early"), seen=seen, clock=lambda: moment)
 
     def ended(self, session: Session) -> bool | None:
         """Say when the end has passed."""

@@ -137,6 +137,7 @@ class DatesForm(Form):
         lazy_gettext("Teams stand from"), [InputRequired(DATE_FIRST)], format=CLOCK
     )
     freezes_at = DateTimeLocalField(lazy_gettext("The board stands still from"), [Optional()], format=CLOCK)
+    no_freeze = BooleanField(lazy_gettext("The board never stands still before the end"))
     ends_at = DateTimeLocalField(lazy_gettext("Ends"), [InputRequired(DATE_FIRST)], format=CLOCK)
     reason = TextAreaField(
         lazy_gettext("Why the dates move"),

@@ -376,7 +376,8 @@ def _addresses(stage: Stage) -> dict[str, object]:
 def _contest(session: Session, stage: Stage) -> dict[str, str]:
     """A challenge in which the student's team has entries of every kind, and a truth is prepared."""
     student, at = person(session, STUDENT), now()
-    document = challenge_document("nuri-ai", slug="sorted-parcels", prizes=PRIZES, baselines=BASELINES)
+    said = {"prizes": PRIZES, "baselines": BASELINES, "logs": True}
+    document = challenge_document("nuri-ai", slug="sorted-parcels", **said)
     found = publish_challenge(session, None, document, at=at)
     found.files = {"train.csv": {"sha256": "a" * 64, "bytes": 12_345}}
     _move_dates(session, found)
@@ -412,7 +413,7 @@ def _move_dates(session: Session, found: Challenge) -> None:
     """Both ways in which dates come to be moved."""
     engineer, dates, at = person(session, ENGINEER), schedule_of(found), now()
     typed = {name: as_shown(dates.ends_at, found.timezone) for name in MOVABLE}
-    reschedule(session, engineer, found, typed, "채점 서버가 하루 동안 멈췄어요.", seen=dates.mark, at=at)
+    reschedule(session, engineer, found, typed, "채점 서버가 하루 동안 멈췄어요.", seen=dates.mark, clock=now)
     later = found.settings["dates"] | {"ends": {"after_days": 60}}
     publish_challenge(session, None, found.settings | {"dates": later}, at=at)
 

@@ -126,7 +126,7 @@ def test_challenges(app: Flask, client: FlaskClient, session: Session, blobs: Fo
     }
     typed["ends_at"] = as_shown(challenge.ends_at + timedelta(days=1), challenge.timezone)
     organiser = program.contest.organiser
-    reschedule(session, organiser, challenge, typed, "The server was down.", seen=dates.mark, at=now())
+    reschedule(session, organiser, challenge, typed, "The server was down.", seen=dates.mark, clock=now)
     told = program.get()
     assert_told(told, "A challenge", "One challenge alone")
     assert_told(told["team"], "A team")
@@ -184,7 +184,7 @@ def test_entries(app: Flask, client: FlaskClient, session: Session, blobs: Folde
 
 
 def test_the_log_of_an_entry(app: Flask, client: FlaskClient, session: Session, blobs: FolderBlobs) -> None:
-    program = asking(app, client, session, blobs, kind="notebook")
+    program = asking(app, client, session, blobs, kind="notebook", logs=True)
     blob = blobs.put(notebook("1 / 0"))
     entry = program.contest.take(program.team, at=now(), kind=EntryKind.NOTEBOOK, blob=blob)
     fail_entry(session, entry.id, write_failure(EntryFailed("cell_failed", cell=3, error="KeyError")))

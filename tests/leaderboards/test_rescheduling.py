@@ -1,16 +1,17 @@
 """Moving the dates of a challenge: what can be moved and what cannot, and what follows from it."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import AuditEvent, User
-from lms.db import make_sessions
+from lms.db import Clock, make_sessions, now
 from lms.errors import Conflict, DomainError, Invalid, NotAllowed
 from lms.leaderboards.core.schedule import MOVABLE, Schedule, as_shown
 from lms.leaderboards.core.scoring import Scores
@@ -24,6 +25,7 @@ from lms.leaderboards.services.honouring import count_results
 from lms.leaderboards.services.rescheduling import reschedule
 from lms.leaderboards.services.scoring import score_entry
 from lms.leaderboards.services.teams import join
+from lms.leaderboards.services.ties import lock_truth
 from lms.leaderboards.tables.dates import ChallengeDateChange, DateChangeOrigin
 from lms.leaderboards.tables.honours import BoardResult
 from tests.factories.grades import make_class
@@ -33,6 +35,18 @@ DAY = timedelta(days=1)
 typed = datetime.fromisoformat
 """A time as people type it, on the calendar of the challenge's zone."""
 WHY = "The server was down for a day."
+WAIT = 60
+"""Seconds after which a thread no longer waits for another."""
+
+
+def until_one_waits(engine: Engine) -> None:
+    """Return once a transaction waits for another one's lock."""
+    with engine.connect() as looking:
+        for _ in range(WAIT * 20):
+            if looking.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                return
+            time.sleep(0.05)
+    pytest.fail("nobody waits")
 
 
 def shown(challenge: Challenge) -> dict[str, datetime | None]:
@@ -45,7 +59,13 @@ def shown(challenge: Challenge) -> dict[str, datetime | None]:
 
 
 def move(
-    contest: Contest, *, actor: User | None = None, at: datetime = NOW, why: str = WHY, **dates: Any
+    contest: Contest,
+    *,
+    actor: User | None = None,
+    at: datetime | Clock = NOW,
+    why: str = WHY,
+    no_freeze: bool = False,
+    **dates: Any,
 ) -> ChallengeDateChange:
     """Type some dates anew; a timedelta moves the date that is there."""
     found = shown(contest.challenge)
@@ -59,7 +79,8 @@ def move(
         found,
         why,
         seen=schedule_of(contest.challenge).mark,
-        at=at,
+        clock=at if callable(at) else lambda: at,
+        no_freeze=no_freeze,
     )
 
 
@@ -165,9 +186,9 @@ def test_a_freeze_that_has_begun_stays_while_the_end_moves(frozen: Contest) -> N
     frozen.enter(team, 0.5, at=freezes)
     frozen.enter(team, 0.9, at=freezes + timedelta(hours=1))
     during = freezes + timedelta(hours=2)
-    for by in (None, DAY, -DAY):
-        with pytest.raises(Invalid, match="stands still") as refused:
-            move(frozen, at=during, freezes_at=by)
+    for by, none in ((None, False), (None, True), (DAY, False), (-DAY, False)):
+        with pytest.raises(Invalid, match="stands still already") as refused:
+            move(frozen, at=during, freezes_at=by, no_freeze=none)
         assert refused.value.field == "freezes_at"
     move(frozen, at=during, ends_at=2 * DAY)
     assert share_at(frozen.board, during + 2 * DAY) is Share.FROZEN
@@ -196,11 +217,40 @@ def test_a_freeze_comes_moves_and_goes_with_its_standings(contest: Contest) -> N
 
 def test_a_freeze_ahead_can_be_lifted(frozen: Contest) -> None:
     frozen.enter(frozen.team(), 0.5)
-    move(frozen, freezes_at=None)
+    move(frozen, freezes_at=None, no_freeze=True)
     assert (frozen.challenge.freezes_at, frozen.board.freezes_at) == (None, None)
     assert differences(frozen.session, frozen.board) == []
     (told,) = moved(frozen)
     assert told.moves[0].after is None
+
+
+def test_a_freeze_goes_only_where_somebody_says_so(frozen: Contest) -> None:
+    """A browser sends a date of which a part is missing as nothing."""
+    stands = frozen.challenge.freezes_at
+    for wrong in ({"freezes_at": None}, {"freezes_at": DAY, "no_freeze": True}):
+        with pytest.raises(Invalid) as refused:
+            move(frozen, ends_at=DAY, **wrong)
+        assert refused.value.field == "freezes_at"
+    assert (frozen.challenge.freezes_at, moved(frozen)) == (stands, [])
+    move(frozen, no_freeze=True)  # the date that stood is still in its field
+    assert frozen.challenge.freezes_at is None
+    move(frozen, ends_at=DAY)
+    assert frozen.challenge.freezes_at is None, "where none stands nothing has to be said"
+
+
+def test_an_end_that_passes_while_it_is_put_off_stays(contest: Contest) -> None:
+    """Working out the standings may take a while, and others were shown private scores meanwhile."""
+    before = schedule_of(contest.challenge)
+    moments = iter([before.ends_at, before.ends_at + timedelta(microseconds=1)])
+    contest.challenge.entry_deadline = contest.challenge.merge_deadline = before.ends_at
+    contest.session.flush()
+    with pytest.raises(Conflict, match="private scores have been shown"):
+        move(contest, at=lambda: next(moments), ends_at=7 * DAY, freezes_at=typed("2026-10-01"))
+    for _ in range(2):
+        assert contest.challenge.ends_at == contest.board.ends_at == before.ends_at
+        assert (contest.board.freezes_at, moved(contest)) == (None, [])
+        contest.session.flush()
+        contest.session.expire_all()
 
 
 def test_who_may_join_and_when_a_board_ends_follow_at_once(contest: Contest) -> None:
@@ -254,7 +304,9 @@ def test_who_saw_older_dates_is_told_and_keeps_nothing(contest: Contest) -> None
     wanted["ends_at"] = typed("2026-10-30")
     before = schedule_of(contest.challenge)
     with pytest.raises(Conflict, match="meanwhile"):
-        reschedule(contest.session, contest.organiser, contest.challenge, wanted, WHY, seen=seen, at=NOW)
+        reschedule(
+            contest.session, contest.organiser, contest.challenge, wanted, WHY, seen=seen, clock=lambda: NOW
+        )
     assert schedule_of(contest.challenge) == before
 
 
@@ -269,7 +321,7 @@ def running(crossing: Engine) -> tuple[Engine, int, int]:
 
 def test_of_two_organisers_at_once_one_is_told_of_the_other(running: tuple[Engine, int, int]) -> None:
     engine, challenge_id, organiser_id = running
-    sessions, gate = make_sessions(engine, writing=True), threading.Barrier(4)
+    sessions, gate = make_sessions(engine, writing=True), threading.Barrier(4, timeout=WAIT)
     with sessions() as session:
         challenge = session.get_one(Challenge, challenge_id)
         seen, dates, ends = schedule_of(challenge).mark, shown(challenge), challenge.ends_at
@@ -281,13 +333,13 @@ def test_of_two_organisers_at_once_one_is_told_of_the_other(running: tuple[Engin
                 challenge = session.get_one(Challenge, challenge_id)
                 own = dates | {"ends_at": (ends + (number + 1) * DAY).replace(tzinfo=None)}
                 actor = session.get_one(User, organiser_id)
-                reschedule(session, actor, challenge, own, WHY, seen=seen, at=NOW)
+                reschedule(session, actor, challenge, own, WHY, seen=seen, clock=lambda: NOW)
         except Conflict:
             return "told"
         return "moved"
 
     with ThreadPoolExecutor(4) as threads:
-        assert sorted(threads.map(act, range(4))) == ["moved", "told", "told", "told"]
+        assert sorted(threads.map(act, range(4), timeout=WAIT)) == ["moved", "told", "told", "told"]
     with sessions() as session:
         challenge = session.get_one(Challenge, challenge_id)
         (told,) = date_changes(session, challenge)
@@ -296,7 +348,7 @@ def test_of_two_organisers_at_once_one_is_told_of_the_other(running: tuple[Engin
 
 def test_publishing_while_somebody_moves_dates_keeps_them(crossing: Engine) -> None:
     """Its board ends with the challenge, whichever of both comes first."""
-    sessions, gate = make_sessions(crossing, writing=True), threading.Barrier(4)
+    sessions, gate = make_sessions(crossing, writing=True), threading.Barrier(4, timeout=WAIT)
     with sessions.begin() as session:
         contest = make_contest(session)
         challenge_id, organiser_id, document = contest.challenge.id, contest.organiser.id, contest.document
@@ -311,10 +363,10 @@ def test_publishing_while_somebody_moves_dates_keeps_them(crossing: Engine) -> N
                 publish_challenge(session, None, document | {"licence": f"licence {number}"}, at=NOW)
             else:
                 wanted = dates | {"ends_at": typed("2026-10-30T12:00")}
-                reschedule(session, actor, challenge, wanted, WHY, seen=seen, at=NOW)
+                reschedule(session, actor, challenge, wanted, WHY, seen=seen, clock=lambda: NOW)
 
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(act, range(4)))
+        list(threads.map(act, range(4), timeout=WAIT))
     with sessions() as session:
         challenge = session.get_one(Challenge, challenge_id)
         assert challenge.ends_at == datetime(2026, 10, 30, 12, tzinfo=UTC)
@@ -331,30 +383,67 @@ def test_an_entry_scored_while_a_freeze_comes_stands_before_it_too(postgres_engi
         team = contest.team()
         contest.enter(team, 0.5)
         entry, challenge_id, organiser_id = contest.take(team).id, contest.challenge.id, contest.organiser.id
-    scored, setting = threading.Event(), threading.Event()
+    scored = threading.Event()
 
     def score() -> None:
         with sessions.begin() as session:
             score_entry(session, entry, Scores(0.9, 0.9), at=NOW)
             scored.set()
-            setting.wait(1)  # as long as the other one waits for this transaction
+            until_one_waits(postgres_engine)
 
     def freeze() -> None:
-        scored.wait()
+        assert scored.wait(WAIT)
         with sessions.begin() as session:
             challenge, actor = session.get_one(Challenge, challenge_id), session.get_one(User, organiser_id)
             dates = shown(challenge) | {"freezes_at": typed("2026-09-20")}
             seen = schedule_of(challenge).mark
-            reschedule(session, actor, challenge, dates, WHY, seen=seen, at=NOW)
+            reschedule(session, actor, challenge, dates, WHY, seen=seen, clock=lambda: NOW)
 
     with ThreadPoolExecutor(2) as threads:
         for done in [threads.submit(score), threads.submit(freeze)]:
-            done.result()
+            done.result(WAIT)
     with sessions() as session:
         challenge = session.get_one(Challenge, challenge_id)
         board = board_of_challenge(session, challenge)
         assert board.freezes_at is not None
         assert differences(session, board) == []
+
+
+@pytest.mark.postgres
+def test_an_end_that_passes_while_one_waits_for_another_stays(postgres_engine: Engine) -> None:
+    sessions, held = make_sessions(postgres_engine, writing=True), threading.Event()
+    with sessions.begin() as session:
+        contest = make_contest(session, opens_at=now() - 3 * DAY)
+        challenge = contest.challenge
+        ends = now() + timedelta(seconds=3)
+        for name in ("entry_deadline", "merge_deadline", "ends_at"):
+            setattr(challenge, name, ends)
+        contest.board.ends_at = ends
+        challenge_id, organiser_id, board_id = challenge.id, contest.organiser.id, contest.board.id
+
+    def hold() -> None:
+        with sessions.begin() as session:
+            lock_truth(session, board_id)
+            held.set()
+            until_one_waits(postgres_engine)
+            while now() <= ends:
+                time.sleep(0.05)
+
+    def put_off() -> None:
+        assert held.wait(WAIT)
+        with sessions.begin() as session:
+            challenge, actor = session.get_one(Challenge, challenge_id), session.get_one(User, organiser_id)
+            dates = shown(challenge) | {"ends_at": as_shown(ends + 7 * DAY, challenge.timezone)}
+            seen = schedule_of(challenge).mark
+            reschedule(session, actor, challenge, dates, WHY, seen=seen, clock=now)
+
+    with ThreadPoolExecutor(2) as threads:
+        holding, putting = threads.submit(hold), threads.submit(put_off)
+        holding.result(WAIT)
+        with pytest.raises(Conflict, match="private scores have been shown"):
+            putting.result(WAIT)
+    with sessions() as session:
+        assert session.get_one(Challenge, challenge_id).ends_at == ends
 
 
 def publish(contest: Contest, at: datetime = NOW + DAY, **changes: Any) -> Schedule:
@@ -375,23 +464,67 @@ def test_publishing_anew_keeps_what_was_moved_while_the_documents_dates_are_what
     assert [each.reason for each in moved(contest)] == [WHY]
 
 
-def test_dates_that_changed_in_the_document_win_and_are_written_down(contest: Contest) -> None:
+def test_a_date_that_changed_in_the_document_wins_and_is_written_down(contest: Contest) -> None:
     move(contest, ends_at=7 * DAY, entry_deadline=DAY)
     before = schedule_of(contest.challenge)
     changed = {"dates": contest.document["dates"] | {"ends": {"after_days": 30}}}
     after = publish(contest, **changed)
     assert after.ends_at == datetime(2026, 10, 1, 23, 59, tzinfo=UTC)
-    assert after.entry_deadline == before.entry_deadline - DAY, "as the document has it"
+    assert after.entry_deadline == before.entry_deadline, "of which the document says nothing new"
     newest, oldest = moved(contest)
     assert (newest.origin, newest.reason) == (DateChangeOrigin.PUBLICATION, "")
     assert (newest.changed_at, newest.organisation) == (NOW + DAY, contest.sponsor)
-    assert [(each.name, each.after) for each in newest.moves] == [
-        ("entry_deadline", after.entry_deadline),
-        ("ends_at", after.ends_at),
-    ]
+    assert [(each.name, each.after) for each in newest.moves] == [("ends_at", after.ends_at)]
     assert oldest.origin is DateChangeOrigin.PAGE
     assert publish(contest, **changed) == after, "the same document changes nothing more"
     assert len(moved(contest)) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "taken"),
+    [
+        ({"merge_deadline": {"after_days": 21}}, {"merge_deadline"}),
+        ({"entry_deadline": None}, {"entry_deadline"}),  # then it is the end's
+        ({"freeze": None}, {"freezes_at"}),
+        ({"ends": {"moment": "2026-09-29T08:59:00+09:00"}}, set()),  # the same, written otherwise
+    ],
+)
+def test_a_running_challenge_takes_only_what_its_document_says_anew(
+    frozen: Contest, change: dict[str, Any], taken: set[str]
+) -> None:
+    """An end that was put off stays: else all would read private scores at once."""
+    end = frozen.challenge.ends_at
+    move(frozen, ends_at=7 * DAY)
+    before = schedule_of(frozen.challenge)
+    after = publish(frozen, at=end + 2 * DAY, dates=frozen.document["dates"] | change)
+    assert {name for name in MOVABLE if after.date(name) != before.date(name)} == taken
+    assert (after.ends_at, frozen.board.ends_at) == (end + 7 * DAY, end + 7 * DAY)
+    assert share_at(frozen.board, end + 2 * DAY) is not Share.PRIVATE
+
+
+def test_publishing_ends_a_running_challenge_only_if_its_document_says_so(contest: Contest) -> None:
+    end = contest.challenge.ends_at
+    move(contest, ends_at=7 * DAY)
+    during, before = end + 2 * DAY, schedule_of(contest.challenge)
+    with pytest.raises(Conflict, match="private scores") as refused, contest.session.begin_nested():
+        publish(contest, at=during, timezone="Asia/Seoul")
+    assert f'ends: "{before.ends_at.isoformat()}"' in str(refused.value)
+    assert (schedule_of(contest.challenge), len(moved(contest))) == (before, 1)
+    written = contest.document["dates"] | {"ends": before.ends_at.isoformat()}
+    assert publish(contest, at=during, timezone="Asia/Seoul", dates=written).ends_at == before.ends_at
+    early = contest.document["dates"] | {"ends": {"after_days": 28}}
+    assert publish(contest, at=during, timezone="Asia/Seoul", dates=early).ends_at < during, "as it says"
+
+
+def test_dates_that_do_not_fit_those_that_were_moved_are_refused(contest: Contest) -> None:
+    move(contest, ends_at=7 * DAY, entry_deadline=10 * DAY)
+    early = contest.document["dates"] | {"ends": {"after_days": 25}}
+    with pytest.raises(Invalid, match="moved on the challenge's page") as refused:
+        publish(contest, dates=early)
+    assert refused.value.field == "dates"
+    contest.session.expire_all()
+    dates = early | {"entry_deadline": {"after_days": 24}}
+    assert publish(contest, dates=dates).entry_deadline == datetime(2026, 9, 25, 23, 59, tzinfo=UTC)
 
 
 def test_a_document_that_says_what_stands_is_no_change(contest: Contest) -> None:

@@ -16,6 +16,7 @@ from lms.leaderboards.core.schedule import MOVABLE, as_shown
 from lms.leaderboards.models import Visibility
 from lms.leaderboards.queries.dates import date_changes, schedule_of
 from lms.leaderboards.services.challenges import publish_challenge
+from lms.leaderboards.services.rescheduling import reschedule
 from tests.factories.leaderboards import Contest, make_contest
 
 DAY = timedelta(days=1)
@@ -140,7 +141,7 @@ def test_programs_are_told_too(page: Page) -> None:
     address = f"/api{page.path}"
     assert page.client.get(address).get_json()["date_changes"] == []
     dates = schedule_of(page.contest.challenge)
-    page.post(**page.later("ends_at"), freezes_at="")
+    page.post(**page.later("ends_at"), freezes_at="", no_freeze="y")
     page.client.delete_cookie("session")
     told = page.client.get(address).get_json()
     after = schedule_of(page.contest.challenge)
@@ -174,6 +175,7 @@ def test_a_publication_is_told_in_the_readers_language(page: Page) -> None:
         ({"ends_at": ""}, "ends_at", "Write date and time", "날짜와 시각을 쓰세요"),
         ({"ends_at": "soon"}, "ends_at", "Not a valid", ""),
         ({"entry_deadline": "LATE"}, "entry_deadline", "in that order", "그 순서로 정하세요"),
+        ({"freezes_at": ""}, "freezes_at", "say so below", "아래에서 그렇게 고르세요"),
         ({"freezes_at": "LATE"}, "freezes_at", "in that order", "그 순서로 정하세요"),
         ({"reason": ""}, "reason", "Say why the dates move", "바꾸는 이유를 쓰세요"),
         ({"reason": "\u200b"}, "reason", "Say why, in at most", "안으로 적으세요"),
@@ -203,6 +205,7 @@ def test_what_has_passed_cannot_be_typed_and_says_so(page: Page) -> None:
     challenge.freezes_at = board.freezes_at = now() - timedelta(hours=1)
     page.contest.session.commit()
     text = page.get()
+    assert "no_freeze" not in text
     readonly = set(re.findall(r'<input(?=[^>]* readonly)[^>]* name="(\w+)"', text))
     assert readonly == {"entry_deadline", "freezes_at"}
     assert "It has passed, so it stays as it is." in text
@@ -228,6 +231,7 @@ def test_nothing_moves_after_the_end(page: Page) -> None:
     assert answer.status_code == 409
     assert "The server was down." in answer.text, "what was typed can be copied"
     assert page.contest.challenge.ends_at == ends
+    assert "Ends: " in answer.text
     assert page.changes() == 0
 
 
@@ -242,9 +246,46 @@ def test_who_was_slower_sees_the_newer_dates_and_what_they_typed(page: Page) -> 
     stands = f'value="{as_shown(page.contest.challenge.ends_at, ZONE):%Y-%m-%dT%H:%M}"'
     assert stands in answer.text
     assert "My own reason" in answer.text
+    typed = datetime.fromisoformat(own["ends_at"])
+    assert f"Ends: {typed:%Y-%m-%d %H:%M}" in answer.text
+    assert f"(time in {ZONE})" in answer.text
+    assert "Last moment to join: " not in answer.text, "as it stands"
     assert page.changes() == 1
     again = own | {"seen": SEEN.findall(answer.text)[0]}
     assert page.send(again).status_code == 303
+
+
+def test_a_freeze_goes_by_a_box_that_stands_where_there_is_one(page: Page) -> None:
+    assert 'name="no_freeze"' in page.get()
+    answer = page.post(**page.later("ends_at"), no_freeze="y", freezes_at="2020-01-01T00:00")
+    assert answer.status_code == 422
+    assert "not both" in answer.text
+    assert page.post(no_freeze="y").status_code == 303
+    assert page.contest.challenge.freezes_at is None
+    assert 'name="no_freeze"' not in page.get()
+    assert page.post(**page.later("ends_at")).status_code == 303
+
+
+def test_every_change_stays_to_be_read_the_older_ones_in_a_fold(page: Page) -> None:
+    contest, number = page.contest, 53
+    for each in range(number):
+        dates = schedule_of(contest.challenge)
+        typed: dict[str, datetime | None] = {
+            name: as_shown(at, ZONE) for name in MOVABLE if (at := dates.date(name)) is not None
+        }
+        typed["ends_at"] = as_shown(dates.ends_at + timedelta(minutes=1), ZONE)
+        why = f"Reason {each}."
+        reschedule(
+            contest.session, contest.organiser, contest.challenge, typed, why, seen=dates.mark, clock=now
+        )
+    contest.session.commit()
+    for rest in ("", "/organise/dates"):
+        text = page.get(rest)
+        assert (
+            text.index(f"Reason {number - 1}.") < text.index("43 earlier changes") < text.index("Reason 0.")
+        )
+    told = page.client.get(f"/api{page.path}").get_json()["date_changes"]
+    assert [change["reason"] for change in told] == [f"Reason {each}." for each in reversed(range(number))]
 
 
 @pytest.mark.parametrize("rest", ["/board", "/board/frame"])

@@ -29,6 +29,42 @@ def check_in_order(dates: Schedule, field: str | None = None) -> None:
         raise Invalid(ORDER, field=field or misplaced)
 
 
+def check_publication(
+    before: Schedule, after: Schedule, told: Schedule, at: datetime, *, end_is_new: bool
+) -> None:
+    """Refuse dates of a document that was published anew: out of order, or an end that nobody wrote.
+
+    Args:
+        told: the dates as the document alone has them.
+        end_is_new: whether the document says of the end what it did not say before.
+
+    Raises:
+        Invalid: they are out of order, by themselves or with those that were moved on the page.
+        Conflict: the challenge runs and would be over at once, though its document's end is what it was.
+    """
+    if after == before:
+        return
+    if after.misplaced is not None and told.misplaced is None:
+        raise Invalid(
+            N_(
+                "These dates are out of order with those that were moved on the challenge's page since. Write"
+                " these into the file too: a challenge opens, then its deadlines pass, then it ends."
+            ),
+            field="dates",
+        )
+    check_in_order(after, "dates")
+    if after.ends_at <= at <= before.ends_at and not end_is_new:
+        raise Conflict(
+            N_(
+                "The challenge is running, and so published it would be over since %(ends)s and show its"
+                " private scores, though the file says nothing new of its end. Write into its dates when it"
+                ' is to end; as it stands that is ends: "%(stands)s".'
+            ),
+            ends=after.ends_at.isoformat(),
+            stands=before.ends_at.isoformat(),
+        )
+
+
 def check_can_reschedule(dates: Schedule, at: datetime) -> None:
     """Refuse every change of dates once a challenge has ended.
 

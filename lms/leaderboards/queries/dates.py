@@ -13,8 +13,6 @@ from lms.leaderboards.core.schedule import NAMES, Schedule
 from lms.leaderboards.models import Challenge
 from lms.leaderboards.tables.dates import ChallengeDateChange, DateChangeOrigin
 
-MOST = 50
-
 
 @dataclass(frozen=True)
 class Move:
@@ -59,13 +57,12 @@ def schedule_of(challenge: Challenge) -> Schedule:
 
 
 def date_changes(session: Session, challenge: Challenge) -> list[DateChange]:
-    """Return how the dates of a challenge were moved, the newest change first."""
+    """Return how the dates of a challenge were moved, all of it, the newest change first."""
     rows = session.scalars(
         select(ChallengeDateChange)
         .where(ChallengeDateChange.challenge_id == challenge.id)
         .options(joinedload(ChallengeDateChange.organisation))
         .order_by(ChallengeDateChange.id.desc())
-        .limit(MOST)
     )
     return [DateChange(row.changed_at, row.organisation, row.origin, row.reason, _moves(row)) for row in rows]
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 from sqlalchemy import select
@@ -12,13 +11,12 @@ from sqlalchemy.orm import Session
 
 from lms.accounts.models import Organisation, User
 from lms.accounts.services.audit import record
-from lms.courses.core.due import due_at
-from lms.courses.core.outline import Due
 from lms.courses.models import Course
 from lms.errors import N_, Conflict, Invalid
 from lms.grading.models import Lab
 from lms.leaderboards import policy
 from lms.leaderboards.core import challenge_file
+from lms.leaderboards.core.planning import followed, planned
 from lms.leaderboards.core.schedule import Schedule
 from lms.leaderboards.models import (
     Board,
@@ -29,7 +27,7 @@ from lms.leaderboards.models import (
     Team,
     Visibility,
 )
-from lms.leaderboards.policies.dates import check_in_order
+from lms.leaderboards.policies.dates import check_in_order, check_publication
 from lms.leaderboards.policies.placing import check_can_publish_for
 from lms.leaderboards.queries.dates import schedule_of
 from lms.leaderboards.queries.waiting import ground_blob
@@ -50,8 +48,8 @@ def publish_challenge(
 ) -> Challenge:
     """Publish a challenge, or its newer texts, dates and limits; its board opens with it. Repeatable.
 
-    Dates that were moved since stay as long as the document's are what they were; else these hold, and that
-    is written down too.
+    A date that was moved since stays as long as the document says of it what it said last; one that it says
+    anew holds, and that is written down too.
 
     Args:
         actor: None for the operator's command line.
@@ -62,7 +60,7 @@ def publish_challenge(
         Invalid: the document is no challenge, its sponsor or lab is not here, or its dates are out of order.
         NotAllowed: the actor may not publish for the sponsor, or for the lab's course.
         Conflict: something would change that is fixed since there are data, entries or people under an
-            alias, or the rules changed without a new version.
+            alias, the rules changed without a new version, or it would end at once and nobody said so.
     """
     found = _read(document)
     sponsor = _sponsor(session, actor, found.sponsor)
@@ -70,15 +68,15 @@ def publish_challenge(
     before = lock_dates(session, known) if known is not None else None
     if known is not None:
         _check_may_change(session, known, found)
-    stand = known is not None and _dates_stand(known, found, opens_at)
+    dates = _dates_of(known, before, found, opens_at, at=at)
     challenge = known or Challenge(slug=found.slug)
     session.add(challenge)
     challenge.sponsor_id = sponsor.id
     challenge.published_by_id = actor.id if actor is not None else None
     challenge.published_at = at
     _write_texts(challenge, found)
-    if not stand:
-        _write_dates(challenge, found, opens_at or (before.opens_at if before is not None else at))
+    challenge.timezone = found.timezone
+    write_dates(challenge, dates)
     _write_limits(challenge, found)
     session.flush()
     _write_place(session, actor, challenge, found)
@@ -98,14 +96,30 @@ def _sponsor(session: Session, actor: User | None, slug: str) -> Organisation:
     return sponsor
 
 
-def _dates_stand(challenge: Challenge, found: challenge_file.Challenge, opens_at: datetime | None) -> bool:
-    """Say whether a document says of its dates what it said last: what was moved since stays moved.
+def _dates_of(
+    known: Challenge | None,
+    before: Schedule | None,
+    found: challenge_file.Challenge,
+    opens_at: datetime | None,
+    *,
+    at: datetime,
+) -> Schedule:
+    """Return the dates that a challenge is to have: what the document says anew, else what stands.
 
-    Days count from the opening and on the calendar of the zone, so these belong to them.
+    Days count from the opening and on the calendar of the zone, so with another of these all is said anew.
     """
-    last = challenge_file.load_challenge(challenge.settings)
-    same = last.dates == found.dates and last.timezone == found.timezone
-    return same and opens_at in {None, challenge.opens_at}
+    try:
+        told = planned(found, opens_at or (at if before is None else before.opens_at))
+    except (KeyError, ValueError):
+        raise Invalid(N_("There is no time zone %(zone)s."), field="timezone", zone=found.timezone) from None
+    if known is None or before is None:
+        check_in_order(told, "dates")
+        return told
+    last = challenge_file.load_challenge(known.settings)
+    same = last.timezone == found.timezone and told.opens_at == before.opens_at
+    dates = followed(before, planned(last, before.opens_at), told) if same else told
+    check_publication(before, dates, told, at, end_is_new=last.dates.ends != found.dates.ends)
+    return dates
 
 
 def _write_place(
@@ -212,24 +226,6 @@ def _write_texts(challenge: Challenge, found: challenge_file.Challenge) -> None:
     challenge.settings = plain
 
 
-def _write_dates(challenge: Challenge, found: challenge_file.Challenge, opens_at: datetime) -> None:
-    challenge.timezone = found.timezone
-    try:
-        ZoneInfo(found.timezone)
-    except (KeyError, ValueError):
-        raise Invalid(N_("There is no time zone %(zone)s."), field="timezone", zone=found.timezone) from None
-
-    def moment(due: Due | None) -> datetime | None:
-        return due_at(due, opens_at, found.timezone)
-
-    ends_at = moment(found.dates.ends) or opens_at
-    entry_deadline = moment(found.dates.entry_deadline) or ends_at
-    merge_deadline = moment(found.dates.merge_deadline) or entry_deadline
-    dates = Schedule(opens_at, entry_deadline, merge_deadline, moment(found.dates.freeze), ends_at)
-    check_in_order(dates, "dates")
-    write_dates(challenge, dates)
-
-
 def _write_limits(challenge: Challenge, found: challenge_file.Challenge) -> None:
     limits = found.limits
     challenge.daily_limit = limits.per_day
@@ -258,7 +254,7 @@ def open_challenge(session: Session, challenge: Challenge) -> Board:
     board.anonymous = found.anonymous
     session.flush()
     if board.freezes_at != freeze_before and has_entries(session, board):
-        lock_teams(session, board)  # who scores at this moment may count by the freeze before
+        lock_teams(session, board)  # whose standings change at this moment may count by the freeze before
         rebuild(session, board)
     return board
 

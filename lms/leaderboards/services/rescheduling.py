@@ -6,10 +6,11 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import User
+from lms.db import Clock
 from lms.errors import N_, Conflict, Invalid
-from lms.leaderboards.core.schedule import MOVABLE, Schedule, as_meant
+from lms.leaderboards.core.schedule import MOVABLE, Schedule, as_meant, as_shown
 from lms.leaderboards.models import Challenge
-from lms.leaderboards.policies.dates import TOO_FAR, check_can_reschedule, check_moves
+from lms.leaderboards.policies.dates import TOO_FAR, check_can_reschedule, check_moves, has_passed
 from lms.leaderboards.queries.boards import board_of_challenge
 from lms.leaderboards.services.challenges import open_challenge
 from lms.leaderboards.services.dates import lock_dates, note_change, write_dates
@@ -27,15 +28,18 @@ def reschedule(
     reason: str,
     *,
     seen: str,
-    at: datetime,
+    clock: Clock,
+    no_freeze: bool = False,
 ) -> ChallengeDateChange:
     """Move dates of a challenge, with its board, and write it down.
 
     Args:
         typed: name of each movable date -> date and time without a zone, on the calendar of the challenge's;
-            None: there is to be none, which only a freeze can be.
+            None: nothing, which only a freeze can be, and one that stands only with `no_freeze`.
         reason: why, for everybody.
         seen: the mark of the dates that the actor saw (`Schedule.mark`).
+        clock: tells when it is decided: an end may pass while this waits for others.
+        no_freeze: whether the actor asked outright that the board never stands still.
 
     Raises:
         NotAllowed: the actor does not run the challenge, or takes part in it.
@@ -44,6 +48,7 @@ def reschedule(
     """
     check_organiser(session, actor, board_of_challenge(session, challenge))
     before = lock_dates(session, challenge)
+    at = clock()
     check_can_reschedule(before, at)
     if seen != before.mark:
         raise Conflict(
@@ -52,15 +57,44 @@ def reschedule(
                 " stand now; move them again if that is still needed."
             )
         )
-    after = _meant(before, typed, challenge.timezone)
+    freezes_at = _freeze_meant(before, typed.get("freezes_at"), challenge.timezone, at, none=no_freeze)
+    after = _meant(before, {**typed, "freezes_at": freezes_at}, challenge.timezone)
     if after == before:
         raise Invalid(N_("These are the dates that stand already, so nothing was changed. Move one of them."))
     check_moves(before, after, at)
     why = fit(reason, LONGEST_REASON)
-    write_dates(challenge, after)
-    session.flush()
-    recount(session, open_challenge(session, challenge), at)
+    with session.begin_nested():
+        write_dates(challenge, after)
+        session.flush()
+        recount(session, open_challenge(session, challenge), at)
+        check_can_reschedule(before, clock())  # that took a while, and till now the end before holds for all
     return note_change(session, actor, challenge, before, reason=why, at=at)
+
+
+def _freeze_meant(
+    before: Schedule, wall: datetime | None, timezone: str, at: datetime, *, none: bool
+) -> datetime | None:
+    """Return the freeze that somebody typed, on the calendar of the zone; None: there is to be none.
+
+    Browsers send a date of which a part is missing as nothing, so that alone takes no freeze away.
+
+    Raises:
+        Invalid: nothing was typed and not asked for either, or something was typed and nothing asked for.
+    """
+    stands = before.freezes_at
+    if none:
+        if wall is not None and (stands is None or wall != as_shown(stands, timezone)):
+            raise Invalid(
+                N_("Either write when the board is to stand still, or say that it never does: not both."),
+                field="freezes_at",
+            )
+        return None
+    if wall is None and stands is not None and not has_passed(stands, at):
+        raise Invalid(
+            N_("Write date and time. If the board is never to stand still, say so below."),
+            field="freezes_at",
+        )
+    return wall
 
 
 def _meant(before: Schedule, typed: Mapping[str, datetime | None], timezone: str) -> Schedule:

@@ -1,5 +1,6 @@
 """Moving the dates of a challenge, for those who run it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from flask import flash, redirect, render_template, url_for
@@ -24,6 +25,9 @@ from lms.web.errors import translated
 from lms.web.forms import text
 from lms.web.session import session
 
+Typed = Mapping[str, datetime | None]
+"""Name of each movable date -> what was typed, on the calendar of the challenge's zone."""
+
 
 @blueprint.get("/challenges/<challenge_slug>/organise/dates")
 def challenge_dates(challenge_slug: str) -> str:
@@ -40,16 +44,18 @@ def challenge_move_dates(challenge_slug: str) -> Response | tuple[str, int]:
         return _page(challenge, board, form), Invalid.status
     actor = session().get_one(User, current_user.id)
     typed = {name: form[name].data for name in MOVABLE}
+    asked, why, seen = form.no_freeze.data, text(form.reason), text(form.seen)
     try:
-        # As of when it is decided: while it was on its way a date may have passed.
-        reschedule(session(), actor, challenge, typed, text(form.reason), seen=text(form.seen), at=now())
+        # As of when it is decided: while it was on its way, or waits for others, a date may pass.
+        reschedule(session(), actor, challenge, typed, why, seen=seen, clock=now, no_freeze=asked)
     except Invalid as problem:
         put_in(form, problem)
         return _page(challenge, board, form), problem.status
     except Conflict as problem:
-        form = _filled(challenge, text(form.reason))
+        lost = _lost(challenge, typed | ({"freezes_at": None} if asked else {}))
+        form = _filled(challenge, why)
         put_in(form, problem)
-        return _page(challenge, board, form), problem.status
+        return _page(challenge, board, form, lost), problem.status
     flash(gettext("The dates are moved. Everybody sees it on the challenge's page."), "success")
     return redirect(url_for("leaderboards.challenge_dates", challenge_slug=challenge_slug), 303)
 
@@ -63,13 +69,21 @@ def _filled(challenge: Challenge, reason: str = "") -> DatesForm:
     return DatesForm(formdata=None, seen=dates.mark, reason=reason, **shown)
 
 
-def _page(challenge: Challenge, board: Board, form: DatesForm) -> str:
+def _lost(challenge: Challenge, typed: Typed) -> Typed:
+    """Return what was typed and is not kept: where it differs from the dates that stand now."""
+    dates = schedule_of(challenge)
+    stands = {name: at and as_shown(at, challenge.timezone) for name in MOVABLE for at in [dates.date(name)]}
+    return {name: wall for name, wall in typed.items() if wall != stands[name]}
+
+
+def _page(challenge: Challenge, board: Board, form: DatesForm, lost: Typed | None = None) -> str:
     moment, dates = now(), schedule_of(challenge)
     return render_template(
         "leaderboards/challenge_dates.html",
         challenge=challenge,
         board=board,
         form=form,
+        lost=lost or {},
         closed=_closed(challenge, moment),
         passed={name for name in MOVABLE if rules.has_passed(dates.date(name), moment)},
         changes=date_changes(session(), challenge),
