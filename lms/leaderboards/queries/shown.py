@@ -78,6 +78,8 @@ class Shown:
     searchable: bool
     anonymous: bool
     ended: bool
+    opens_at: datetime | None
+    """When the challenge opens, as long as that lies ahead."""
     groups: Collection[int]
     """Numbers of the tie groups that join several of these rows."""
     shake_up: ShakeUp | None = None
@@ -131,7 +133,7 @@ class Shown:
         """Return a short text that is the same as long as what is shown is."""
         mine = self.table.mine and _told_of(self.table.mine, self.board.decimals)
         table, part = self.table, replace(self.wish, page=self.page, filters=False)
-        until = (self.board.freezes_at, self.board.ends_at)  # an organiser may have moved them
+        until = (self.opens_at, self.board.freezes_at, self.board.ends_at)  # as an organiser may move them
         kept = (table.share, table.ranked, table.assurance, self.pages, part, mine, *self.metrics)
         text = "\n".join([repr(kept), repr(until), *self.told])
         return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
@@ -180,7 +182,7 @@ def shown(
     kept: KeptPages | None = None,
 ) -> Shown:
     """Return the part of a board that somebody asks for, as they see it; plain pages may be kept ones."""
-    share = share_at(board, at)
+    share, challenge = share_at(board, at), board.challenge
     table, number, pages = _table(session, board, viewer, at, wish, kept=kept)
     sizes = Counter(row.tie_group for row in table.rows if row.tie_group is not None)
     return Shown(
@@ -191,6 +193,7 @@ def shown(
         searchable=not is_anonymous(board, table.share),
         anonymous=is_anonymous(board, table.share),
         ended=share is Share.PRIVATE,
+        opens_at=challenge.opens_at if challenge is not None and challenge.opens_at > at else None,
         groups={group for group, size in sizes.items() if size > 1},
     )
 

@@ -143,9 +143,9 @@ def _wish() -> Wish:
     return Wish(
         page=request.args.get("page", 1, type=int),
         sought=Sought(
-            text="".join(filter(str.isprintable, request.args.get("q", ""))).strip()[:LONGEST_SEARCH],
+            text="".join(filter(str.isprintable, request.args.get("q", "")))[:LONGEST_SEARCH].strip(),
             organisation=request.args.get("organisation", "")[:LONGEST_SEARCH],
-            country=request.args.get("country", "")[:2].upper(),
+            country=request.args.get("country", "").upper()[:2],
         ),
         filters="filter" in request.args,
         near_me="near" in request.args,
