@@ -12,6 +12,7 @@ from lms.errors import N_, Invalid
 from lms.leaderboards.adapters.models import JailedModels
 from lms.leaderboards.core import challenge_program
 from lms.leaderboards.core.challenge_file import SCRIPT, Challenge
+from lms.leaderboards.core.failures import NO_PARQUET
 from lms.leaderboards.core.predictions import Form, Table
 from lms.leaderboards.core.scoring import ChallengeFailed, MadeChallenge, ModelInputs, Truth
 from lms.runtime.environments import EnvironmentBroken, describe, prepare
@@ -90,7 +91,7 @@ class JailedWorkshop:
         try:
             describe(self.root, PARQUET)
         except EnvironmentBroken:
-            raise Invalid(N_("Parquet files are not read here. Send a CSV file."), field="file") from None
+            raise Invalid(NO_PARQUET, field="file") from None
         request = {
             "use": "table",
             "content": base64.b64encode(content).decode(),

@@ -99,12 +99,13 @@ def _encodable(text: str) -> str:
 SCORER_FAILED = write_failure(EntryFailed("scorer_failed"))
 """The line of an entry that could not be scored through no fault of its own."""
 
-NOT_BY_ITSELF = frozenset({"scorer_failed", "no_file"})
+NO_PARQUET = N_("Parquet files are not read here. Send a CSV file.")
+NOT_BY_ITSELF = frozenset({"scorer_failed", "no_file", NO_PARQUET})
 """Codes of failures that no other predictions would have spared the entry."""
 
 
 def is_own(line: str) -> bool:
-    """Say whether an entry failed by itself, and not by the organiser's scorer or a corrected truth."""
+    """Say whether an entry failed by itself, and not by the organiser's scorer, a corrected truth or us."""
     return code_of(line) not in NOT_BY_ITSELF
 
 

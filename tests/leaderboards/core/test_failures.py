@@ -5,7 +5,10 @@ from hypothesis import strategies as st
 from lms.leaderboards.core.failures import (
     FAILURES,
     LONGEST,
+    NO_PARQUET,
+    SCORER_FAILED,
     EntryFailed,
+    is_own,
     names_in,
     read_failure,
     sentences,
@@ -52,6 +55,13 @@ def test_what_cannot_be_cut_ends_in_a_line_that_can_be_kept(params: dict[str, st
 def test_the_names_of_a_sentence_are_known() -> None:
     assert names_in("model_unreadable") == {"version", "reason"}
     assert names_in("model_range") == set()
+
+
+def test_what_an_entry_failed_by_itself_is_known_from_what_others_caused() -> None:
+    others = [SCORER_FAILED, *(write_failure(EntryFailed(code)) for code in ("no_file", NO_PARQUET))]
+    assert [is_own(line) for line in others] == [False] * 3
+    assert is_own("not_finite")
+    assert is_own(write_failure(EntryFailed("cell_failed", cell=3, error="KeyError")))
 
 
 def test_a_fault_of_one_row_is_told_with_its_row() -> None:
