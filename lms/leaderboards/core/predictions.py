@@ -81,9 +81,7 @@ class BadPredictions(Invalid):
 
     def __init__(self, faults: Sequence[Fault], count: int) -> None:
         super().__init__(
-            N_(
-                "The file was not taken: %(count)d problems. Mend them and send it again; it was not counted."
-            ),
+            N_("The file was not taken. Problems: %(count)d. Mend them and send again; it was not counted."),
             field="file",
             count=count,
         )
@@ -121,6 +119,8 @@ def check_shape(content: bytes, form: Form) -> None:
     """
     text = _text(content)
     rows = list(_json_rows(text, form) if text.lstrip()[:1] in {"[", "{"} else _csv_rows(text, form))
+    if not rows:
+        raise _refused(None, N_("There is no row in it. Send one row for each id."))
     names = dict.fromkeys(str(row.cells[0]).strip() for row in rows)
     _filled(rows, replace(form, ids={name: at for at, name in enumerate(names)}))
 
@@ -350,7 +350,7 @@ def _note_missing(faults: _Faults, form: Form, seen: Mapping[int, int]) -> None:
     missing = [name for name, at in form.ids.items() if at not in seen]
     faults.note(
         None,
-        N_('%(count)d ids are missing, the first of them "%(id)s".'),
+        N_('Ids that are missing: %(count)d, the first of them "%(id)s".'),
         count=len(missing),
         id=_shown(missing[0]),
     )

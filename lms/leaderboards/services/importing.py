@@ -70,11 +70,10 @@ def import_table(
         _keep_private(session, board, batch, _numbers(session, board, entries))
         tell(len(batch))
     _count(session, every, teams)
-    is_large = len(every) >= BATCH
-    if is_large:
+    if len(every) >= BATCH:
         learn_sizes(session, Team, Entry, PrivateScore)
     rebuild(session, board)
-    if is_large:
+    if len(every) >= BATCH:
         learn_sizes(session, Standing)
     recount(session, board, at)
     record(session, actor, "board.import", f"board:{board.id}", rows=len(every))

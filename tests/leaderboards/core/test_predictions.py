@@ -78,7 +78,7 @@ def test_numbers_are_read_to_the_last_digit() -> None:
         (b"id,digit,digit\na,0,1\n", [(1, 'The column "digit" stands there twice.')]),
         (b"id,digit\na,0,9\n", [(2, "There are 3 values where the header names 2 columns.")]),
         (b'id,digit\na,"0\n', [(2, "This line cannot be read as CSV. Check its quotation marks.")]),
-        (b"id,digit\na,0\nb,1\n", [(None, '1 ids are missing, the first of them "c".')]),
+        (b"id,digit\na,0\nb,1\n", [(None, 'Ids that are missing: 1, the first of them "c".')]),
         (b"id,digit\na,0\nb,1\nc,7\nd,0\n", [(5, 'The id "d" is not among those asked for.')]),
         (b"id,digit\na,0\nb,1\nc,7\na,1\n", [(5, 'The id "a" stood already in line 2.')]),
         (b"id,digit\na,0\nb,1\nc,8\n", [(4, '"8" in "digit" is not one of the classes.')]),
