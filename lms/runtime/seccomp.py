@@ -62,6 +62,15 @@ DENIED = [
     "process_madvise",
     "fanotify_init",
     "memfd_secret",
+    # Jails share the files of an environment, so what is in memory of these is a note that one run can leave
+    # for the next, and who opens them one for a run beside it.
+    "fadvise64",
+    "readahead",
+    "mincore",
+    "cachestat",
+    "inotify_init",
+    "inotify_init1",
+    "inotify_add_watch",
 ]
 # Only a loop-back device exists in the jail, so the internet families are left to plain programs.
 # The refusal is one after which ZeroMQ goes on without the list of network devices.
@@ -90,6 +99,8 @@ def program(*, nests: bool = False) -> bytes | None:
         _deny(pyseccomp, rules, name)
     # Its flags lie in memory where a filter cannot look; the C library falls back to clone.
     rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")
+    # Reads only what is in memory, if asked to; without that the C library falls back to preadv.
+    rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "preadv2")
     user_namespace = pyseccomp.Arg(0, pyseccomp.MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER)
     if not nests:
         rules.add_rule(pyseccomp.ERRNO(errno.EPERM), "clone", user_namespace)

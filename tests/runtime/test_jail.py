@@ -1,5 +1,6 @@
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -76,6 +77,43 @@ def test_a_jailed_program_reaches_nothing_of_ours(
     )
     assert len(environment) <= 10
     assert "SECRET_KEY" not in environment
+
+
+MARKS = """
+import ctypes, errno, json, os, sys
+found, library = {}, ctypes.CDLL(None, use_errno=True)
+file = os.open(sys.executable, os.O_RDONLY)
+def attempt(name, action):
+    try:
+        found[name] = repr(action())
+    except OSError as error:
+        found[name] = errno.errorcode[error.errno]
+def call(number, *arguments):
+    if library.syscall(number, *arguments) < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+attempt("forget", lambda: os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED))
+attempt("only what is in memory", lambda: os.preadv(file, [bytearray(1)], 0, os.RWF_NOWAIT))
+attempt("any", lambda: os.preadv(file, [bytearray(1)], 0))
+attempt("watch", lambda: call(INOTIFY, 0))
+attempt("pages in memory", lambda: call(CACHESTAT, file, 0, 0, 0))
+print(json.dumps(found))
+"""
+INOTIFY = {"x86_64": 294, "aarch64": 26}  # inotify_init1(2)
+CACHESTAT = 451  # on every architecture
+
+
+def test_what_is_in_memory_of_shared_files_is_no_note_for_the_next_run(python: Path) -> None:
+    if seccomp.program() is None:
+        pytest.skip("not run: there is no seccomp filter on this machine")
+    result = run(python, f"INOTIFY = {INOTIFY[platform.machine()]}\nCACHESTAT = {CACHESTAT}\n{MARKS}")
+    assert result.ok, result.errors
+    assert json.loads(result.output) == {
+        "forget": "EPERM",
+        "only what is in memory": "ENOTSUP",
+        "any": "1",
+        "watch": "EPERM",
+        "pages in memory": "EPERM",
+    }
 
 
 def test_limits_end_a_program_and_say_which(python: Path) -> None:
