@@ -1,8 +1,10 @@
-"""`lms challenge publish`: what an author gets to read when a challenge for models cannot be made."""
+"""`lms challenge publish`: what an author gets to read, also when a challenge for models cannot be made."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
@@ -120,3 +122,38 @@ def test_a_truth_beyond_its_bounds_is_refused(publish: Publish, tmp_path: Path) 
     home = write_model_challenge(tmp_path, text=text.replace("accuracy", "r2").replace("[f1_macro]", "[]"))
     truth = replace(MADE.truth, columns={"place": [1.0, 5.5] * 30})
     assert "the truth's place has to be numbers from 0 to 5" in publish(home, replace(MADE, truth=truth))
+
+
+@pytest.mark.parametrize(("language", "none"), [("en", "none"), ("ko", "없음")])
+def test_publishing_anew_says_which_dates_moved_and_from_when_to_when(
+    settings: Settings,
+    sessions: sessionmaker[Session],
+    blobs: FolderBlobs,
+    tmp_path: Path,
+    *,
+    language: str,
+    none: str,
+) -> None:
+    with sessions.begin() as session:
+        make_organisation(session, slug="nuri-ai")
+    text = "".join(line for line in CHALLENGE.splitlines(keepends=True) if not line.startswith("baselines"))
+    home = write_challenge(tmp_path, text=text)
+    tools = Tools(settings, sessions, blobs, FakeWorkshop(replace(MADE, models={})))
+
+    def said(text: str) -> list[str]:
+        (home / "challenge.yml").write_text(text, encoding="utf-8")
+        done = CliRunner().invoke(challenge, ["publish", str(home), "--language", language], obj=tools)
+        assert (done.exit_code, done.exception) == (0, None)
+        return [line for line in done.output.splitlines() if "→" in line]
+
+    assert said(text) == []
+    with sessions() as session:
+        opens_at = session.scalars(select(Challenge.opens_at)).one()
+    zone = ZoneInfo("Asia/Seoul")
+    day = opens_at.astimezone(zone).date()
+    later = text.replace("{after_days: 28}", '{after_days: 30}, freeze: {after_days: 25, at: "12:00"}')
+    assert said(later) == [
+        f"  freeze: {none} → {day + timedelta(days=25)} 12:00 (Asia/Seoul)",
+        f"  ends: {day + timedelta(days=28)} 23:59 → {day + timedelta(days=30)} 23:59 (Asia/Seoul)",
+    ]
+    assert said(later) == []
