@@ -87,10 +87,7 @@ def challenge(challenge_slug: str) -> Response:
 @blueprint.get("/challenges/<challenge_slug>/board")
 @public
 def board(challenge_slug: str) -> Response:
-    """Answer with a page of the board as it stands: `offset` and `limit` choose which.
-
-    `share=public`: of the public part also after the end.
-    """
+    """Answer with a page of a board (`offset`, `limit`); `share=public`: public scores after its end too."""
     _, found = _seen(challenge_slug)
     offset, limit = _number("offset", 0, 10_000_000), _number("limit", PAGE, LARGEST_PAGE)
     moment, public = now(), request.args.get("share") == "public"
