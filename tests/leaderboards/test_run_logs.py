@@ -167,7 +167,7 @@ def test_an_entry_without_a_log_has_no_page_and_another_boards_has_none_here(
 def test_while_it_is_to_come_page_and_program_say_so(scene: Scene) -> None:
     scene.asked()
     _, entries = scene.page(scene.leader, f"/challenges/{scene.contest.challenge.slug}/entries")
-    assert "follows in a minute" in entries
+    assert "follows later" in entries
     assert 'hx-trigger="every 3s"' in entries
     status, page = scene.page(scene.leader)
     assert (status, "is run once more" in page) == (200, True)

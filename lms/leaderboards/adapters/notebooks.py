@@ -88,12 +88,12 @@ class JailedNotebooks:
             for number, run in _runs(kernel, notebook, seconds):
                 said = cell_log(number, run.outputs, cut=run.truncated)
                 cells += [said] if said is not None else []
-                failed = _failed(number, run, seconds)
+                failed = _failed(number, run, challenge)
                 if failed is not None:
                     break
             found = kernel.fetch(f"{WORK}/{OUTPUT}", FILE_BYTES) if failed is None else None
         outcome, params = failed or _left(challenge, found)
-        return RunLog(outcome, params, bounded(cells), int(seconds))
+        return bounded(RunLog(outcome, params, cells, int(seconds)))
 
     def _spec(
         self, challenge: Challenge, data: Path, seconds: float, *, last_texts: bool = False
@@ -146,25 +146,30 @@ def _kind(run: CellRun) -> str:
     return name if isinstance(known, type) and issubclass(known, BaseException) else "Error"
 
 
-def _failed(number: int, run: CellRun, seconds: float) -> tuple[str, dict[str, Any]] | None:
+def _failed(number: int, run: CellRun, challenge: Challenge) -> tuple[str, dict[str, Any]] | None:
     """Say how a cell failed on what everyone has; None: it did not."""
     if run.status is RunStatus.ERROR:
         return "failed", {"cell": number, "error": readable_name(run.error[0] if run.error else "Error")}
-    if run.status is not RunStatus.OK:
-        return FAILURES[run.status], {"cell": number, "seconds": int(seconds)}
-    return None
+    if run.status is RunStatus.OK:
+        return None
+    seconds = log_seconds(challenge)
+    told: dict[str, Any] = {"cell": number, "seconds": int(seconds)}
+    if run.status is RunStatus.TIME:
+        told["fewer"] = seconds < challenge.compute.seconds
+    return FAILURES[run.status], told
 
 
 def _left(challenge: Challenge, found: bytes | None) -> tuple[str, dict[str, Any]]:
     """Say what a notebook left that ran to its end on what everyone has; its ids are compared with none."""
     if found is None:
         return "no_output", {"file": OUTPUT}
-    if len(found) <= LOOKED_AT_BYTES and not found.startswith(PARQUET):
-        try:
-            check_shape(found, form_of(challenge, {}))
-        except BadPredictions as bad:
-            fault = bad.faults[0]
-            return "bad_file", {
-                "file": OUTPUT, "line": fault.line, "fault": fault.message, "with": dict(fault.params)
-            }  # fmt: skip
+    if len(found) > LOOKED_AT_BYTES or found.startswith(PARQUET):
+        return "not_looked", {"limit": LOOKED_AT_BYTES >> 20}
+    try:
+        check_shape(found, form_of(challenge, {}))
+    except BadPredictions as bad:
+        fault = bad.faults[0]
+        return "bad_file", {
+            "file": OUTPUT, "line": fault.line, "fault": fault.message, "with": dict(fault.params)
+        }  # fmt: skip
     return "ended", {}

@@ -2,13 +2,14 @@
 
 A log is made of a run that met no hidden row itself. A team that wants to can carry hidden rows into it all
 the same, through what runs leave on the machine (ADR 0028), so a challenge has logs only where it says so.
-The words are a stranger's: no escape moves a terminal, no sign turns the text around, and what is long is cut.
+The words are a stranger's: no escape moves a terminal, no sign turns the text around, and what is long is
+cut.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lms.errors import N_
@@ -25,15 +26,24 @@ OUTCOMES: Mapping[str, str] = {
     "died": N_("It failed there too: the kernel ended in cell %(cell)s."),
     "time": N_(
         "It did not come to its end there: cell %(cell)s was still running when the %(seconds)s seconds of "
-        "this run were over. They are fewer than when it counts."
+        "this run were over."
     ),
     "no_output": N_("It ran to its end there, and left no file %(file)s that could be taken."),
     "bad_file": N_("It ran to its end there, and the file %(file)s that it left cannot be taken."),
     "ended": N_(
-        "It ran to its end there. So the fault shows on hidden data only, and what was said there stays "
-        "there. Look for what may be otherwise in them: more rows, other ids, missing or unseen values."
+        "It ran to its end there, and the columns and values of the file that it left are right. Its ids and "
+        "the number of its rows were not compared with any."
     ),
+    "not_looked": N_(
+        "It ran to its end there. The file that it left was not looked through: only CSV and JSON of at most "
+        "%(limit)s MiB are."
+    ),
+    "not_made": N_("The log could not be made. Nothing in your entry is to blame for that."),
 }
+HINT = N_("Hidden files may be otherwise: more rows, other ids, missing or unseen values.")
+FEWER = N_("They are fewer than when it counts.")
+AS_MANY = N_("They are as many as when it counts.")
+NO_ROOM = N_("Earlier cells said something too, for which there was no room.")
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours, cursors
     r"|(?:\x1b[\]P^_X]|[\x9d\x90\x9e\x9f\x98])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # titles, links, strings
@@ -59,7 +69,11 @@ class CellLog:
 
 @dataclass(frozen=True)
 class RunLog:
-    """How a run on the files that everyone has ended, and what its cells said."""
+    """How a run on the files that everyone has ended, and what its cells said.
+
+    Beside what the sentence of an outcome needs, its parameters may say: `fewer`, whether it had less time
+    than when it counts; `no_room`, how many cells were left out; and of a file the first fault.
+    """
 
     outcome: str  # of `OUTCOMES`
     params: Mapping[str, Any]
@@ -86,16 +100,18 @@ def cell_log(number: int, outputs: Iterable[Mapping[str, Any]], *, cut: bool = F
     return CellLog(number, text, traceback, cut or is_cut or is_broken)
 
 
-def bounded(cells: Sequence[CellLog]) -> tuple[CellLog, ...]:
-    """Return as many of the last cells as have room in a log."""
+def bounded(log: RunLog) -> RunLog:
+    """Return a log with as many of its last cells as have room, which says so if others have none."""
     kept: list[CellLog] = []
     left = LOG_BYTES
-    for cell in reversed(cells):
+    for cell in reversed(log.cells):
         left -= cell.size
         if left < 0:
             break
         kept.append(cell)
-    return tuple(reversed(kept))
+    missing = len(log.cells) - len(kept)
+    params = {**log.params, "no_room": missing} if missing else log.params
+    return replace(log, params=params, cells=tuple(reversed(kept)))
 
 
 def readable(text: str) -> str:
@@ -119,6 +135,12 @@ def sentences(outcome: str, params: Mapping[str, Any]) -> list[tuple[str, Mappin
         if params.get("line") is not None:
             said.append((N_("Line %(line)s:"), params))
         said.append((str(params["fault"]), params.get("with", {})))
+    if "fewer" in params:
+        said.append((FEWER if params["fewer"] else AS_MANY, {}))
+    if outcome in {"ended", "not_looked"}:
+        said.append((HINT, {}))
+    if "no_room" in params:
+        said.append((NO_ROOM, {}))
     return said
 
 

@@ -16,6 +16,7 @@ from tests.runtime.jails import ROOT
 
 pytestmark = pytest.mark.jail
 
+NO_ROWS = "There is no row in it. Send one row for each id."
 WRITES = "open('submission.csv', 'w').write('id,place\\ns1,north\\n')"
 
 
@@ -95,7 +96,32 @@ ENDS = {
         "bad_file",
         {"file": "submission.csv", "line": 3},
     ),
-    "other ids": (["open('submission.csv', 'w').write('id,place\\nx,north\\n')"], "ended", {}),
+    "a row of many, and other ids": (
+        ["open('submission.csv', 'w').write('id,place\\nx,north\\n')"],
+        "ended",
+        {},
+    ),
+    "a header alone": (
+        ["open('submission.csv', 'w').write('id,place\\n')"],
+        "bad_file",
+        {"line": None, "fault": NO_ROWS},
+    ),
+    "no row in JSON": (
+        ["open('submission.csv', 'w').write('[]')"],
+        "bad_file",
+        {"line": None, "fault": NO_ROWS},
+    ),
+    "columns without a row": (
+        ["""open('submission.csv', 'w').write('{"id": [], "place": []}')"""],
+        "bad_file",
+        {"line": None, "fault": NO_ROWS},
+    ),
+    "Parquet": (["open('submission.csv', 'wb').write(b'PAR1 and more')"], "not_looked", {"limit": 4}),
+    "much": (
+        ["open('submission.csv', 'w').write('id,place\\n' + 's,up\\n' * 1_000_000)"],
+        "not_looked",
+        {"limit": 4},
+    ),
     "the kernel ends": (["import os; os._exit(0)"], "died", {"cell": 2, "seconds": 20}),
     "too much memory": (["held = bytearray(3 << 30)"], "failed", {"cell": 2, "error": "MemoryError"}),
 }
@@ -122,6 +148,7 @@ def test_of_megabytes_the_last_is_kept_and_the_traceback_whole(log: Log) -> None
     assert last.text.endswith("step 59999")
     assert last.traceback.endswith("KeyError: 'column'")
     assert [cell.number for cell in found.cells] == list(range(found.cells[0].number, 12))
+    assert found.params["no_room"] == 10 - len(found.cells)
 
 
 def test_endless_output_and_a_message_without_end_are_bounded(log: Log) -> None:
@@ -142,6 +169,7 @@ def test_what_hangs_is_ended_in_a_short_time_and_says_where(
     found = JailedNotebooks(ROOT).log(short, hanging, data)
     assert time.monotonic() - begun < 30
     assert (found.outcome, found.params["cell"], found.seconds) == ("time", 3, 2)
+    assert found.params["fewer"] is False  # it has no more when it counts
     assert found.cells[0].text == "begun"
 
 
@@ -175,7 +203,10 @@ def test_what_is_no_notebook_has_no_log(isolation: Isolation, challenge: Challen
 
 
 def test_nothing_that_one_run_writes_is_there_in_the_next(log: Log, tmp_path: Path) -> None:
-    """Every folder that a jail can write to is its own, and so are its processes."""
+    """Of files and processes: every folder that a jail can write to is its own, and so is what it starts.
+
+    What is in memory of the files that all jails read is no such thing, and tells (ADR 0028).
+    """
     folders = "('/lab', '/tmp', '/dev/shm', '/run/desk', '/var/tmp', '/lab/data')"
     leaves = (
         "import os, subprocess\n"

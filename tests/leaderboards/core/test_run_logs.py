@@ -14,6 +14,7 @@ from lms.leaderboards.core.run_logs import (
     OUTCOMES,
     TEXT_BYTES,
     CellLog,
+    RunLog,
     bounded,
     cell_log,
     readable,
@@ -99,20 +100,45 @@ def test_of_long_texts_whole_lines_of_the_end_and_of_tracebacks_both_ends_are_ke
 
 def test_a_log_holds_the_last_cells() -> None:
     cells = [CellLog(number, "x" * TEXT_BYTES) for number in range(100)]
-    kept = bounded(cells)
-    assert [cell.number for cell in kept] == list(range(92, 100))
-    assert sum(cell.size for cell in kept) <= LOG_BYTES
-    assert bounded([]) == ()
+    kept = bounded(RunLog("failed", {"cell": 99, "error": "KeyError"}, cells, 30))
+    assert [cell.number for cell in kept.cells] == list(range(92, 100))
+    assert sum(cell.size for cell in kept.cells) <= LOG_BYTES
+    assert kept.params == {"cell": 99, "error": "KeyError", "no_room": 92}
+    said = [message for message, _ in sentences(kept.outcome, kept.params)]
+    assert said[1:] == ["Earlier cells said something too, for which there was no room."]
+    short = RunLog("ended", {}, tuple(cells[:8]))
+    assert bounded(short) == short
+    assert bounded(RunLog("ended", {})) == RunLog("ended", {})
 
 
 def test_every_outcome_is_said_with_its_parameters() -> None:
-    params: dict[str, Any] = {"cell": 3, "error": "KeyError", "seconds": 30, "file": "submission.csv"}
+    params: dict[str, Any] = {
+        "cell": 3, "error": "KeyError", "seconds": 30, "file": "submission.csv", "limit": 4
+    }  # fmt: skip
     for code in OUTCOMES:
-        [(message, given)] = sentences(code, params)
-        assert "%(" not in message % given
+        for message, values in sentences(code, params):
+            assert "%(" not in message % values
     fault = {**params, "line": 2, "fault": "%(count)d ids", "with": {"count": 3}}
     assert [message % given for message, given in sentences("bad_file", fault)][1:] == ["Line 2:", "3 ids"]
     assert len(sentences("bad_file", {**fault, "line": None})) == 2
+
+
+@pytest.mark.parametrize(
+    ("fewer", "second"),
+    [(True, "They are fewer than when it counts."), (False, "They are as many as when it counts.")],
+)
+def test_a_time_is_called_shorter_only_where_it_is(*, fewer: bool, second: str) -> None:
+    said = sentences("time", {"cell": 3, "seconds": 20, "fewer": fewer})
+    assert said[0][0].endswith("seconds of this run were over.")
+    assert [message for message, _ in said[1:]] == [second]
+
+
+@pytest.mark.parametrize("outcome", ["ended", "not_looked"])
+def test_what_ran_to_its_end_does_not_prove_where_the_fault_is(outcome: str) -> None:
+    said = " ".join(message for message, _ in sentences(outcome, {"limit": 4}))
+    assert "not compared" in said or "not looked through" in said
+    assert "Hidden files may be otherwise" in said
+    assert "only" not in said.replace("only CSV and JSON", "")
 
 
 def taken(*messages: tuple[str, dict[str, Any]]) -> LastTexts:
