@@ -254,6 +254,37 @@ def test_an_end_that_an_organiser_moves_reaches_pages_that_stay_open(
     assert watched.locator("#until").count() == 1
 
 
+@pytest.mark.parametrize(("language", "theme", "width"), [("ko", "light", 320), ("en", "dark", 1280)])
+def test_a_date_typed_by_half_takes_no_freeze_away(
+    contest: Contest, open_page: Open, sign_in_page: SignIn, *, language: str, theme: str, width: int
+) -> None:
+    challenge, path = contest.challenge, f"/challenges/{contest.challenge.slug}/organise/dates"
+    challenge.freezes_at = contest.board.freezes_at = now() + timedelta(days=2)
+    contest.organiser.language = language
+    contest.session.commit()
+    page = open_page("/", language=language, theme=theme, width=width)
+    sign_in_page(page, contest.organiser)
+    page.goto(path)
+    page.locator("#freezes_at").click(position={"x": 20, "y": 20})
+    page.keyboard.press("Backspace")  # one part of it
+    assert page.locator("#freezes_at").evaluate("field => field.validity.badInput")
+    page.locator("#reason").fill("채점 서버가 멈췄어요.")
+    page.locator("form.one button").click()
+    expect(page.locator("#freezes_at-error")).to_be_visible()
+    _check(page)
+    challenge.merge_deadline -= timedelta(days=1)  # somebody else was faster
+    contest.session.commit()
+    page.locator("#no_freeze").check()
+    page.locator("form.one button").click()
+    expect(page.locator("form.one .notice li")).to_have_count(2)
+    _check(page)
+    page.locator("#no_freeze").check()
+    page.locator("form.one button").click()
+    expect(page.locator(".notice.success")).to_be_visible()
+    contest.session.expire_all()
+    assert challenge.freezes_at is None
+
+
 def test_a_choice_outlives_what_the_page_fetches_meanwhile(
     contest: Contest, open_page: Open, sign_in_page: SignIn
 ) -> None:
