@@ -6,14 +6,15 @@ which take minutes, models, which take seconds, and files whose scorer the chall
 threads of their own: other files, which take milliseconds, wait for none of them. A board one of whose files
 took long, by its scorer or as hostile Parquet, is put off for as long as that: others have their turn.
 
-A notebook that failed on hidden data is run once more on what everyone has, for a log that its team may read
-(`write_log`). Nothing of the first run is to reach it: it is another process in another jail, with a folder
-of its own that holds public files alone, and neither the truth nor a hidden file is even loaded for it. It is
-never run beside a notebook's counting run here, whose load it could feel. It begins on a round moment, so
-that the clock tells it less than the entry's states tell anyway. That there is a log tells what the state
-tells: that the entry failed. What two programs on one machine can tell each other otherwise is in ADR 0028.
+Where a challenge wants logs, a notebook that failed on hidden data is run once more on what everyone has, for
+a log that its team may read (`write_log`): another process in another jail, with a folder of its own that
+holds public files alone; neither the truth nor a hidden file is even loaded for it. It is never run beside a
+notebook's counting run here, whose load it could feel. It begins on a round moment, so that the clock tells
+it less than the entry's states tell anyway. That there is a log tells what the state tells: that the entry
+failed. Two programs on one machine can tell each other much otherwise: ADR 0028. What is scored goes first.
 """
 
+import math
 import os
 import shutil
 import signal
@@ -24,6 +25,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
@@ -69,6 +71,8 @@ MOST_GROUNDS = 8
 TIE_SECONDS = 5.0
 FLAG_SECONDS = 60.0
 LOG_GRID_SECONDS = 10  # on whose multiples runs for logs begin
+LOG_NEAR_SECONDS = 0.5  # before one, that it is waited for
+LOG_EVERY_SECONDS = 600  # in which one log is written though notebooks wait to be scored
 LONG_SECONDS = 5.0  # for one file; whatever is quicker stands in nobody's way
 AGAIN_SECONDS = 30.0  # after a fault of the house, such as an environment that is not built
 HIDDEN = "duri-hidden-"  # folders of hidden files, with the number of the process
@@ -110,6 +114,7 @@ class Scorer:
     _later: dict[int, float] = field(default_factory=dict, init=False)
     _slow: dict[int, float] = field(default_factory=dict, init=False)  # boards that are put off, until when
     _measured: set[Unmeasured] = field(default_factory=set, init=False)
+    _logged_at: float = field(default=-math.inf, init=False)  # the newest log, by the monotonic clock
 
     def run(self) -> None:
         """Score what comes until told to stop; what is run and what boards show have threads beside it."""
@@ -173,16 +178,31 @@ class Scorer:
         return any(done)
 
     def score_and_write(self) -> bool:
-        """Take a turn with what waits, then write one log; False: nothing could be done."""
-        is_scored = self.score_waiting()
-        return self.write_log() or is_scored
+        """Score what waits; write a log if nothing does, or one waits too long. False: nothing was done."""
+        if self._waits_too_long():
+            return self.write_log()
+        return self.score_waiting() or self.write_log()
+
+    def _waits_too_long(self) -> bool:
+        """Say whether a log goes before what is scored: seldom, so that none waits for ever."""
+        if time.monotonic() < self._logged_at + LOG_EVERY_SECONDS:
+            return False
+        return self._waiting_log(since=now() - timedelta(seconds=LOG_EVERY_SECONDS)) is not None
+
+    def _waiting_log(self, since: datetime | None = None) -> WaitingEntry | None:
+        if EntryKind.NOTEBOOK not in self.kinds:
+            return None
+        with reading(self.sessions) as session:
+            return waiting_log(session, self._later, since=since)
 
     def write_log(self) -> bool:
-        """Write the log of one failed notebook; False: nothing could be done."""
-        with reading(self.sessions) as session:
-            entry = waiting_log(session, self._later) if EntryKind.NOTEBOOK in self.kinds else None
-        if entry is None or self.stop.wait(LOG_GRID_SECONDS - time.time() % LOG_GRID_SECONDS):
+        """Write the log of one failed notebook; False: nothing was done, or no round moment is near."""
+        moment = time.time()
+        begins_at = moment - moment % LOG_GRID_SECONDS + LOG_GRID_SECONDS
+        entry = self._waiting_log() if begins_at - moment <= LOG_NEAR_SECONDS else None
+        if entry is None or self.stop.wait(max(0.0, begins_at - time.time())):
             return False
+        self._logged_at = time.monotonic()
         return self._alone(entry, self._write_log)
 
     def _write_log(self, entry: WaitingEntry) -> None:

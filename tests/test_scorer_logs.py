@@ -1,6 +1,7 @@
 """Logs of failed notebooks, from a published challenge through the real jail: nothing hidden is in them."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,10 @@ class Arena:
     def entry(self, entry_id: int) -> Entry:
         with self.sessions() as session:
             return session.get_one(Entry, entry_id)
+
+    def written(self) -> set[int]:
+        with self.sessions() as session:
+            return set(session.scalars(select(EntryLog.entry_id).where(EntryLog.written_at.is_not(None))))
 
     def log(self, entry_id: int) -> EntryLog | None:
         with self.sessions() as session:
@@ -250,20 +255,53 @@ def test_a_run_begins_on_a_round_moment_whenever_the_first_one_ended(
 
     arena.scorer.stop = Waiting()
     monkeypatch.setattr("lms.scorer.LOG_GRID_SECONDS", 10)
-    for moment in (1003.7, 1009.99, 1010.0):
+    for moment in (1000.0, 1003.7, 1009.4):  # too early: what comes to be scored waits for no log
         monkeypatch.setattr("lms.scorer.time.time", lambda moment=moment: moment)
         assert arena.scorer.write_log() is False
-    assert waited == [pytest.approx(6.3), pytest.approx(0.01), pytest.approx(10)]
+        assert waited == []
+    for moment in (1009.7, 1009.99):
+        monkeypatch.setattr("lms.scorer.time.time", lambda moment=moment: moment)
+        assert arena.scorer.write_log() is False
+    assert waited == [pytest.approx(0.3), pytest.approx(0.01)]
 
 
-def test_a_turn_takes_an_entry_and_a_log(arena: Arena) -> None:
+def test_what_waits_is_scored_before_any_log_is_written(arena: Arena) -> None:
+    arena.scorer.kinds = frozenset({EntryKind.NOTEBOOK})  # which are taken one by one
     first, second = arena.enter("1 / 0"), arena.enter("[][0]")
-    assert arena.scorer.score_and_write() is True
+    for entry in (first, second):
+        assert arena.scorer.score_and_write() is True
+        assert arena.entry(entry).state is EntryState.FAILED
+        assert arena.written() == set()
     while arena.scorer.score_and_write():
         pass
     for number, error in ((first, "ZeroDivisionError"), (second, "IndexError")):
         log = arena.log(number) or pytest.fail("no log")
         assert log.params == {"cell": 2, "error": error}
+
+
+def test_a_log_that_waits_ten_minutes_has_a_turn_before_what_waits_and_then_none_for_as_long(
+    arena: Arena,
+) -> None:
+    arena.scorer.kinds = frozenset({EntryKind.NOTEBOOK})
+    failed = [arena.failed("1 / 0") for _ in range(3)]
+    waiting = [arena.enter(WRITES) for _ in range(2)]
+    asked = now() - timedelta(minutes=11)
+    with arena.sessions.begin() as session:
+        for entry in failed[:2]:
+            session.get_one(EntryLog, entry).asked_at = asked
+    assert arena.scorer.score_and_write() is True
+    assert arena.written() == {failed[0]}
+    assert arena.entry(waiting[0]).state is EntryState.RECEIVED
+    assert arena.scorer.score_and_write() is True  # though one has waited as long
+    assert (arena.written(), arena.entry(waiting[0]).state) == ({failed[0]}, EntryState.SCORED)
+    arena.scorer._logged_at -= 601
+    assert arena.scorer.score_and_write() is True
+    assert (arena.written(), arena.entry(waiting[1]).state) == (set(failed[:2]), EntryState.RECEIVED)
+    arena.scorer._logged_at -= 601
+    assert arena.scorer.score_and_write() is True  # as the third has not waited so long
+    assert (arena.written(), arena.entry(waiting[1]).state) == (set(failed[:2]), EntryState.SCORED)
+    assert arena.scorer.score_and_write() is True
+    assert arena.written() == set(failed)
 
 
 def test_what_cannot_be_read_has_no_second_run(arena: Arena) -> None:
