@@ -39,7 +39,7 @@ from lms.leaderboards.tables.run_logs import EntryLog
 from lms.web.errors import problem, said
 from lms.web.guard import public
 from lms.web.session import blobs, reads_first, refusals, session, settings, write
-from lms.web.shapes import row_number
+from lms.web.shapes import asked_row
 
 blueprint = Blueprint("leaderboards_api", __name__, url_prefix="/api")
 
@@ -187,8 +187,9 @@ def entries(challenge_slug: str) -> Response:
     team = queries.team_of(session(), found, user)
     if team is None:
         raise NotFound(N_("You are in no team of this challenge. Join it first."))
-    only = request.args.get("id", type=row_number)
-    own = entries_of(session(), found, team, now(), offset=_number("offset", 0, 10_000_000), only=only)
+    only = asked_row("id")
+    offset = _number("offset", 0, 10_000_000) if only is None else 0
+    own = entries_of(session(), found, team, now(), offset=offset, only=only)
     logs = logs_of(session(), [one.id for one in own])
     told = [_entry(one, found) | _log(logs.get(one.id), whole=only is not None) for one in own]
     return _json({"entries": told})

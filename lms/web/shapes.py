@@ -3,10 +3,12 @@
 from flask import Flask, abort, request
 from werkzeug.routing import IntegerConverter
 
+from lms.errors import N_, Invalid
 from lms.web.session import READING
 
 LARGEST = 2**31 - 1
 DIGITS = 10
+SHOWN_CHARACTERS = 40
 
 
 class RowNumber(IntegerConverter):
@@ -36,6 +38,27 @@ def row_number(text: str) -> int:
     if not 0 <= number <= LARGEST:
         raise ValueError(text)
     return number
+
+
+def asked_row(name: str) -> int | None:
+    """Return the number of the one row that the query wants under a name; None: it wants no single one.
+
+    Raises:
+        Invalid: it is no number that a row can have.
+    """
+    text = request.args.get(name)
+    try:
+        return None if text is None else row_number(text)
+    except ValueError:
+        raise Invalid(
+            N_(
+                'There is nothing with the number "%(value)s". Give one that you were told, or leave '
+                '"%(name)s" out.'
+            ),
+            field=name,
+            name=name,
+            value=(text or "")[:SHOWN_CHARACTERS],
+        ) from None
 
 
 def _refuse_zero_characters() -> None:

@@ -360,3 +360,30 @@ def test_numbers_of_pages_are_bounded(program: Program, monkeypatch: pytest.Monk
         assert (answer.status_code, [row["rank"] for row in answer.get_json()["rows"]]) == (200, ranks), query
     monkeypatch.setattr(api, "LARGEST_PAGE", 2)
     assert len(program.get("/board?limit=99999999").get_json()["rows"]) == 2
+
+
+def test_one_entry_is_asked_for_by_its_number(program: Program) -> None:
+    contest = program.contest
+    team = contest.team(at=now())
+    first, second = (contest.enter(team, score, at=now()).id for score in (0.5, 0.75))
+    other = contest.enter(contest.team(at=now()), 0.25, at=now()).id
+    contest.session.commit()
+    for query, numbers in {
+        "": [second, first],
+        f"?id={first}": [first],
+        f"?id={first}&offset=1": [first],
+        f"?id={other}": [],
+        "?id=0": [],
+        "?id=2147483647": [],
+    }.items():
+        told = program.get(f"/entries{query}", contest.leader(team)).get_json()
+        assert [one["id"] for one in told["entries"]] == numbers, query
+
+
+@pytest.mark.parametrize("number", ["abc", "", "-1", "1.5", "2147483648", "99999999999", "x" * 500])
+def test_what_is_no_number_of_an_entry_is_refused_and_does_not_mean_all(
+    program: Program, number: str
+) -> None:
+    answer = program.get(f"/entries?id={number}", program.member())
+    assert answer.status_code == 422
+    assert f"번호가 '{number[:40]}'인 것은 없어요." in answer.get_json()["detail"]
