@@ -1,7 +1,9 @@
 """Logs of failed notebooks: who may read one, what it says, when there is one."""
 
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from lms.accounts.models import Role, User
@@ -70,7 +72,7 @@ class Scene:
 
     def write(self, log: RunLog = WRITTEN) -> None:
         self.asked()
-        assert retracing.begin_log(self.contest.session, self.entry.id)
+        assert retracing.begin_log(self.contest.session, self.entry.id, at=now())
         retracing.keep_log(self.contest.session, self.entry.id, log, at=now())
         self.contest.session.commit()
 
@@ -280,27 +282,43 @@ def test_every_failure_of_its_own_gets_one_and_only_one(scene: Scene, session: S
     assert waiting_log(session, [scene.entry.id]) is None
 
 
-def test_a_run_that_never_comes_back_is_begun_three_times(scene: Scene, session: Session) -> None:
+def test_a_run_that_never_comes_back_is_begun_three_times_and_then_told_of(
+    scene: Scene, session: Session
+) -> None:
     scene.asked()
-    assert [retracing.begin_log(session, scene.entry.id) for _ in range(5)] == [True] * 3 + [False] * 2
+    begun = [retracing.begin_log(session, scene.entry.id, at=now()) for _ in range(5)]
+    assert begun == [True] * 3 + [False] * 2
+    assert waiting_log(session) is None
+    retracing.keep_log(session, scene.entry.id, WRITTEN, at=now())  # the third run comes back after all
     session.expire_all()
-    assert session.get(EntryLog, scene.entry.id) is None
-    retracing.keep_log(session, scene.entry.id, WRITTEN, at=now())
-    assert scene.page(scene.leader)[0] == 404
+    assert session.get_one(EntryLog, scene.entry.id).outcome == "not_made"
+    status, page = scene.page(scene.leader)
+    assert (status, "The log could not be made. Nothing in your entry is to blame" in page) == (200, True)
+    assert "No cell said anything" not in page
+    assert "in a new box" not in page
+    assert "로그를 만들지 못했어요. 보낸 파일 때문이 아니에요." in scene.page(scene.leader, language="ko")[1]
+    [told] = scene.told(scene.leader)
+    log = told["log"]
+    assert isinstance(log, dict)
+    assert (log["outcome"], told["log_follows"]) == ("not_made", False)
 
 
-def test_two_scorers_keep_one_log_on_either_database(crossing: Engine) -> None:
-    with Session(crossing) as session:
+def a_log_that_waits(engine: Engine) -> int:
+    with Session(engine) as session:
         contest = make_contest(session, kind="notebook", logs=True)
         entry = contest.take(contest.team(), kind=EntryKind.NOTEBOOK)
         fail_entry(session, entry.id, FAILURE)
         retracing.ask_for_log(session, entry, at=now())
         session.commit()
-        number = entry.id
+        return entry.id
+
+
+def test_the_first_of_two_logs_is_kept_on_either_database(crossing: Engine) -> None:
+    number = a_log_that_waits(crossing)
     begun = []
     for _ in range(2):
         with Session(crossing) as session, session.begin():
-            begun.append(retracing.begin_log(session, number))
+            begun.append(retracing.begin_log(session, number, at=now()))
     later = RunLog("ended", {}, (), 30)
     for log in (WRITTEN, later):
         with Session(crossing) as session, session.begin():
@@ -310,6 +328,47 @@ def test_two_scorers_keep_one_log_on_either_database(crossing: Engine) -> None:
         assert (begun, kept.tries, kept.outcome) == ([True, True], 2, "failed")
         assert [cell["text"] for cell in kept.cells] == [cell.text for cell in WRITTEN.cells]
         assert waiting_log(session) is None
+
+
+@pytest.mark.postgres
+def test_two_scorers_at_once_count_both_runs_and_keep_one_log(postgres_engine: Engine) -> None:
+    """On SQLite one alone can write at a time."""
+    number = a_log_that_waits(postgres_engine)
+    begun: list[bool] = []
+
+    def begin(session: Session) -> None:
+        begun.append(retracing.begin_log(session, number, at=now()))
+
+    def keep(outcome: str) -> Callable[[Session], None]:
+        return lambda session: retracing.keep_log(session, number, RunLog(outcome, {}, (), 30), at=now())
+
+    at_once(postgres_engine, begin, begin)
+    at_once(postgres_engine, keep("failed"), keep("ended"))
+    with Session(postgres_engine) as session:
+        kept = session.get_one(EntryLog, number)
+        assert (begun, kept.tries, kept.outcome) == ([True, True], 2, "failed")
+
+
+def at_once(engine: Engine, first: Callable[[Session], None], second: Callable[[Session], None]) -> None:
+    """Let the second begin while the first is done and not final: the database makes it wait."""
+
+    def later() -> None:
+        with Session(engine) as other, other.begin():
+            second(other)
+
+    with ThreadPoolExecutor(1) as pool, Session(engine) as session, session.begin():
+        first(session)
+        session.flush()
+        waiting = pool.submit(later)
+        with engine.connect() as looking:
+            for _ in range(300):
+                if looking.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                    break
+                time.sleep(0.05)
+            else:
+                pytest.fail("the second did not wait for the first")
+        session.commit()
+        waiting.result(timeout=30)
 
 
 def test_an_entry_that_is_scored_again_has_no_log_of_before(scene: Scene, session: Session) -> None:
@@ -359,7 +418,7 @@ class Answering(httpx.BaseTransport):
             fail_entry(session, newest.id, FAILURE)
             retracing.ask_for_log(session, newest, at=now())
         elif self.asked == 3:
-            assert retracing.begin_log(session, newest.id)
+            assert retracing.begin_log(session, newest.id, at=now())
             retracing.keep_log(session, newest.id, WRITTEN, at=now())
         session.commit()
 
@@ -408,6 +467,12 @@ HOSTILE = {
 }
 
 
+NOT_MADE = {
+    "state": "failed",
+    "log": {"outcome": "not_made", "detail": "The log could not be made.", "seconds": 0, "cells": []},
+}
+
+
 @pytest.mark.parametrize(
     ("entry", "printed", "status"),
     [
@@ -415,6 +480,7 @@ HOSTILE = {
         ({"state": "scored", "score": None}, "is not told yet", 0),
         ({"state": "disqualified", "failure": "", "disqualified": "copied"}, "has no score. copied", 8),
         (HOSTILE, "    b       c\n", 8),
+        (NOT_MADE, "has no score. \n\nThe log could not be made.\n", 8),
     ],
 )
 def test_a_terminal_says_what_any_server_answers_without_being_steered(
