@@ -207,7 +207,7 @@ class Scorer:
 
     def _write_log(self, entry: WaitingEntry) -> None:
         with self.sessions.begin() as session:
-            if not retracing.begin_log(session, entry.entry_id):
+            if not retracing.begin_log(session, entry.entry_id, at=now()):
                 return
         with reading(self.sessions) as session:
             challenge = waiting.challenge_of_board(session, entry.board_id)

@@ -431,7 +431,7 @@ def _logs(session: Session, found: Challenge) -> dict[str, str]:
         CellLog(2, f"읽은 행: 40\n{wide}\n<script>alert(1)</script>", cut=True),
         CellLog(4, "", "----> 3 rows['weight']\n\nKeyError: 'weight'"),
     )
-    begin_log(session, stopped.id)
+    begin_log(session, stopped.id, at=at)
     log = RunLog("failed", {"cell": 4, "error": "KeyError"}, cells, 30)
     keep_log(session, stopped.id, log, at=at)
     queued.blob = None  # whose log nobody will write

@@ -189,7 +189,7 @@ def test_the_log_of_an_entry(app: Flask, client: FlaskClient, session: Session, 
     entry = program.contest.take(program.team, at=now(), kind=EntryKind.NOTEBOOK, blob=blob)
     fail_entry(session, entry.id, write_failure(EntryFailed("cell_failed", cell=3, error="KeyError")))
     assert retracing.ask_for_log(session, entry, at=now())
-    assert retracing.begin_log(session, entry.id)
+    assert retracing.begin_log(session, entry.id, at=now())
     log = RunLog("failed", {"cell": 3, "error": "KeyError"}, (CellLog(3, "", "KeyError", cut=True),), 30)
     retracing.keep_log(session, entry.id, log, at=now())
     [one] = program.get("/entries")["entries"]

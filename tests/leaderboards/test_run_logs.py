@@ -309,6 +309,8 @@ def a_log_that_waits(engine: Engine) -> int:
         entry = contest.take(contest.team(), kind=EntryKind.NOTEBOOK)
         fail_entry(session, entry.id, FAILURE)
         retracing.ask_for_log(session, entry, at=now())
+        assert (waiting_log(session) or pytest.fail("nothing waits")).entry_id == entry.id
+        assert waiting_log(session, since=now() - timedelta(minutes=1)) is None
         session.commit()
         return entry.id
 

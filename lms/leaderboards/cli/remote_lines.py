@@ -121,6 +121,8 @@ def entry_lines(entry: Mapping[str, Any], language: str) -> list[str]:
     if not isinstance(log, dict):
         return lines
     seconds, detail = flat(log.get("seconds")), flat(log.get("detail"))
+    if log.get("outcome") == "not_made":
+        return [*lines, "", detail]
     lines += ["", word("log", language).format(seconds=seconds, detail=detail)]
     cells = log.get("cells")
     for cell in cells if isinstance(cells, list) else ():

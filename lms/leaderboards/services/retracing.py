@@ -35,16 +35,16 @@ def ask_for_log(session: Session, entry: Entry, *, at: datetime) -> EntryLog | N
     return known
 
 
-def begin_log(session: Session, entry_id: int) -> bool:
+def begin_log(session: Session, entry_id: int, *, at: datetime) -> bool:
     """Count a run that begins; False: none is wanted any more, or it was tried often enough.
 
-    What was tried in vain is forgotten: then there is no log.
+    What was tried in vain is settled: its team, who was promised a log, is told that there is none.
     """
     known = session.get(EntryLog, entry_id, with_for_update=True, populate_existing=True)
     if known is None or known.written_at is not None:
         return False
     if known.tries >= MOST_TRIES:
-        session.delete(known)
+        keep_log(session, entry_id, RunLog("not_made", {}), at=at)
         return False
     known.tries += 1
     session.flush()
