@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,9 +25,9 @@ from tests.factories.leaderboards import Contest, make_contest
 
 Table = list[tuple[str, str, str]]
 ROW = re.compile(
-    r'class="rank">(\d+)<.*?<bdi>([^<]*)</bdi>.*?num value">(-?[\d,.]+)<', re.DOTALL
+    r'class="rank">(\d+)<.*?<bdi>([^<]*)</bdi>.*?num value">(-?[\d,.]+(?:e\+\d+)?)<', re.DOTALL
 )  # of a team; a baseline has no place
-LINE = re.compile(r" +(\d+) +(-?[\d.]+)  (.*?)(?: \(\d+-\d+\))?")
+LINE = re.compile(r" +(\d+) +(-?[\d.]+(?:e\+\d+)?)  (.*?)(?: \(\d+-\d+\))?")
 
 
 @dataclass
@@ -190,7 +191,13 @@ def test_a_score_as_large_as_numbers_get_is_on_every_page(
     for name, score in (("A", 0.5), ("B", 1.5e30), ("C", 1.7e308)):
         contest.enter(contest.team(name, at=now()), score, at=now())
     look = reader(contest)
-    table = [(place, name, score.replace(",", "")) for place, name, score in look.page()]
-    assert [score[:4] for _, _, score in table] == ["0.50", "1500", "1700"]
+    table = look.page()
+    digits = contest.board.decimals - 1
+    assert [score for _, _, score in table] == [
+        f"0.5{'0' * digits}", f"1.5{'0' * digits}e+30", f"1.7{'0' * digits}e+308",
+    ]  # fmt: skip
     assert table == look.file() == look.terminal()
-    assert "170,000,000," in look.ask("/climbs")
+    assert [float(score) for _, _, score in look.file()] == [0.5, 1.5e30, 1.7e308]
+    assert f">{table[-1][2]}<" in look.ask("/climbs")
+    told = [row["score"] for row in json.loads(look.ask(api=True))["rows"] if not row["baseline"]]
+    assert told == [0.5, 1.5e30, 1.7e308]
