@@ -236,7 +236,8 @@ def test_a_fault_of_the_house_leaves_the_entry_as_it_is_and_ends_without_a_log(a
             arena.scorer._later.clear()
         assert arena.scorer.write_log() is True
     assert [each["event"] for each in said] == ["scorer.entry_not_scored"] * 3
-    assert arena.log(entry) is None
+    settled = arena.log(entry) or pytest.fail("the log went without a word")
+    assert (settled.outcome, settled.written_at is not None) == ("not_made", True)
     assert arena.entry(entry).state is EntryState.FAILED
     assert arena.scorer.write_log() is False
 
