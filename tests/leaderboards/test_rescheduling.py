@@ -410,15 +410,20 @@ def test_an_entry_scored_while_a_freeze_comes_stands_before_it_too(postgres_engi
 
 
 @pytest.mark.postgres
-def test_an_end_that_passes_while_one_waits_for_another_stays(postgres_engine: Engine) -> None:
+@pytest.mark.parametrize(
+    ("name", "words"), [("ends_at", "private scores have been shown"), ("entry_deadline", "has passed")]
+)
+def test_a_date_that_passes_while_one_waits_for_another_stays(
+    postgres_engine: Engine, name: str, words: str
+) -> None:
     sessions, held = make_sessions(postgres_engine, writing=True), threading.Event()
     with sessions.begin() as session:
         contest = make_contest(session, opens_at=now() - 3 * DAY)
         challenge = contest.challenge
-        ends = now() + timedelta(seconds=3)
-        for name in ("entry_deadline", "merge_deadline", "ends_at"):
-            setattr(challenge, name, ends)
-        contest.board.ends_at = ends
+        soon = now() + timedelta(seconds=3)
+        for each in MOVABLE if name == "ends_at" else (name,):
+            setattr(challenge, each, soon)
+        contest.board.freezes_at, contest.board.ends_at = challenge.freezes_at, challenge.ends_at
         challenge_id, organiser_id, board_id = challenge.id, contest.organiser.id, contest.board.id
 
     def hold() -> None:
@@ -426,24 +431,24 @@ def test_an_end_that_passes_while_one_waits_for_another_stays(postgres_engine: E
             lock_truth(session, board_id)
             held.set()
             until_one_waits(postgres_engine)
-            while now() <= ends:
+            while now() <= soon:
                 time.sleep(0.05)
 
     def put_off() -> None:
         assert held.wait(WAIT)
         with sessions.begin() as session:
             challenge, actor = session.get_one(Challenge, challenge_id), session.get_one(User, organiser_id)
-            dates = shown(challenge) | {"ends_at": as_shown(ends + 7 * DAY, challenge.timezone)}
+            dates = shown(challenge) | {name: as_shown(soon + 7 * DAY, challenge.timezone)}
             seen = schedule_of(challenge).mark
             reschedule(session, actor, challenge, dates, WHY, seen=seen, clock=now)
 
     with ThreadPoolExecutor(2) as threads:
         holding, putting = threads.submit(hold), threads.submit(put_off)
         holding.result(WAIT)
-        with pytest.raises(Conflict, match="private scores have been shown"):
+        with pytest.raises(DomainError, match=words):
             putting.result(WAIT)
     with sessions() as session:
-        assert session.get_one(Challenge, challenge_id).ends_at == ends
+        assert schedule_of(session.get_one(Challenge, challenge_id)).date(name) == soon
 
 
 def publish(contest: Contest, at: datetime = NOW + DAY, **changes: Any) -> Schedule:
