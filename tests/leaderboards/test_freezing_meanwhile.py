@@ -5,24 +5,26 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from lms.accounts.models import User
 from lms.db import make_sessions
 from lms.leaderboards.core.scoring import Scores
-from lms.leaderboards.models import Board, Challenge, EntryKind, Share, Standing, Team
+from lms.leaderboards.models import Challenge, EntryKind, Team
 from lms.leaderboards.queries.boards import board_of_challenge
 from lms.leaderboards.queries.counting import differences
 from lms.leaderboards.services.challenges import open_challenge
 from lms.leaderboards.services.dates import lock_dates, write_dates
+from lms.leaderboards.services.judging import disqualify_team
 from lms.leaderboards.services.receiving import Work, take_entry
 from lms.leaderboards.services.scoring import score_entry
 from lms.leaderboards.services.selecting import select_entries
-from lms.leaderboards.services.standing import rebuild
+from lms.leaderboards.services.standing import follow_freeze, note_ranks, rebuild
 from lms.leaderboards.services.teams import join, merge
 from tests.factories.leaderboards import NOW, Contest, make_contest
 
@@ -136,30 +138,59 @@ def until_somebody_waits(engine: Engine, has_acted: threading.Event) -> None:
     assert has_acted.is_set(), "nobody waits and nobody has gone on"
 
 
-def kept(session: Session, board: Board) -> list[tuple[object, ...]]:
-    rows = select(Standing.share, Standing.team_id, Standing.entry_id, Standing.key, Standing.entries)
-    return [tuple(row) for row in session.execute(rows.where(Standing.board_id == board.id))]
+def moved(contest: Contest, freezes_at: datetime | None) -> None:
+    contest.board.freezes_at = freezes_at
+    follow_freeze(contest.session, contest.board)
+    assert differences(contest.session, contest.board) == [], "as the entries have it"
 
 
-def test_a_freeze_that_is_lifted_goes_at_once_however_many_teams_there_are(
-    session: Session, statements: list[str]
+@pytest.mark.parametrize("changes", [{}, {"selections": 2}, {"metric": "mean_absolute_error"}])
+def test_standings_follow_a_freeze_wherever_it_is_moved(session: Session, changes: dict[str, Any]) -> None:
+    contest = make_contest(session, per_day=20, **changes)
+    one, two, late = contest.team(), contest.team(), contest.team()
+    for hours, team, score in ((1, one, 0.3), (2, two, 0.5), (3, one, 0.7), (4, two, 0.2), (9, late, 0.6)):
+        contest.enter(team, score, 1 - score, at=NOW + timedelta(hours=hours))
+    contest.take(late, at=NOW + timedelta(hours=10))  # has no score yet
+    out = contest.team()
+    contest.enter(out, 0.9, at=NOW + timedelta(hours=5))
+    disqualify_team(session, contest.organiser, out, "why", at=NOW)
+    note_ranks(session, contest.board)
+    for after in (240, 11, None, 10, 3, 0, None, 9, 2, 240, None):
+        moved(contest, None if after is None else NOW + timedelta(hours=after))
+    moved(contest, NOW + timedelta(days=20))
+    public, frozen = contest.standing(one), contest.standing(one, "frozen")
+    assert public is not None
+    assert frozen is not None
+    assert frozen.rank_before == public.rank_before is not None, "the arrows stay"
+
+
+def test_a_freeze_that_moves_while_it_lies_ahead_takes_as_few_statements_for_many_teams(
+    contest: Contest, statements: list[str]
 ) -> None:
-    contest = make_contest(session, freeze={"after_days": 24})
     numbers = []
     for _ in range(2):
         for _ in range(5):
             contest.enter(contest.team(), 0.5)
-        contest.board.freezes_at = contest.challenge.freezes_at
-        rebuild(session, contest.board)
-        before = len(kept(session, contest.board))
-        contest.board.freezes_at = None
-        session.flush()
         statements.clear()
-        assert rebuild(session, contest.board) * 3 == before * 2
-        numbers.append(len([sent for sent in statements if sent.startswith("DELETE")]))
-        assert differences(session, contest.board) == []
-        assert Share.FROZEN not in {row[0] for row in kept(session, contest.board)}
-    assert numbers == [1, 1]
+        for days in (10, 12, None):
+            contest.board.freezes_at = None if days is None else NOW + timedelta(days=days)
+            follow_freeze(contest.session, contest.board)
+        numbers.append(len([sent for sent in statements if "standings" in sent]))
+    assert numbers == [5, 5]
+
+
+def test_a_board_made_anew_drops_what_it_keeps_no_more_at_once(
+    session: Session, statements: list[str]
+) -> None:
+    contest = make_contest(session, freeze={"after_days": 24})
+    for _ in range(5):
+        contest.enter(contest.team(), 0.5)
+    contest.board.freezes_at = None
+    session.flush()
+    statements.clear()
+    assert rebuild(session, contest.board) == 10
+    assert len([sent for sent in statements if sent.startswith("DELETE")]) == 1
+    assert differences(session, contest.board) == []
 
 
 def test_a_score_reads_its_board_once(contest: Contest, statements: list[str]) -> None:

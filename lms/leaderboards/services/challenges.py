@@ -34,7 +34,7 @@ from lms.leaderboards.queries.waiting import ground_blob
 from lms.leaderboards.services.boards import has_entries, keep_baselines
 from lms.leaderboards.services.dates import lock_dates, note_change, write_dates
 from lms.leaderboards.services.honouring import recount
-from lms.leaderboards.services.standing import lock_teams, rebuild
+from lms.leaderboards.services.standing import follow_freeze, lock_teams
 from lms.leaderboards.tables.grades import GradeRule
 
 
@@ -255,7 +255,7 @@ def open_challenge(session: Session, challenge: Challenge) -> Board:
     session.flush()
     if board.freezes_at != freeze_before and has_entries(session, board):
         lock_teams(session, board)  # whose standings change at this moment may count by the freeze before
-        rebuild(session, board)
+        follow_freeze(session, board)
     return board
 
 
