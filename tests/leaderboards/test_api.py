@@ -19,6 +19,7 @@ from lms.accounts.services.tokens import Purpose, make_token
 from lms.blobs import FolderBlobs
 from lms.db import now
 from lms.leaderboards import api
+from lms.leaderboards.core.challenge_file import FILE_BYTES
 from lms.leaderboards.core.honours import medal
 from lms.leaderboards.models import Entry, EntryKind, Share, Visibility
 from lms.leaderboards.services.entering import REFUSED_PER_PERSON
@@ -120,7 +121,7 @@ def test_whatever_is_refused_is_a_problem_of_one_form(program: Program) -> None:
         401: program.client.post(path, data=GOOD),
         404: program.post(stranger),
         405: program.client.delete(path),
-        413: program.client.post(path, data=b"x" * (api.FILE_BYTES + 2), headers=program.token(stranger)),
+        413: program.client.post(path, data=b"x" * (FILE_BYTES + 2), headers=program.token(stranger)),
         422: lines,
         429: program.post(user),
     }
