@@ -172,7 +172,7 @@ class ChallengeFile(Part):
     compute: Compute = Compute()
     model: ModelPart | None = None
     logs: bool = False
-    """Whether a team may read what its failed notebook says on public files; it can carry hidden rows there."""
+    """Whether a team may read what its failed notebook says on public files: hidden rows can get there."""
     rules_version: Annotated[str, Field(min_length=1, max_length=40, pattern=r"\S")]
     licence: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
     """Of the data."""

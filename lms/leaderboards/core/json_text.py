@@ -1,4 +1,4 @@
-"""JSON of strangers: an object that says one name twice is known, of which Python would keep the last alone."""
+"""JSON of strangers: an object that says one name twice is known; Python would keep the last alone."""
 
 import json
 from collections import Counter
