@@ -159,8 +159,8 @@ def final_entries(session: Session, board: Board, team_id: int, *, private: bool
     """Return which entries of a team count in the end where teams select: the selected ones, or its best.
 
     Args:
-        private: of those that have a private score, as the final board has it; else of all, and no private
-            score is read, whether it is there or not.
+        private: of those that have a private score, as the final board has it; else of all by what
+            participants see, and neither private scores are read nor what a Ladder hides.
 
     Complexity: O(n log n) in the entries of the team.
     """
@@ -172,7 +172,9 @@ def final_entries(session: Session, board: Board, team_id: int, *, private: bool
 
 @lru_cache(maxsize=4)
 def _final_rows(rule: "_Rule", *, private: bool) -> Select[Any]:
-    return _selected(rule, _with_private_score() if private else _scored(Entry.public_score))
+    if private:
+        return _selected(rule, _with_private_score())
+    return _selected(rule, _scored(Entry.released_score), by=Entry.released_score)
 
 
 def differences(session: Session, board: Board, team_id: int | None = None) -> list[Difference]:
@@ -274,14 +276,14 @@ def _with_private_score() -> Select[Any]:
     return _scored(PrivateScore.score).join(PrivateScore, PrivateScore.entry_id == Entry.id)
 
 
-def _selected(rule: _Rule, rows: Select[Any]) -> Select[Any]:
+def _selected(rule: _Rule, rows: Select[Any], by: Any = Entry.public_score) -> Select[Any]:
     """Leave what a team selected; of a team that selected nothing, its best by public score.
 
     As `lms.leaderboards.core.selection.chosen`.
     """
     chosen = func.max(case((Entry.selected, 1), else_=0)).over(partition_by=Entry.team_id)
     alike = (Entry.team_id, Entry.selected)
-    order = (rule.better(Entry.public_score), Entry.sequence)
+    order = (rule.better(by), Entry.sequence)
     marked = rows.add_columns(
         Entry.selected.label("selected"),
         chosen.label("chosen"),

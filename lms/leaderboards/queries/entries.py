@@ -169,9 +169,9 @@ def _own_entry(row: Any, board: Board, counting: int | None, automatic: Collecti
         metrics={} if board.ladder else row[8],
         selected=row[9],
         reason=row[10] or "",
-        automatic=row[0] in automatic and not row[9],
         private_score=row[11] if len(row) > 11 else None,  # noqa: PLR2004 - the last column
         counts=row[0] == counting,
+        automatic=row[0] in automatic and not row[9],
     )
 
 
