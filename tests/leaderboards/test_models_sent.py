@@ -164,6 +164,21 @@ def test_the_challenge_says_within_which_bounds_numbers_count(session: Session, 
     assert "-40부터 80.5까지의 수가 인정돼요" in korean
 
 
+def test_classes_may_be_named_later_and_then_stay(session: Session) -> None:
+    column: dict[str, object] = {"name": "place", "kind": "label"}
+    contest = make_contest(session, opens_at=now() - timedelta(days=3), form={"columns": [column]})
+    contest.take(contest.team(at=now()), at=now())
+
+    def publish(**changes: object) -> None:
+        form = {"columns": [column | changes]}
+        publish_challenge(session, None, contest.document | {"form": form}, at=now())
+
+    publish(labels=["1.0", "0.0"])
+    for changes in ({"labels": ["1.0", "0.0", "2.0"]}, {}):
+        with pytest.raises(Conflict, match="can no longer change: form"):
+            publish(**changes)
+
+
 def test_bounds_may_come_later_and_then_stay(session: Session) -> None:
     column: dict[str, object] = {"name": "peak", "kind": "number"}
     contest = make_contest(

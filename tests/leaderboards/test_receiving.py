@@ -11,10 +11,12 @@ from lms.accounts.models import User
 from lms.db import make_sessions
 from lms.errors import Conflict, DomainError, NotAllowed, NotFound, TooSoon
 from lms.leaderboards.core.failures import SCORER_FAILED
+from lms.leaderboards.core.scoring import Scores
 from lms.leaderboards.models import Challenge, Entry, EntryKind, EntryState, QuotaDay, Team
 from lms.leaderboards.queries.entries import quota_of
+from lms.leaderboards.services import rescoring
 from lms.leaderboards.services.receiving import Work, microseconds, take_entry
-from lms.leaderboards.services.scoring import fail_entry, retry_entry
+from lms.leaderboards.services.scoring import fail_entry, retry_entry, score_entry
 from tests.factories.leaderboards import NOW, OPENS, Contest, make_contest
 
 WORK = Work(EntryKind.PREDICTIONS, "b" * 64, "mine.csv", 10)
@@ -81,16 +83,36 @@ def test_entries_in_flight_that_all_fail_give_no_more_slots_back_than_the_cap(
     assert counted(contest, team) == (5, 3, 5)  # 8 files: the limit and the cap
 
 
-def test_an_entry_that_the_organisers_scorer_failed_on_counts_as_no_failure(
+def test_an_entry_that_the_organisers_scorer_failed_on_counts_too_and_is_scored_again_for_nothing(
     contest: Contest, team: Team
 ) -> None:
-    for _ in range(4):
-        fail_entry(contest.session, contest.take(team).id, SCORER_FAILED)
-    assert counted(contest, team) == (0, 0, 0)
-    again = contest.take(team)
-    fail_entry(contest.session, again.id, SCORER_FAILED)
-    retry_entry(contest.session, again.id)
-    assert counted(contest, team) == (1, 0, 1)
+    """Predictions can be made for that, and each is a run in the jail."""
+    entries = [contest.take(team) for _ in range(4)]
+    for entry in entries:
+        fail_entry(contest.session, entry.id, SCORER_FAILED)
+    assert counted(contest, team) == (1, 3, 1)
+    for entry in entries:
+        retry_entry(contest.session, entry.id)
+    assert counted(contest, team) == (4, 0, 4)
+
+
+def test_what_is_to_be_scored_again_is_not_scored_by_a_truth_that_is_published_meanwhile(
+    contest: Contest, team: Team
+) -> None:
+    session, (again, failing) = contest.session, [contest.take(team) for _ in range(2)]
+    for entry in (again, failing):
+        fail_entry(session, entry.id, SCORER_FAILED)
+    truth = rescoring.prepare_rescore(session, None, contest.board, "mended", blob=None, at=NOW)
+    for entry in (again, failing):
+        rescoring.rescore_entry(session, truth, entry.id, Scores(0.7, 0.7))
+        retry_entry(session, entry.id)
+    fail_entry(session, failing.id, "not_finite")
+    assert counted(contest, team) == (1, 1, 1)
+    rescoring.publish_rescore(session, None, truth, at=NOW)
+    assert counted(contest, team) == (1, 1, 1)
+    assert [entry.state for entry in (again, failing)] == [EntryState.RECEIVED, EntryState.FAILED]
+    score_entry(session, again.id, Scores(0.7, 0.7), at=NOW, truth_version=truth.version)
+    assert again.state is EntryState.SCORED
 
 
 def test_an_entry_that_kept_its_slot_takes_no_second_one_when_it_is_tried_again(

@@ -507,6 +507,19 @@ def test_a_running_challenge_takes_only_what_its_document_says_anew(
     assert share_at(frozen.board, end + 2 * DAY) is not Share.PRIVATE
 
 
+def test_deadlines_that_a_document_never_says_stay_where_they_were_moved(contest: Contest) -> None:
+    """They follow the end as long as nobody moved them; one that was closed does not open again."""
+    silent = {"ends": contest.document["dates"]["ends"]}
+    publish(contest, dates=silent)
+    end = contest.challenge.ends_at
+    assert (contest.challenge.entry_deadline, contest.challenge.merge_deadline) == (end, end)
+    move(contest, merge_deadline=-DAY)
+    merge = contest.challenge.merge_deadline
+    after = publish(contest, dates={"ends": {"after_days": 40}})
+    assert after.ends_at > end
+    assert (after.entry_deadline, after.merge_deadline) == (after.ends_at, merge)
+
+
 def test_publishing_ends_a_running_challenge_only_if_its_document_says_so(contest: Contest) -> None:
     end = contest.challenge.ends_at
     move(contest, ends_at=7 * DAY)

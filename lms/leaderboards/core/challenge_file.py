@@ -58,10 +58,16 @@ class Form(Part):
     id: Name = "id"
     columns: Annotated[tuple[Column, ...], Field(min_length=1, max_length=100)]
 
-    def unbounded(self) -> "Form":
-        """Return the form without the bounds of its numbers."""
-        columns = [column.model_copy(update={"min": None, "max": None}) for column in self.columns]
-        return self.model_copy(update={"columns": tuple(columns)})
+    def adds_to(self, before: "Form") -> bool:
+        """Say whether this form is one before it, perhaps with classes or bounds where there were none."""
+        if len(self.columns) != len(before.columns):
+            return False
+        added = {"labels": (), "min": None, "max": None}
+        columns = [
+            now.model_copy(update={name: none for name, none in added.items() if getattr(then, name) == none})
+            for now, then in zip(self.columns, before.columns, strict=True)
+        ]
+        return self.model_copy(update={"columns": tuple(columns)}) == before
 
 
 class Limits(Part):

@@ -97,15 +97,18 @@ def _encodable(text: str) -> str:
 
 
 SCORER_FAILED = write_failure(EntryFailed("scorer_failed"))
-"""The line of an entry that could not be scored through no fault of its own."""
+"""The line of an entry that the organiser's scorer could not score."""
 
 NO_PARQUET = N_("Parquet files are not read here. Send a CSV file.")
-NOT_BY_ITSELF = frozenset({"scorer_failed", "no_file", NO_PARQUET})
-"""Codes of failures that no other predictions would have spared the entry."""
+NOT_BY_ITSELF = frozenset({"no_file", NO_PARQUET})
+"""Codes of failures that no other predictions would have spared the entry.
+
+Not that the organiser's scorer failed: predictions can be made for that, and each is a run in the jail.
+"""
 
 
 def is_own(line: str) -> bool:
-    """Say whether an entry failed by itself, and not by the organiser's scorer, a corrected truth or us."""
+    """Say whether an entry may have failed by itself, and not by a corrected truth or by us."""
     return code_of(line) not in NOT_BY_ITSELF
 
 

@@ -185,7 +185,8 @@ def make_team_of_one(
     Raises:
         sqlalchemy.exc.IntegrityError: the person is in a team of the board already.
     """
-    session.execute(select(Board.id).where(Board.id == board.id).with_for_update(read=True)).one()
+    if board.challenge_id is not None:  # only these freeze
+        session.execute(select(Board.id).where(Board.id == board.id).with_for_update(read=True)).one()
     team = Team(
         board_id=board.id,
         name=name,

@@ -117,7 +117,7 @@ def _dates_of(
         return told
     last = challenge_file.load_challenge(known.settings)
     same = last.timezone == found.timezone and told.opens_at == before.opens_at
-    dates = followed(before, planned(last, before.opens_at), told) if same else told
+    dates = followed(before, last, found) if same else told
     check_publication(before, dates, told, at, end_is_new=last.dates.ends != found.dates.ends)
     return dates
 
@@ -182,7 +182,7 @@ def _check_entries_stay(
 ) -> None:
     """Refuse what would no longer fit the data, the baselines or the entries that there are."""
     of_data = _changed(before, found, ("metric", "public_share", "model"))
-    if found.form != before.form != found.form.unbounded():  # bounds may come where there were none
+    if not found.form.adds_to(before.form):
         of_data += ["form"]
     of_data += ["direction"] if before.better != found.better else []
     of_entries = _changed(before, found, ("kind", "ladder"))

@@ -87,7 +87,8 @@ def score_all_again(session: Session, actor: User | None, board: Board) -> int:
         NotAllowed: as `score_again`.
     """
     check_organiser(session, actor, board)
-    failed = session.scalars(scorer_failures(board).order_by(Entry.sequence)).all()
+    lock_truth(session, board.id)  # before its teams, and these in the order in which others lock several
+    failed = session.scalars(scorer_failures(board).order_by(Entry.team_id, Entry.sequence)).all()
     for number in failed:
         retry_entry(session, number)
     record(session, actor, "board.score_again", f"board:{board.id}", entries=len(failed))

@@ -84,6 +84,11 @@ def write_new(session: Session, board: Board, truth: Truth) -> None:
     )
     if truth.keeps_unfiled is False:
         _drop_unfiled(session, truth)
+    concerns = select(Entry.id).where(concerned(board.id))
+    session.execute(  # what was let be scored again meanwhile has its score, or its failure, still to come
+        delete(Rescore).where(Rescore.truth_id == truth.id, Rescore.entry_id.not_in(concerns)),
+        execution_options=WITHOUT_SYNC,
+    )
     _move_slots(session, truth, is_lost, is_found)
     _compare_found(session, truth)
     _write_losses(session, truth)

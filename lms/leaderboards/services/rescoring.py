@@ -33,7 +33,7 @@ from lms.leaderboards.services.honouring import recount
 from lms.leaderboards.services.organising import check_organiser
 from lms.leaderboards.services.replacing import WITHOUT_SYNC, concerned, keep_old, unfiled, write_new
 from lms.leaderboards.services.scoring import NOT_FINITE, write_print
-from lms.leaderboards.services.standing import rebuild
+from lms.leaderboards.services.standing import lock_teams, rebuild
 from lms.leaderboards.services.ties import lock_truth
 from lms.leaderboards.tables.changes import TruthChange, TruthComparison
 
@@ -296,10 +296,7 @@ def _check_prepared(truth: Truth) -> None:
 def _apply(session: Session, board: Board, truth: Truth) -> None:
     _hold(session, truth)
     _check_prepared(truth)
-    session.execute(
-        update(Team).where(Team.board_id == board.id).values(taken=Team.taken),
-        execution_options=WITHOUT_SYNC,
-    )
+    lock_teams(session, board)
     newest = prepared_truth(session, board)
     if newest is not None and newest.version > truth.version:  # nothing is scored against the older one
         raise Conflict(

@@ -19,7 +19,7 @@ LETTER = {
         "[두리] ‘{title}’ 챌린지의 채점 프로그램이 멈췄어요",
         (
             "{name} 님,\n\n‘{title}’ 챌린지의 채점 프로그램이 제출을 채점하다가 멈췄어요. 점수를 받지 못한 "
-            "제출은 횟수를 쓰지 않았고, 참가자에게는 다시 보내지 않아도 된다고 알렸어요.\n\n"
+            "제출도 다른 실패처럼 세고, 참가자에게는 다시 보내지 않아도 된다고 알렸어요.\n\n"
             "챌린지의 ‘운영’ 페이지에서 고친 채점 프로그램을 올려 새 버전을 준비해 주세요. 멈췄던 제출도 "
             "함께 채점돼요. 잠깐의 고장이었다면 그 페이지에서 다시 채점할 수 있어요.\n\n"
             "이 편지는 버전마다 하루에 한 번만 보내요.\n"
@@ -29,8 +29,8 @@ LETTER = {
         "[Duri] The scorer of “{title}” fails",
         (
             "Hello {name},\n\nthe scorer of the challenge “{title}” stopped while it scored an entry. What "
-            "got no score has used no slot, and the participants were told that they need not send it "
-            "again.\n\n"
+            "got no score counts as other failures do, and the participants were told that they need not "
+            "send it again.\n\n"
             "Prepare a new version with a corrected scorer on the page “Organise” of the challenge: these "
             "entries are scored with it too. If the fault has passed by itself, you can let them be scored "
             "again there.\n\n"

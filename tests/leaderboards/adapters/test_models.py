@@ -237,7 +237,8 @@ def test_numbers_and_probabilities_are_the_answer_itself(tmp_path: Path) -> None
     text = MODEL_CHALLENGE.replace("labels: [north, south]", "").replace("kind: label, ", bounds)
     number = read(tmp_path, text.replace("accuracy", "r2").replace("also: [f1_macro]", "also: []"))
     assert run(number, linear([2.0], 0.5))["place"] == [4.5, 8.5, 16.5]  # the last is 17
-    columns = [number.form.unbounded().columns[0].model_copy(update={"kind": "probability"})]
+    plain = {"kind": "probability", "min": None, "max": None}
+    columns = [number.form.columns[0].model_copy(update=plain)]
     form = number.form.model_copy(update={"columns": tuple(columns)})
     share = number.model_copy(update={"form": form})
     assert run(share, linear([0.1], 0.0))["place"] == pytest.approx([0.2, 0.4, 0.825])
