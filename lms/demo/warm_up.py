@@ -88,17 +88,17 @@ class Solved:
     """Recipe -> mean absolute error on left-out tanks of the training data, in percentage points."""
 
 
-def solve(given: Mapping[str, bytes], recipes: Sequence[str], program: bytes) -> Solved:
-    """Run a program such as `solution.py`, which is this house's own, on the public files of a challenge.
+def solve(given: Mapping[str, bytes], recipes: Sequence[str]) -> Solved:
+    """Run `solution.py`, which is this house's own, on the public files of a challenge.
 
     Raises:
         subprocess.SubprocessError: it fails, or takes too long.
     """
     with tempfile.TemporaryDirectory(prefix="duri-warm-up-") as scratch:
         folder = Path(scratch)
-        for name, content in {**given, PROGRAM.name: program}.items():
+        for name, content in given.items():
             (folder / name).write_bytes(content)
-        command = [sys.executable, "-I", PROGRAM.name, "train.csv", "test.csv", ".", *recipes]
+        command = [sys.executable, "-I", str(PROGRAM), "train.csv", "test.csv", ".", *recipes]
         done = subprocess.run(command, cwd=folder, capture_output=True, check=True, timeout=PROGRAM_SECONDS)
         files = {f"{recipe}.csv": (folder / f"{recipe}.csv").read_bytes() for recipe in recipes}
         return Solved(files, json.loads(done.stdout))
@@ -180,7 +180,7 @@ class WarmUp:
     @cached_property
     def solved(self) -> Solved:
         """What the teams' recipes make of them."""
-        return solve(self.given, RECIPES, PROGRAM.read_bytes())
+        return solve(self.given, RECIPES)
 
     def _is_over(self) -> bool:
         with reading(self.installation.sessions) as session:
