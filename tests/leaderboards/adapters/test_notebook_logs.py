@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 
 from lms.leaderboards.adapters.notebooks import JailedNotebooks, log_seconds
-from lms.leaderboards.core.challenge_file import Challenge, Compute, read_challenge
+from lms.leaderboards.core.challenge_file import Challenge, Compute
 from lms.leaderboards.core.failures import EntryFailed
 from lms.leaderboards.core.run_logs import LOG_BYTES, TEXT_BYTES, RunLog
 from lms.runtime.probe import Isolation
-from tests.factories.challenges import write_challenge
 from tests.factories.notebooks import notebook
 from tests.runtime.jails import ROOT
 
@@ -18,13 +17,6 @@ pytestmark = pytest.mark.jail
 
 NO_ROWS = "There is no row in it. Send one row for each id."
 WRITES = "open('submission.csv', 'w').write('id,place\\ns1,north\\n')"
-
-
-@pytest.fixture(scope="module")
-def challenge(tmp_path_factory: pytest.TempPathFactory) -> Challenge:
-    found = read_challenge(write_challenge(tmp_path_factory.mktemp("content")), ["ml-basics"]).challenge
-    assert found is not None
-    return found.model_copy(update={"compute": Compute(seconds=20, memory_mib=256, processes=16)})
 
 
 @pytest.fixture

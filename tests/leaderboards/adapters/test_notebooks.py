@@ -5,21 +5,13 @@ from pathlib import Path
 import pytest
 
 from lms.leaderboards.adapters.notebooks import JailedNotebooks
-from lms.leaderboards.core.challenge_file import Challenge, Compute, read_challenge
+from lms.leaderboards.core.challenge_file import Challenge, Compute
 from lms.leaderboards.core.failures import EntryFailed
 from lms.runtime.probe import Isolation
-from tests.factories.challenges import write_challenge
 from tests.factories.notebooks import notebook
 from tests.runtime.jails import ROOT
 
 pytestmark = pytest.mark.jail
-
-
-@pytest.fixture(scope="module")
-def challenge(tmp_path_factory: pytest.TempPathFactory) -> Challenge:
-    found = read_challenge(write_challenge(tmp_path_factory.mktemp("content")), ["ml-basics"]).challenge
-    assert found is not None
-    return found.model_copy(update={"compute": Compute(seconds=20, memory_mib=256, processes=16)})
 
 
 @pytest.fixture
