@@ -103,8 +103,7 @@ CACHESTAT = 451  # on every architecture
 
 
 def test_what_is_in_memory_of_shared_files_is_no_note_for_the_next_run(python: Path) -> None:
-    if seccomp.program() is None:
-        pytest.skip("not run: there is no seccomp filter on this machine")
+    need(there=seccomp.program() is not None, what="no filter of system calls on this machine")
     result = run(python, f"INOTIFY = {INOTIFY[platform.machine()]}\nCACHESTAT = {CACHESTAT}\n{MARKS}")
     assert result.ok, result.errors
     assert json.loads(result.output) == {
